@@ -1,0 +1,27 @@
+"""The words all rooms share."""
+
+from retinaforge.core.card import Card
+from retinaforge.core.errors import Refusal, RetinaForgeError
+from retinaforge.core.photograph import Eye, Fov, Photograph
+from retinaforge.core.record import Record, Split
+from retinaforge.core.rng import rng_for, seed_for
+from retinaforge.core.score import Quantity, Score
+from retinaforge.core.tree import Branch, VesselKind, VesselTree
+
+__all__ = [
+    "Branch",
+    "Card",
+    "Eye",
+    "Fov",
+    "Photograph",
+    "Quantity",
+    "Record",
+    "Refusal",
+    "RetinaForgeError",
+    "Score",
+    "Split",
+    "VesselKind",
+    "VesselTree",
+    "rng_for",
+    "seed_for",
+]

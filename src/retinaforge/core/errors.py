@@ -1,0 +1,21 @@
+"""Refusals: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+
+class RetinaForgeError(Exception):
+    """Anything a user can cause; the command line prints it without a traceback."""
+
+
+class Refusal(RetinaForgeError):
+    """Refuse an input in three parts, so that every message answers the same three questions.
+
+    Args:
+        expected: what would have been accepted.
+        came: what was given instead.
+        remedy: what the user can do now.
+    """
+
+    def __init__(self, expected: str, came: str, remedy: str) -> None:
+        super().__init__(f"expected {expected}; got {came}; {remedy}")
+        self.expected, self.came, self.remedy = expected, came, remedy
