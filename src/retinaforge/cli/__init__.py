@@ -1,0 +1,58 @@
+"""The door: one command, `retinaforge`; stdout is the answer, stderr the narration."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+import typer
+
+from retinaforge.cli import data, doctor, models, phantoms, study, train
+from retinaforge.cli.output import say
+from retinaforge.core import RetinaForgeError
+
+EXIT_PARTLY = 1
+EXIT_REFUSED = 2
+
+app = typer.Typer(
+    name="retinaforge",
+    help="Train generative models of colour fundus photographs and prove whether to trust them.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    epilog="Start with `retinaforge doctor`, then `retinaforge data check DIR`.",
+)
+app.add_typer(data.app, name="data")
+app.add_typer(phantoms.app, name="phantoms")
+app.add_typer(train.app, name="train")
+app.add_typer(study.app, name="study")
+app.command("reconstruct")(models.reconstruct)
+app.command("ceiling")(models.ceiling)
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(metadata.version("retinaforge"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Train generative models of colour fundus photographs and prove whether to trust them."""
+
+
+def main() -> None:
+    """Run the command line; a refusal is one message on stderr and exit code 2."""
+    try:
+        app()
+    except RetinaForgeError as refusal:
+        say(f"[red]refused:[/red] {refusal}")
+        sys.exit(EXIT_REFUSED)
+    except KeyboardInterrupt:
+        say("interrupted; the same command resumes")
+        sys.exit(130)

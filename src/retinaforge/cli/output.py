@@ -1,0 +1,35 @@
+"""Where words go: narration to stderr, answers to stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+stderr = Console(stderr=True)
+stdout = Console()
+
+
+def say(message: str) -> None:
+    """Narrate on stderr."""
+    stderr.print(message, highlight=False, soft_wrap=True)
+
+
+def answer_json(content: Any) -> None:
+    """Print plain data as JSON on stdout."""
+    print(json.dumps(content, indent=2, allow_nan=False))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Any]:
+    """Yield a function (done, all) that moves a bar on stderr, with the time left."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

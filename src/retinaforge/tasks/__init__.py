@@ -1,0 +1,1 @@
+"""Recipes that know eyes: sheets and crops for training, segmenters, reconstruction, the ceiling."""
