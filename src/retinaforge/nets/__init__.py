@@ -1,0 +1,1 @@
+"""Trainable blocks: plain modules that open no file and know no eye."""
