@@ -8,6 +8,7 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -39,7 +40,7 @@ class PatchDiscriminator(nn.Module):
             raise Refusal("norm 'none', 'group' or 'batch'", repr(norm), "choose one of them")
         widths = [width * min(2**i, 8) for i in range(layers + 1)]
         blocks: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for i, (narrow, wide) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (narrow, wide) in enumerate(pairwise(widths)):
             stride = 2 if i < layers - 1 else 1
             blocks += [
                 nn.Conv2d(narrow, wide, 4, stride, 1, bias=norm == "none"),
