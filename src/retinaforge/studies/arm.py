@@ -1,0 +1,113 @@
+"""One arm with one seed, in a process of its own: train, then measure.
+
+A process of its own, with one thread, since two one-thread processes give more images a second
+than one with two threads, and since an arm that is killed takes nothing else with it.
+Run as `python -m retinaforge.studies.arm RUN DATA ARM SEED LOSS UNTIL`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, load_autoencoder
+from retinaforge.core import RetinaForgeError, seed_for
+from retinaforge.encoders import load_encoder
+from retinaforge.losses import build_terms, split_adversary
+from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
+from retinaforge.studies.measure import measure_arm
+from retinaforge.studies.plan import Study
+from retinaforge.studies.prepare import Prepared, prepare
+from retinaforge.tasks.crops import CropPlan, crop_drawer
+from retinaforge.training import TrainConfig, TrainResult, train
+
+
+def new_autoencoder(study: Study, seed: int) -> Autoencoder:
+    """Return the study's untrained autoencoder: the same weights for every arm of a seed."""
+    torch.manual_seed(seed_for(study.seed, "weights", seed) % 2**63)
+    fields = study.model.model_dump(exclude_none=True)
+    return Autoencoder(AutoencoderConfig(**fields))
+
+
+def train_arm(
+    study: Study, prepared: Prepared, run: RunFolder, job: Job, *, loss: str
+) -> TrainResult:
+    """Train one arm, or resume it, or find it done."""
+    expression, adversary = split_adversary(loss)
+    encoders = {name: load_encoder(spec) for name, spec in study.encoders.items() if name in loss}
+    terms = build_terms(expression, encoders=encoders)
+    plan = study.train
+    crops = CropPlan(
+        batch_size=plan.batch_size,
+        crop_px=plan.crop_px,
+        whole_fraction=plan.whole_fraction,
+        seed=seed_for(study.seed, "data", job.seed),
+    )
+    config = TrainConfig(
+        steps=plan.steps,
+        learning_rate=plan.learning_rate,
+        match_gradients=plan.match_gradients,
+        precision=plan.precision,
+        checkpoint_every=plan.checkpoint_every,
+        seed=job.seed,
+    )
+    return train(
+        new_autoencoder(study, job.seed),
+        terms,
+        crop_drawer(prepared.train, crops),
+        config,
+        run.job(job),
+        adversary=adversary,
+    )
+
+
+def work(study: Study, data: Path, run: RunFolder, job: Job, *, loss: str, until: str) -> None:
+    """Do one job as far as `until` ("trained" or "done"), keeping its status on disk.
+
+    Raises:
+        RetinaForgeError: whatever stopped it, after it was written into the status.
+    """
+    began = time.monotonic()
+    run.set_status(job, "running", loss=loss)
+    try:
+        prepared = prepare(study, data, run)
+        model = None
+        if job.arm != RESIZE_ONLY:
+            result = train_arm(study, prepared, run, job, loss=loss)
+            facts = {
+                "steps": result.steps,
+                "seconds": result.seconds,
+                "images_per_s": result.images_per_s,
+                "skipped": result.skipped,
+            }
+            run.set_status(job, "trained", **facts)
+            model = load_autoencoder(result.model_folder).model
+        if until == "done":
+            run.set_status(job, "running")
+            measure_arm(study, prepared, run, job, model=model)
+            run.set_status(job, "done", measure_seconds=time.monotonic() - began)
+    except (RetinaForgeError, OSError, RuntimeError, ValueError, MemoryError) as error:
+        run.set_status(job, "failed", reason=f"{type(error).__name__}: {error}")
+        raise
+
+
+def main(words: list[str]) -> int:
+    """Run one job named on the command line; exit code 1 if it failed."""
+    root, data, arm, seed, loss, until = words
+    torch.set_num_threads(1)
+    run = RunFolder(Path(root))
+    study = Study.model_validate(json.loads(run.study.read_text()))
+    try:
+        work(study, Path(data), run, Job(arm, int(seed)), loss=loss, until=until)
+    except RetinaForgeError as refusal:
+        print(f"{arm} seed {seed}: {refusal}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

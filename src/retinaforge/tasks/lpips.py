@@ -1,0 +1,43 @@
+"""LPIPS as a score of one pair of photographs, from the loss of that name and weights named."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from retinaforge.core import Quantity
+from retinaforge.encoders import load_encoder
+from retinaforge.losses import Term, build_terms
+
+
+@cache
+def _term(expression: str, encoder: str) -> Term:
+    return build_terms(expression, encoders={"net": load_encoder(encoder)})[0]
+
+
+def lpips_quantity(
+    reconstruction: np.ndarray, original: np.ndarray, fov_mask: np.ndarray, *, expression: str
+) -> Quantity:
+    """Return LPIPS inside the field of view.
+
+    Args:
+        reconstruction: RGB, 0-255, shape (height, width, 3).
+        original: likewise.
+        fov_mask: True inside the field of view.
+        expression: "LOSS with ENCODER", e.g. "lpips(net) with vgg16:vgg.pth+heads.pth".
+    """
+    loss_words, encoder = expression.split(" with ", 1)
+    term = _term(loss_words, encoder)
+    with torch.no_grad():
+        value = term.loss(_tensor(reconstruction), _tensor(original), _mask(fov_mask))
+    return Quantity(term.loss.card, float(value))
+
+
+def _tensor(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
+
+
+def _mask(fov_mask: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(fov_mask.astype(np.float32))[None, None]
