@@ -1,0 +1,62 @@
+"""Where a growing vessel is drawn to: functions from a point to a direction and a pull."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Point = tuple[float, float]
+Guide = Callable[[Point], tuple[float, float, float]]
+"""Takes (x, y) in micrometres; returns a unit vector and how hard it pulls a step (0-1)."""
+
+LOOK_AHEAD_UM = 700.0
+
+
+def heading_of(from_x: float, from_y: float, to: Point) -> float:
+    """Return the direction from one point to another, in radians."""
+    return math.atan2(to[1] - from_y, to[0] - from_x)
+
+
+def straight(angle: float = 0.0, pull: float = 0.0) -> Guide:
+    """Pull along one fixed direction."""
+    x, y = math.cos(angle), math.sin(angle)
+    return lambda here: (x, y, pull)
+
+
+def towards(target: Point, pull: float) -> Guide:
+    """Pull towards a point, and let go where it is reached."""
+
+    def guide(here: Point) -> tuple[float, float, float]:
+        dx, dy = target[0] - here[0], target[1] - here[1]
+        far = math.hypot(dx, dy)
+        return (dx / far, dy / far, pull) if far > 350.0 else (0.0, 0.0, 0.0)
+
+    return guide
+
+
+def arcade(disc: Point, height: float, vertical: int) -> Guide:
+    """Pursue the parabola u = a v^2 from the disc that passes the fovea at `height`.
+
+    Args:
+        disc: disc centre, (x, y) in micrometres; temporal is towards smaller x.
+        height: vertical distance from the disc where the parabola passes above the fovea.
+        vertical: -1 for the upper arcade, 1 for the lower.
+    """
+    a = disc[0] / height**2
+
+    def guide(here: Point) -> tuple[float, float, float]:
+        v = max(vertical * (here[1] - disc[1]), 0.0)
+        ahead = v + LOOK_AHEAD_UM / math.sqrt(1 + (2 * a * v) ** 2)
+        dx = disc[0] - a * ahead**2 - here[0]
+        dy = disc[1] + vertical * ahead - here[1]
+        far = math.hypot(dx, dy)
+        return dx / far, dy / far, 0.35
+
+    return guide
+
+
+def nasal(vertical: int, *, rng: np.random.Generator) -> Guide:
+    """Pull away from the macula, obliquely up or down."""
+    return straight(vertical * math.radians(rng.uniform(25, 70)), 0.22)
