@@ -24,8 +24,8 @@ MARGIN = 0.965
 """Radius of the field over half the side of the image."""
 
 # Optical depth of a 150 um vessel in R, G, B, for arteries (oxygenated) and veins.
-ARTERY_DEPTH = np.array([0.16, 0.62, 0.40], dtype=np.float32)
-VEIN_DEPTH = np.array([0.40, 0.86, 0.55], dtype=np.float32)
+ARTERY_DEPTH = np.array([0.13, 0.62, 0.36], dtype=np.float32)
+VEIN_DEPTH = np.array([0.32, 0.88, 0.50], dtype=np.float32)
 PLAIN = PhantomParams()
 
 
@@ -157,7 +157,8 @@ def _render(
     }
     ground = paint_ground(x, y, layout, look, rng=rng_for(seed, "ground"))
     ground = paint_disc(ground, x, y, layout, rng=rng_for(seed, "disc"))
-    image = _through_vessels(ground, layers["artery"], layers["vein"], look)
+    shallow = _shallow(x, y, layout)
+    image = _through_vessels(ground, layers["artery"], layers["vein"], look.vessel * shallow)
     image = _camera(image, rim / radius_px, (row, column), look, rng=rng_for(seed, "camera"))
     image *= np.clip(radius_px - rim + 0.5, 0, 1)[..., None]
     artery = (layers["artery"].depth_px >= 0) & inside
@@ -210,13 +211,19 @@ def smooth(
     )
 
 
+def _shallow(x: np.ndarray, y: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return how much of a vessel shows: less in the cup, where the trunks come out of the depth."""
+    away = np.hypot(x - layout.disc_um[0], y - layout.disc_um[1])
+    return 1 - 0.55 * np.exp(-((away / 380.0) ** 2))
+
+
 def _through_vessels(
-    ground: np.ndarray, artery: VesselLayer, vein: VesselLayer, look: Look
+    ground: np.ndarray, artery: VesselLayer, vein: VesselLayer, contrast: np.ndarray
 ) -> np.ndarray:
     depth = artery.absorption[..., None] * ARTERY_DEPTH + vein.absorption[..., None] * VEIN_DEPTH
     reflex = 0.20 * artery.reflex * artery.absorption + 0.06 * vein.reflex * vein.absorption
     shine = reflex[..., None] * np.array([0.7, 1.5, 1.2], dtype=np.float32)
-    return ground * np.exp(look.vessel * (shine - depth))
+    return ground * np.exp(contrast[..., None] * (shine - depth))
 
 
 def _camera(

@@ -2,9 +2,8 @@
 
 Each kind is one tree: a trunk in the disc splits into an upper and a lower half, each half into a
 temporal and a nasal arcade, and every vessel goes on to branch by Murray's law until its branches
-would be too narrow. Temporal arcades pursue the parabola u = a v^2 that opens towards the fovea
-(u temporal, v vertical distance from the disc; Oloumi et al. 2012 measured such parabolas). Wide
-vessels grow first; a vessel that would come too close to one of its own kind narrows and ends.
+would be too narrow. Temporal arcades pursue a curve u = a v^2.5 that opens towards the fovea (u
+temporal, v vertical distance from the disc; Oloumi et al. 2012 measured parabolas). Wide vessels grow first; a vessel that would come too close to one of its own kind narrows and ends.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from retinaforge.phantoms.params import PhantomParams
 STEP_UM = 90.0
 GAP_UM = 45.0
 SIGHT_UM = 330.0
+COMPANION_UM = 200.0
 TAPER_POINTS = 5
 
 
@@ -79,13 +79,20 @@ class Grower:
     """Grows one kind's tree; holds the queue of tips and what is occupied."""
 
     def __init__(
-        self, kind: VesselKind, layout: Layout, params: PhantomParams, *, rng: np.random.Generator
+        self,
+        kind: VesselKind,
+        layout: Layout,
+        params: PhantomParams,
+        *,
+        others: Occupied | None,
+        rng: np.random.Generator,
     ) -> None:
         self.kind, self.layout, self.params, self.rng = kind, layout, params, rng
         self.segments: list[Segment] = []
         self.queue: list[Tip] = []
         self.occupied = Occupied()
         self.smallest = params.smallest_um / 2
+        self.others = others
 
     def grow(self) -> list[Segment]:
         """Grow until no tip is left; parents stand before children."""
@@ -119,7 +126,9 @@ class Grower:
             return STEP_UM
         if tip.role == "half":
             return float(self.rng.uniform(220, 480))
-        return float((260 + 8.0 * tip.radius) * self.rng.uniform(0.5, 1.6)) * self.params.spacing
+        if tip.role == "arcade":
+            return float(self.rng.uniform(350, 950)) * self.params.spacing
+        return float(self.rng.uniform(350, 1250)) * self.params.spacing
 
     def _extend(self, tip: Tip) -> None:
         """Walk one segment to its next branching (or its end) and queue the branches."""
@@ -132,10 +141,10 @@ class Grower:
         ends = 2 * tip.radius**self.params.murray_exponent
         terminal = ends < (2 * self.smallest) ** self.params.murray_exponent
         if terminal:
-            left += float(self.rng.uniform(300, 1100))
+            left += float(self.rng.uniform(400, 1500))
         while True:
             here = segment.points[-1]
-            bend = 0.75 * bend + self.rng.normal(0, 0.075) * self.params.tortuosity
+            bend = 0.8 * bend + self.rng.normal(0, 0.042) * self.params.tortuosity
             heading = self._steer(tip, here, heading + bend, before, apart)
             new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
             if self._leaves(new):
@@ -166,6 +175,13 @@ class Grower:
             away = heading_of(ox, oy, here)
             push = 0.22 * (1 - max(clear, 0.0) / SIGHT_UM) ** 2
             hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
+        if self.others is not None and tip.role in FREE:
+            # The other kind may be crossed, but not followed on top of it.
+            clear, ox, oy = self.others.nearest(here, self.others.count, here, -1.0)
+            if clear < COMPANION_UM:
+                away = heading_of(ox, oy, here)
+                push = 0.16 * (1 - max(clear, 0.0) / COMPANION_UM)
+                hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
         return math.atan2(hy, hx)
 
     def _blocked(self, point: Point, tip: Tip, before: int, apart: float) -> bool:
@@ -214,7 +230,9 @@ class Grower:
     def _radii(self, tip: Tip) -> tuple[float, float]:
         """Draw a ratio; a side branch too narrow to draw is widened to the smallest calibre."""
         k = self.params.murray_exponent
-        ratio = float(np.clip(self.rng.normal(self.params.asymmetry, 0.17), 0.25, 1.0))
+        # The arcades keep their width: what leaves them is narrower than what leaves a twig.
+        mean = self.params.asymmetry * (0.75 if tip.role == "arcade" else 1.15)
+        ratio = float(np.clip(self.rng.normal(mean, 0.15), 0.25, 1.0))
         needed = (tip.radius / self.smallest) ** k - 1
         least = 1.0 if needed <= 1 else needed ** (-1 / k)
         return child_radii(tip.radius, max(ratio, least), exponent=k)
@@ -225,10 +243,10 @@ class Grower:
         macular = at[0] < self.layout.disc_um[0] - 300 and math.hypot(*at) < 5200
         if inward and macular:
             turn, far = self.rng.uniform(0, 2 * math.pi), self.rng.uniform(200, 1700)
-            return towards((far * math.cos(turn), far * math.sin(turn)), 0.10)
+            return towards((far * math.cos(turn), far * math.sin(turn)), 0.08)
         dx, dy = self.layout.disc_um
         out = math.atan2(at[1] - 0.6 * dy, at[0] - 0.6 * dx) + self.rng.normal(0, 0.35)
-        return straight(out, 0.05)
+        return straight(out, 0.07)
 
     def _split_trunk(self, tip: Tip, index: int, at: Point, heading: float) -> bool:
         r1, r2 = child_radii(tip.radius, 1.0, exponent=self.params.murray_exponent)
@@ -244,7 +262,9 @@ class Grower:
         r1, r2 = child_radii(tip.radius, NASAL_RATIO, exponent=self.params.murray_exponent)
         t1, t2 = branching_angles(tip.radius, r1, r2)
         vertical = -1 if at[1] < self.segments[index].points[0][1] else 1
-        high = self.layout.arcade_um[0 if vertical < 0 else 1] * self.rng.uniform(0.93, 1.07)
+        high = self.layout.arcade_um[0 if vertical < 0 else 1] * self.rng.uniform(0.97, 1.03)
+        # Artery and vein of an arcade run side by side, the artery mostly outside.
+        high *= 1.06 if self.kind == "artery" else 0.93
         # Temporal is to the left: counter-clockwise on the screen for a vessel going up.
         self._push(at, heading + vertical * t1, r1, parent=index,
                    guide=arcade(self.layout.disc_um, high, vertical), role="arcade")  # fmt: skip
@@ -261,8 +281,9 @@ def grow_trees(
     layout: Layout, params: PhantomParams, *, rng: np.random.Generator
 ) -> tuple[Segment, ...]:
     """Grow both trees; arteries first, each parent before its branches."""
-    arteries = Grower("artery", layout, params, rng=rng).grow()
-    veins = Grower("vein", layout, params, rng=rng).grow()
+    grower = Grower("artery", layout, params, others=None, rng=rng)
+    arteries = grower.grow()
+    veins = Grower("vein", layout, params, others=grower.occupied, rng=rng).grow()
     for segment in veins:
         if segment.parent is not None:
             segment.parent += len(arteries)

@@ -11,7 +11,9 @@ Point = tuple[float, float]
 Guide = Callable[[Point], tuple[float, float, float]]
 """Takes (x, y) in micrometres; returns a unit vector and how hard it pulls a step (0-1)."""
 
-LOOK_AHEAD_UM = 700.0
+LOOK_AHEAD_UM = 600.0
+ROUNDNESS = 2.5
+"""Exponent of the arcades: 2 is a parabola, more hugs the disc's vertical longer."""
 
 
 def heading_of(from_x: float, from_y: float, to: Point) -> float:
@@ -37,22 +39,23 @@ def towards(target: Point, pull: float) -> Guide:
 
 
 def arcade(disc: Point, height: float, vertical: int) -> Guide:
-    """Pursue the parabola u = a v^2 from the disc that passes the fovea at `height`.
+    """Pursue the curve u = a v^2.5 from the disc that passes the fovea at `height`.
 
     Args:
         disc: disc centre, (x, y) in micrometres; temporal is towards smaller x.
         height: vertical distance from the disc where the parabola passes above the fovea.
         vertical: -1 for the upper arcade, 1 for the lower.
     """
-    a = disc[0] / height**2
+    a = disc[0] / height**ROUNDNESS
 
     def guide(here: Point) -> tuple[float, float, float]:
         v = max(vertical * (here[1] - disc[1]), 0.0)
-        ahead = v + LOOK_AHEAD_UM / math.sqrt(1 + (2 * a * v) ** 2)
-        dx = disc[0] - a * ahead**2 - here[0]
+        slope = ROUNDNESS * a * v ** (ROUNDNESS - 1)
+        ahead = v + LOOK_AHEAD_UM / math.sqrt(1 + slope**2)
+        dx = disc[0] - a * ahead**ROUNDNESS - here[0]
         dy = disc[1] + vertical * ahead - here[1]
         far = math.hypot(dx, dy)
-        return dx / far, dy / far, 0.35
+        return dx / far, dy / far, 0.4
 
     return guide
 

@@ -14,14 +14,14 @@ from PIL import Image
 # Mean RGB of a fundus by camera and pigment; a photograph's base colour lies between two of them.
 TINTS = np.array(
     [
-        (150.0, 62.0, 16.0),
-        (196.0, 62.0, 22.0),
+        (158.0, 66.0, 16.0),
+        (206.0, 66.0, 20.0),
         (202.0, 56.0, 34.0),
         (176.0, 46.0, 26.0),
         (176.0, 104.0, 58.0),
         (178.0, 68.0, 42.0),
         (166.0, 72.0, 50.0),
-        (128.0, 54.0, 22.0),
+        (146.0, 60.0, 22.0),
     ]
 )
 
@@ -64,7 +64,7 @@ def draw_look(*, rng: np.random.Generator) -> Look:
         base=base * np.exp(rng.normal(0, 0.06)) * np.exp(rng.normal(0, 0.04, 3)),
         vignette=rng.uniform(0.1, 0.5),
         tilt=rng.normal(0, 0.13, 2),
-        tigroid=max(0.0, rng.normal(0.25, 0.4)),
+        tigroid=max(0.0, rng.normal(0.2, 0.4)),
         mottle=rng.uniform(0.03, 0.09),
         macula=rng.uniform(0.18, 0.45),
         vessel=rng.uniform(0.8, 1.2),

@@ -52,7 +52,7 @@ def _choroid(size: int, *, rng: np.random.Generator) -> Plane:
     warped = map_coordinates(field, [row + shift * warp_y, column + shift * warp_x], order=1,
                              mode="reflect")  # fmt: skip
     strength = np.clip(0.6 + 0.5 * smooth_noise(3, size, rng=rng), 0, 1.4)
-    return strength * (0.5 - 1.3 * np.exp(-((warped / 0.35) ** 2))).astype(np.float32)
+    return strength * (0.45 - 0.8 * np.exp(-((warped / 0.6) ** 2))).astype(np.float32)
 
 
 def _fibres(x: Plane, y: Plane, layout: Layout, *, rng: np.random.Generator) -> Plane:
@@ -90,7 +90,7 @@ def paint_disc(
     ])  # fmt: skip
     cup = np.minimum(rim * np.array([1.08, 1.38, 1.6]), [255.0, 240.0, 200.0])
     halo = np.exp(-np.clip(share - 1, 0, None) * 3.2) * rng.uniform(0.05, 0.22)
-    crescent = rng.uniform(-0.25, 0.35) * np.exp(-(((share - 1.09) / 0.09) ** 2))
+    crescent = rng.uniform(-0.1, 0.25) * np.exp(-(((share - 1.08) / 0.11) ** 2))
     crescent = crescent * np.clip((layout.disc_um[0] - x) / layout.disc_axes_um[0], 0, 1)
     out = ground * np.exp((halo + crescent)[..., None] * np.array([0.4, 1.0, 1.0]))
     grain = 1 + 0.035 * (smooth_noise(60, size, rng=rng) + smooth_noise(25, size, rng=rng))
@@ -100,9 +100,9 @@ def paint_disc(
         (x - layout.disc_um[0] + 0.12 * layout.disc_axes_um[0]) / layout.disc_axes_um[0],
         (y - layout.disc_um[1]) / layout.disc_axes_um[1],
     )
-    in_cup = _step(layout.cup_ratio - inner, 0.13) * rng.uniform(0.5, 1.0)
+    in_cup = _step(layout.cup_ratio - inner, 0.24) * rng.uniform(0.5, 1.0)
     disc = (rim + in_cup[..., None] * (cup - rim)) * (grain * nasal)[..., None]
-    cover = _step(1 - share, rng.uniform(0.025, 0.05))[..., None] * rng.uniform(0.85, 0.97)
+    cover = _step(1 - share, rng.uniform(0.035, 0.08))[..., None] * rng.uniform(0.85, 0.97)
     return (out + cover * (disc - out)).astype(np.float32)
 
 
