@@ -158,7 +158,7 @@ def gaussian_frechet(mean_1: Any, covariance_1: Any, mean_2: Any, covariance_2: 
     return max(float(np.sum((mean_1 - mean_2) ** 2) + spread), 0.0)
 
 
-def _frechet(card: Card, real: Features, synthetic: OtherFeatures) -> Quantity:
+def _frechet(card: Card, real: np.ndarray, synthetic: np.ndarray) -> Quantity:
     x, y = _checked(real, synthetic)
     if min(len(x), len(y)) < 2:
         return Quantity(card, math.nan, _too_few(x, y))
@@ -197,7 +197,7 @@ def _singular(x: Features, y: OtherFeatures) -> str:
     return f"warning: n = {n} does not exceed the feature dimension {dim}; covariance is singular"
 
 
-def _checked(real: Any, synthetic: Any) -> tuple[Features, OtherFeatures]:
+def _checked(real: Any, synthetic: Any) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(real, np.float64), np.asarray(synthetic, np.float64)
     same = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
     if same and np.isfinite(x).all() and np.isfinite(y).all():

@@ -6,8 +6,6 @@ any decoder reproduces, would flatter them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
@@ -21,7 +19,7 @@ Mask = Bool[np.ndarray, "height width"]
 Features = Float[np.ndarray, "n dim"]
 
 
-def check_pair(reconstruction: Image, original: Image, fov_mask: Mask) -> None:
+def check_pair(reconstruction: np.ndarray, original: np.ndarray, fov_mask: np.ndarray) -> None:
     """Refuse two images and a mask that do not belong together.
 
     Args:
@@ -51,5 +49,5 @@ def check_pair(reconstruction: Image, original: Image, fov_mask: Mask) -> None:
     )
 
 
-def _describe(array: np.ndarray[Any, Any]) -> str:
+def _describe(array: np.ndarray) -> str:
     return f"{array.dtype} {array.shape}"

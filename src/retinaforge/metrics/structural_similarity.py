@@ -9,7 +9,7 @@ weights that are left the sum 1.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -130,8 +130,8 @@ def whole_windows(mask: Mask) -> Mask:
     return cast(Mask, both > 0)
 
 
-def _masks_by_scale(fov_mask: Mask) -> list[Mask]:
-    masks = [fov_mask]
+def _masks_by_scale(fov_mask: Mask) -> list[np.ndarray]:
+    masks: list[np.ndarray] = [fov_mask]
     for _ in SCALE_WEIGHTS[1:]:
         masks.append(cast(Mask, _quads(masks[-1]).all(axis=(1, 3))))
     return masks
@@ -142,7 +142,7 @@ def _centres(mask: Mask) -> Mask:
     return mask & whole_windows(np.ones_like(mask))
 
 
-def _multi_scale(x: Plane, y: Plane, masks: list[Mask]) -> float:
+def _multi_scale(x: np.ndarray, y: np.ndarray, masks: list[np.ndarray]) -> float:
     product = 1.0
     for scale, (weight, mask) in enumerate(zip(SCALE_WEIGHTS, masks, strict=True)):
         if scale:
@@ -169,7 +169,7 @@ def _blur(plane: Plane) -> Plane:
     return ndimage.correlate1d(ndimage.correlate1d(plane, window, axis=0), window, axis=1)
 
 
-def _quads(plane: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _quads(plane: np.ndarray) -> np.ndarray:
     """Return the plane as blocks of 2 x 2: axes 1 and 3 run within a block."""
     height, width = plane.shape[0] // 2, plane.shape[1] // 2
     return plane[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
