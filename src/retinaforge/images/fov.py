@@ -2,23 +2,27 @@
 
 Three steps, all on a reduced copy:
   1. the frame's darkest corner tells how black looks here; several thresholds above it are tried,
-     and the circle whose rim drops most in brightness, all the way round, is kept;
-  2. along many rays the steepest drop near that circle gives the rim to a fraction of a pixel;
-  3. a conic is fitted to these rim points, re-weighted so that notches and lashes do not pull:
-     a circle, or an upright ellipse where the copy did not keep its aspect ratio.
-The mask is the conic within the frame.
+     a circle and an upright ellipse (for copies that did not keep their aspect ratio) are fitted
+     to each outline by consensus [1], so that eyelids, notches and the frame do not pull, and the
+     one whose rim drops most in brightness, all the way round, is kept;
+  2. along many rays the steepest drop near it gives the rim to a fraction of a pixel;
+  3. the conic is fitted again to these points, re-weighted (Cauchy).
+The mask is the conic within the frame, less straight cuts that lie inside the frame.
+
+References: [1] Fischler and Bolles, Commun. ACM 24(6), 1981.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy import ndimage
 
-from retinaforge.core import Fov, Photograph
+from retinaforge.core import Fov, Photograph, rng_for
 
 _COARSE_PX = 192
 _FINE_PX = 768
@@ -62,20 +66,30 @@ def find_fov(photo: Photograph) -> Fov:
     step = max(1, round(max(photo.size_px) / _FINE_PX))
     coarser = max(1, round(max(photo.size_px) / step / _COARSE_PX))
     reduced = Image.fromarray(photo.pixels).reduce(step)
-    fine, coarse = _brightness(reduced), _brightness(reduced.reduce(coarser))
+    fine = _brightness(np.asarray(reduced))
+    coarse = _brightness(np.asarray(reduced.reduce(coarser)))
     rough = _rough_circle(coarse)
     if rough is None:
         return _full_frame(photo.size_px)
-    ellipse = _refined(fine, rough.scaled(coarser)).scaled(step)
+    refined = _refined(fine, rough.scaled(coarser))
+    cuts = tuple(cut * step for cut in _straight_cuts(fine, refined))
+    ellipse = refined.scaled(step)
     radius_px = max(ellipse.a, ellipse.b)
-    kind = "circle" if _overhang(ellipse, photo.size_px) < 0.01 * radius_px else "cut circle"
-    mask = _mask_of(ellipse, photo.size_px)
+    whole = _overhang(ellipse, photo.size_px) < 0.01 * radius_px and not any(cuts)
+    kind = "circle" if whole else "cut circle"
+    mask = _without(_mask_of(ellipse, photo.size_px), cuts)
     return Fov(mask, (float(ellipse.x), float(ellipse.y)), float(radius_px), kind)
 
 
-def _brightness(image: Image.Image) -> Float[np.ndarray, "height width"]:
-    """Return the brightest channel, without single hot pixels."""
-    return ndimage.median_filter(np.asarray(image).max(axis=2).astype(np.float32), 3)
+def _brightness(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Return the brightest channel without single hot pixels; paper-white margins read black."""
+    bright = ndimage.median_filter(pixels.max(axis=2).astype(np.float32), 3)
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if corners.min() > 245:
+        labels, _ = ndimage.label(pixels.min(axis=2) > 245)
+        white = np.isin(labels, labels[[0, 0, -1, -1], [0, -1, 0, -1]])
+        bright[ndimage.binary_dilation(white, iterations=2)] = 0
+    return bright
 
 
 def _full_frame(size_px: tuple[int, int]) -> Fov:
@@ -109,10 +123,13 @@ def _rough_circle(bright: Float[np.ndarray, "h w"]) -> _Ellipse | None:
     if black > _BRIGHTEST_BLACK or white < black + 8:
         return None
     levels = black + (white - black) * np.array([0.04, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55])
-    candidates = [_circle_at(bright, level) for level in levels if level > black + 3]
-    scored = [(_rim_drop(bright, each, black), each) for each in candidates if each is not None]
-    scored = [pair for pair in scored if pair[0] > 0]
-    return max(scored, key=lambda pair: pair[0])[1] if scored else None
+    best, best_score = None, 0.0
+    for level in levels[levels > black + 3]:
+        for candidate, handicap in _candidates_at(bright, level):
+            score = _rim_drop(bright, candidate, black) - handicap
+            if score > best_score:
+                best, best_score = candidate, score
+    return best
 
 
 def _black_level(bright: Float[np.ndarray, "h w"]) -> float:
@@ -122,20 +139,29 @@ def _black_level(bright: Float[np.ndarray, "h w"]) -> float:
     return min(float(np.median(bright[rows, columns])) for rows in ends for columns in ends)
 
 
-def _circle_at(bright: Float[np.ndarray, "h w"], level: float) -> _Ellipse | None:
-    """Fit a circle to the outline of the largest region brighter than `level`."""
+def _candidates_at(
+    bright: Float[np.ndarray, "h w"], level: float
+) -> Iterator[tuple[_Ellipse, float]]:
+    """Yield a circle and an ellipse (with a handicap) fitted to the region above `level`."""
     region = _largest_region(bright > level)
     if region is None:
-        return None
+        return
     outline = region & ~ndimage.binary_erosion(region, border_value=1)
     outline[[0, 1, -2, -1]] = outline[:, [0, 1, -2, -1]] = False
     points = np.argwhere(outline).astype(float)
-    if len(points) < 12:
-        return None
-    circle = _fit(points[:, 1], points[:, 0], round_=True)
-    if circle is None or circle.a < 0.35 * min(bright.shape):
-        return None
-    return circle if circle.a < 1.5 * max(bright.shape) else None
+    if len(points) < 24:
+        return
+    y, x = points[:: max(1, len(points) // 200)].T
+    for round_, handicap in ((True, 0.0), (False, 0.03)):
+        shape = _fit(x, y, round_=round_, weights=_consensus(x, y, round_=round_))
+        if shape is None or not _plausible(shape, bright.shape):
+            continue
+        yield shape, handicap
+
+
+def _plausible(shape: _Ellipse, size_px: tuple[int, ...]) -> bool:
+    shorter, longer = sorted((shape.a, shape.b))
+    return 0.35 * min(size_px) < shorter and longer < min(1.5 * max(size_px), 1.7 * shorter)
 
 
 def _largest_region(mask: np.ndarray) -> np.ndarray | None:
@@ -171,12 +197,13 @@ def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) 
 def _refined(bright: Float[np.ndarray, "h w"], rough: _Ellipse) -> _Ellipse:
     """Fit the rim again to the steepest drop along each ray, twice, ever closer."""
     ellipse = rough
-    for reach in (0.06, 0.02):
+    for reach in (0.05, 0.02):
         x, y = _steepest_drops(bright, ellipse, reach)
         if len(x) < 40:
             return ellipse
-        circle = _fit(x, y, round_=True)
-        upright = _fit(x, y, round_=False)
+        weights = np.ones_like(x)
+        circle = _fit(x, y, round_=True, weights=weights)
+        upright = _fit(x, y, round_=False, weights=weights)
         ellipse = _simpler(circle, upright, x, y) or ellipse
     return ellipse
 
@@ -198,33 +225,52 @@ def _steepest_drops(
     return chosen[1], chosen[0]
 
 
-def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool) -> _Ellipse | None:
-    """Fit x^2 + k y^2 + d x + e y + f = 0 (k = 1 if `round_`), re-weighted (Cauchy) 12 times."""
-    mean_x, mean_y, spread = x.mean(), y.mean(), max(x.std() + y.std(), 1e-6)
-    u, v = (x - mean_x) / spread, (y - mean_y) / spread
-    columns = [u, v, np.ones_like(u)] if round_ else [u, v, np.ones_like(u), v * v]
-    target = -(u * u + v * v) if round_ else -u * u
-    matrix, weights = np.stack(columns, axis=1), np.ones_like(u)
-    for _ in range(12):
-        root = np.sqrt(weights)
-        solution = np.linalg.lstsq(matrix * root[:, None], target * root, rcond=None)[0]
+def _system(x: np.ndarray, y: np.ndarray, *, round_: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return matrix and target of x^2 + k y^2 + d x + e y + f = 0; k = 1 if `round_`."""
+    ones = np.ones_like(x)
+    if round_:
+        return np.stack([x, y, ones], axis=-1), -(x * x + y * y)
+    return np.stack([x, y, ones, y * y], axis=-1), -x * x
+
+
+def _scaled_points(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    spread = float(max(x.std() + y.std(), 1e-6))
+    return (x - x.mean()) / spread, (y - y.mean()) / spread, spread
+
+
+def _consensus(x: np.ndarray, y: np.ndarray, *, round_: bool) -> np.ndarray:
+    """Weigh 1 the points near the conic through few points that passes most of them, else 0."""
+    u, v, spread = _scaled_points(x, y)
+    matrix, target = _system(u, v, round_=round_)
+    unknowns = matrix.shape[1]
+    draws = rng_for(0, "fov").random((200, len(u))).argsort(axis=1)[:, :unknowns]
+    few = matrix[draws] + 1e-9 * np.eye(unknowns)
+    solutions = np.linalg.solve(few, target[draws][..., None])[..., 0]
+    residuals = np.abs(solutions @ matrix.T - target)
+    # d(x^2 + ...)/d(radius) = 2 r: residuals within 1.2 px of the rim, r from the points' spread.
+    near = residuals < 2 * 0.7 * 1.2 / spread
+    return near[near.sum(axis=1).argmax()].astype(float)
+
+
+def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool, weights: np.ndarray) -> _Ellipse | None:
+    """Fit the conic from the first `weights`, then re-weighted by its residuals (Cauchy)."""
+    u, v, spread = _scaled_points(x, y)
+    matrix, target = _system(u, v, round_=round_)
+    ridge = 1e-9 * np.eye(matrix.shape[1])
+    for _ in range(8):
+        weighted = matrix.T * weights
+        solution = np.linalg.solve(weighted @ matrix + ridge, weighted @ target)
         residual = matrix @ solution - target
-        scale = 1.5 * np.median(np.abs(residual)) + 1e-4
+        scale = 1.5 * np.median(np.abs(residual[weights > 0.3])) + 1e-4
         weights = 1 / (1 + (residual / scale) ** 2)
     d, e, f = solution[:3]
     k = 1.0 if round_ else float(solution[3])
-    if k <= 0.2:
-        return None
-    square = d * d / 4 + e * e / (4 * k) - f
+    square = d * d / 4 + e * e / (4 * k) - f if k > 0.2 else 0.0
     if square <= 0:
         return None
-    a = float(np.sqrt(square))
-    return _Ellipse(
-        float(mean_x - spread * d / 2),
-        float(mean_y - spread * e / (2 * k)),
-        spread * a,
-        spread * a / float(np.sqrt(k)),
-    )
+    a = spread * float(np.sqrt(square))
+    centre_x, centre_y = x.mean() - spread * d / 2, y.mean() - spread * e / (2 * k)
+    return _Ellipse(float(centre_x), float(centre_y), a, a / float(np.sqrt(k)))
 
 
 def _simpler(
@@ -234,7 +280,7 @@ def _simpler(
     if circle is None or upright is None:
         return circle
     stretched = max(upright.a, upright.b) / min(upright.a, upright.b)
-    if not 1.01 < stretched < 1.6:
+    if not 1.01 < stretched < 1.7:
         return circle
     far, near = (np.median(_distance(each, x, y)) for each in (circle, upright))
     return upright if near < 0.5 * far and far > 0.002 * circle.a else circle
@@ -257,3 +303,32 @@ def _within(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _sampled(bright: np.ndarray, points: np.ndarray) -> np.ndarray:
     return ndimage.map_coordinates(bright, points, order=1, mode="nearest")
+
+
+def _straight_cuts(bright: np.ndarray, ellipse: _Ellipse) -> tuple[int, int, int, int]:
+    """Return how many rows (top, bottom) and columns (left, right) a straight edge cuts off."""
+    inside = _mask_of(ellipse, bright.shape)
+    lit = bright > _black_level(bright) + 0.12 * float(np.median(bright[inside]))
+    top, bottom = _cut_off(inside, lit), _cut_off(inside[::-1], lit[::-1])
+    left, right = _cut_off(inside.T, lit.T), _cut_off(inside.T[::-1], lit.T[::-1])
+    return top, bottom, left, right
+
+
+def _cut_off(inside: np.ndarray, lit: np.ndarray) -> int:
+    """Return the first lit row if black turns to retina there along a long chord at once."""
+    chord = inside.sum(axis=1)
+    share = (inside & lit).sum(axis=1) / np.maximum(chord, 1)
+    rows = np.flatnonzero((share > 0.8) & (chord > 0))
+    if rows.size == 0 or rows[0] < 2:
+        return 0
+    first = int(rows[0])
+    sharp = share[max(first - 3, 0)] < 0.1
+    return first if sharp and chord[first] > 0.35 * chord.max() else 0
+
+
+def _without(mask: np.ndarray, cuts: tuple[int, ...]) -> np.ndarray:
+    top, bottom, left, right = cuts
+    height, width = mask.shape
+    mask[:top], mask[height - bottom :] = False, False
+    mask[:, :left], mask[:, width - right :] = False, False
+    return mask
