@@ -92,13 +92,8 @@ def _touching(
     """Return (run, piece) for each covered neighbour of each missed point."""
     around = np.pad(ends, 1)
     mine = runs[tuple(points.T)]
-    met = np.stack(
-        [
-            around[points[:, 0] + row, points[:, 1] + column]
-            for row in range(3)
-            for column in range(3)
-        ]
-    )
+    rows, columns = points[:, :1], points[:, 1:]
+    met = around[rows + np.repeat(np.arange(3), 3), columns + np.tile(np.arange(3), 3)]
     pairs = np.stack([np.broadcast_to(mine[:, None], met.shape), met], axis=-1).reshape(-1, 2)
     return pairs[pairs[:, 1] > 0]
 
