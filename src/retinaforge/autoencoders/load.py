@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from retinaforge.autoencoders.folder import CLASS_NAME, load_ours, read_config
-from retinaforge.autoencoders.report import KeyReport
-from retinaforge.core import Refusal
+from retinaforge.autoencoders.folder import (
+    CLASS_NAME,
+    WEIGHTS_FILE,
+    load_ours,
+    read_config,
+    read_safetensors,
+    refuse_incomplete,
+)
+from retinaforge.autoencoders.foreign import DiffusersAutoencoder, build_foreign
+from retinaforge.autoencoders.report import KeyReport, compare_keys
+from retinaforge.autoencoders.taming import load_taming, read_checkpoint
+
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 @dataclass(frozen=True)
@@ -39,12 +50,46 @@ def load_autoencoder(path: Path) -> LoadedAutoencoder:
             that is not known, or a checkpoint that holds more than tensors.
     """
     if path.is_file():
-        raise Refusal("a model folder", str(path), "name a folder")
+        return LoadedAutoencoder(*load_taming(path))
     plain = read_config(path)
-    if plain["_class_name"] == CLASS_NAME:
-        model, report = load_ours(path, plain)
-        return LoadedAutoencoder(model, report, dict(plain.get("meta", {})))
-    raise Refusal(CLASS_NAME, plain["_class_name"], "name another folder")
+    ours = plain["_class_name"] == CLASS_NAME
+    model, report = load_ours(path, plain) if ours else load_diffusers(path, plain)
+    return LoadedAutoencoder(model, report, dict(plain.get("meta", {})))
+
+
+def load_diffusers(
+    folder: Path, plain: Mapping[str, Any]
+) -> tuple[DiffusersAutoencoder, KeyReport]:
+    """Load an AutoencoderKL or VQModel folder of diffusers, every key or none.
+
+    Attention keys of diffusers before 0.18 (query, key, value, proj_attn) are renamed.
+    """
+    model = build_foreign(plain["_class_name"], plain)
+    wanted, given, reshaped = model.inner.state_dict(), {}, []
+    for old, value in _read_weights(folder).items():
+        new = _modern_name(old)
+        given[new] = value.float()
+        if new in wanted and value.dim() == 4 and wanted[new].dim() == 2:
+            given[new] = given[new].flatten(1)
+            reshaped.append(old)
+    report = compare_keys(f"diffusers {plain['_class_name']} folder", wanted, given)
+    report = replace(report, reshaped=tuple(reshaped))
+    refuse_incomplete(report, folder)
+    model.inner.load_state_dict(given)
+    return model, report
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    pickled = folder / "diffusion_pytorch_model.bin"
+    if pickled.exists() and not (folder / WEIGHTS_FILE).exists():
+        return read_checkpoint(pickled)
+    return read_safetensors(folder / WEIGHTS_FILE)
+
+
+def _modern_name(name: str) -> str:
+    for old, new in _OLD_ATTENTION.items():
+        name = name.replace(f".attentions.0.{old}.", f".attentions.0.{new}.")
+    return name
 
 
 def decoder_only(model: nn.Module) -> nn.Module:

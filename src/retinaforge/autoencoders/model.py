@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from retinaforge.autoencoders.config import AutoencoderConfig
+from retinaforge.autoencoders.reconstruct import reconstruct_images
 from retinaforge.core import Refusal
 from retinaforge.nets.autoencoder import Decoder, Encoder
 from retinaforge.nets.quantise import (
@@ -122,8 +123,6 @@ class Autoencoder(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 height width"]:
         """Return the reconstruction of images of any size, in [-1, 1], as `reconstruct_images`."""
-        from retinaforge.autoencoders.reconstruct import reconstruct_images
-
         return reconstruct_images(self, images)
 
 
