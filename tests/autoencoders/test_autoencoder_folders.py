@@ -93,7 +93,9 @@ def test_a_diffusers_folder_reconstructs_as_diffusers_does(make, factor, tmp_pat
     assert loaded.model.config.factor == factor
     with torch.no_grad():
         expected = theirs(images()).sample
-        torch.testing.assert_close(loaded.model(images()).reconstruction, expected)
+        torch.testing.assert_close(
+            loaded.model(images()).reconstruction, expected, rtol=1e-3, atol=1e-4
+        )
     assert loaded.model.reconstruct(images(35)).shape == (2, 3, 35, 35)
     again = save_autoencoder(loaded.model, tmp_path / "again")
     with torch.no_grad():
