@@ -57,7 +57,11 @@ def findings() -> list[dict[str, str]]:
     """Return one row a check: what, state (ok, warning, missing), what was found."""
     rows = [
         {"what": "retinaforge", "state": "ok", "found": metadata.version("retinaforge")},
-        {"what": "python", "state": "ok", "found": f"{sys.version.split()[0]}, {platform.platform()}"},
+        {
+            "what": "python",
+            "state": "ok",
+            "found": f"{sys.version.split()[0]}, {platform.platform()}",
+        },
         {"what": "device", "state": "ok", "found": _device()},
     ]
     for package in REQUIRED:

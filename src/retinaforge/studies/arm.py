@@ -17,13 +17,15 @@ import torch
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, load_autoencoder
 from retinaforge.core import RetinaForgeError, seed_for
 from retinaforge.encoders import load_encoder
-from retinaforge.losses import build_terms, split_adversary
+from retinaforge.losses import AdversarySpec, build_terms, encoders_named, split_adversary
+from retinaforge.nets.patchgan import PatchDiscriminator
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.measure import measure_arm
-from retinaforge.studies.plan import Study
+from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared, prepare
 from retinaforge.tasks.crops import CropPlan, crop_drawer
-from retinaforge.training import TrainConfig, TrainResult, train
+from retinaforge.training import Adversary, Draw, TrainConfig, TrainResult, train
+from retinaforge.training.precision import autocast, choose_precision
 
 
 def new_autoencoder(study: Study, seed: int) -> Autoencoder:
@@ -33,35 +35,72 @@ def new_autoencoder(study: Study, seed: int) -> Autoencoder:
     return Autoencoder(AutoencoderConfig(**fields))
 
 
-def train_arm(
-    study: Study, prepared: Prepared, run: RunFolder, job: Job, *, loss: str
-) -> TrainResult:
-    """Train one arm, or resume it, or find it done."""
-    expression, adversary = split_adversary(loss)
-    encoders = {name: load_encoder(spec) for name, spec in study.encoders.items() if name in loss}
-    terms = build_terms(expression, encoders=encoders)
+def study_drawer(study: Study, prepared: Prepared, seed: int) -> Draw:
+    """Return what draws the training batches of a seed, equal for every arm."""
     plan = study.train
     crops = CropPlan(
         batch_size=plan.batch_size,
         crop_px=plan.crop_px,
         whole_fraction=plan.whole_fraction,
-        seed=seed_for(study.seed, "data", job.seed),
+        seed=seed_for(study.seed, "data", seed),
     )
+    return crop_drawer(prepared.train, crops)
+
+
+def settle_precision(study: Study, prepared: Prepared) -> str:
+    """Return one precision for all arms: the faster on this machine where the study says auto."""
+    if study.train.precision != "auto":
+        return study.train.precision
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = study_drawer(study, prepared, 0)(0).images.to(device)
+
+    def loss(model: torch.nn.Module, precision: str) -> torch.Tensor:
+        with autocast(device, precision):
+            return (model(images).reconstruction.float() - images).abs().mean()
+
+    return choose_precision(new_autoencoder(study, 0).to(device), device, loss)[0]
+
+
+def new_adversary(spec: AdversarySpec | None, *, width: int, seed: int) -> Adversary | None:
+    """Return the discriminator an expression asks for, with seeded weights."""
+    if spec is None:
+        return None
+    torch.manual_seed(seed_for(seed, "discriminator") % 2**63)
+    return Adversary(
+        PatchDiscriminator(width=width),
+        weight=spec.weight,
+        start=spec.start_step,
+        ramp=spec.ramp_steps,
+    )
+
+
+def train_arm(
+    study: Study, data: Path, prepared: Prepared, run: RunFolder, job: Job, *, loss: str
+) -> TrainResult:
+    """Train one arm, or resume it, or find it done."""
+    _, adversary = split_adversary(loss)
+    encoders = {
+        name: load_encoder(located(study.encoders[name], data))
+        for name in encoders_named(loss)
+        if name in study.encoders
+    }
+    plan = study.train
     config = TrainConfig(
         steps=plan.steps,
         learning_rate=plan.learning_rate,
         match_gradients=plan.match_gradients,
-        precision=plan.precision,
+        precision=json.loads(run.environment.read_text())["precision"],
         checkpoint_every=plan.checkpoint_every,
         seed=job.seed,
     )
     return train(
         new_autoencoder(study, job.seed),
-        terms,
-        crop_drawer(prepared.train, crops),
+        build_terms(loss, encoders=encoders),
+        study_drawer(study, prepared, job.seed),
         config,
         run.job(job),
-        adversary=adversary,
+        adversary=new_adversary(adversary, width=plan.discriminator_width, seed=job.seed),
+        meta={"study": study.name, "arm": job.arm, "loss": loss},
     )
 
 
@@ -77,7 +116,7 @@ def work(study: Study, data: Path, run: RunFolder, job: Job, *, loss: str, until
         prepared = prepare(study, data, run)
         model = None
         if job.arm != RESIZE_ONLY:
-            result = train_arm(study, prepared, run, job, loss=loss)
+            result = train_arm(study, data, prepared, run, job, loss=loss)
             facts = {
                 "steps": result.steps,
                 "seconds": result.seconds,
@@ -88,7 +127,7 @@ def work(study: Study, data: Path, run: RunFolder, job: Job, *, loss: str, until
             model = load_autoencoder(result.model_folder).model
         if until == "done":
             run.set_status(job, "running")
-            measure_arm(study, prepared, run, job, model=model)
+            measure_arm(study, data, prepared, run, job, model=model)
             run.set_status(job, "done", measure_seconds=time.monotonic() - began)
     except (RetinaForgeError, OSError, RuntimeError, ValueError, MemoryError) as error:
         run.set_status(job, "failed", reason=f"{type(error).__name__}: {error}")

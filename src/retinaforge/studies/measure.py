@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from retinaforge.core.artefacts import whole_file, write_bytes, write_json, writ
 from retinaforge.encoders import Encoder, load_encoder
 from retinaforge.metrics import ms_ssim, psnr, ssim
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
-from retinaforge.studies.plan import Study
+from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared
 from retinaforge.tasks.ceiling import JudgedOriginal, judge_original, vessel_rows
 from retinaforge.tasks.lpips import lpips_quantity
@@ -42,31 +42,42 @@ class Row:
     quantity: Quantity
     arm: str = ""
 
+    def of_arm(self, arm: str) -> Row:
+        """Return the row as one of `arm`."""
+        return replace(self, arm=arm)
+
 
 def slug(record: Record) -> str:
     """Return a file name for a record that no other record of the study has."""
     return f"{record.dataset}-{record.name}".replace("/", "_").rsplit(".", 1)[0]
 
 
-def available_judges(specs: Sequence[str]) -> tuple[list[Judge], list[str]]:
+def available_judges(specs: Sequence[str], data: Path) -> tuple[list[Judge], list[str]]:
     """Load the judges; those whose file is not there are named instead."""
     judges, missing = [], []
     for spec in specs:
         try:
-            judges.append(load_judge(spec))
+            judges.append(load_judge(located(spec, data)))
         except RetinaForgeError as refusal:
             missing.append(f"{spec}: {refusal}")
     return judges, missing
 
 
 def measure_arm(
-    study: Study, prepared: Prepared, run: RunFolder, job: Job, *, model: torch.nn.Module | None
+    study: Study,
+    data: Path,
+    prepared: Prepared,
+    run: RunFolder,
+    job: Job,
+    *,
+    model: torch.nn.Module | None,
 ) -> None:
     """Reconstruct and measure the validation and held-out eyes of one arm; write its rows.
 
     A photograph that fails is named in `problems` of the job's status; the others go on.
     """
-    judges, missing = available_judges(study.measure.judges)
+    judges, missing = available_judges(study.measure.judges, data)
+    lpips = located(study.measure.lpips, data)
     size_px = study.data.sheet_px
     rows: list[Row] = []
     squares: list[np.ndarray] = []
@@ -81,8 +92,10 @@ def measure_arm(
                     originals = [judge_original(judges[0], photo, fov, run.judged, slug(record))]
                     rows += _vessels(record, part, result, originals, judges[:1])
                     continue
-                originals = [judge_original(j, photo, fov, run.judged, slug(record)) for j in judges]
-                rows += _domain_free(record, part, result, lpips=study.measure.lpips)
+                originals = [
+                    judge_original(j, photo, fov, run.judged, slug(record)) for j in judges
+                ]
+                rows += domain_free_rows(record, part, result, lpips=lpips)
                 rows += _vessels(record, part, result, originals, judges)
                 if job.arm == RESIZE_ONLY:
                     rows += _reference_lines(record, part, originals, judges)
@@ -91,19 +104,20 @@ def measure_arm(
                 _save_pictures(run.job(job), record, result, judges[0])
             except (RetinaForgeError, OSError, ValueError) as error:
                 problems.append(f"{record.name}: {type(error).__name__}: {error}")
-    _save_features(run.job(job), study.measure.encoder, squares, names)
+    _save_features(run.job(job), located(study.measure.encoder, data), squares, names)
     _save_rows(run.job(job), job, rows)
     run.set_status(job, "running", problems=problems)
 
 
-def _domain_free(
-    record: Record, part: str, result: Reconstruction, *, lpips: str
+def domain_free_rows(
+    record: Record, part: str, result: Reconstruction, *, lpips: str = ""
 ) -> Iterable[Row]:
+    """Yield the scores that know no eyes, on the square that the model saw."""
     pair = (result.square.pixels, result.original.photograph.pixels, result.original.fov.mask)
     for measure in (psnr, ssim, ms_ssim):
         yield Row(record, part, "", "original", measure(*pair))
     if lpips:
-        yield Row(record, part, "", "original", lpips_quantity(*pair, expression=lpips))
+        yield Row(record, part, "", "original", lpips_quantity(*pair, encoder=lpips))
 
 
 def _vessels(
@@ -166,11 +180,11 @@ def _save_features(
         write_bytes(folder / "features.npz", buffer.getvalue())
 
 
-def _save_rows(folder: Path, job: Job, rows: Sequence[Row]) -> None:
-    table = pd.DataFrame(
+def row_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return one line a row, as it stands in per_image.parquet."""
+    return pd.DataFrame(
         {
-            "arm": row.arm or job.arm,
-            "seed": job.seed,
+            "arm": row.arm,
             "part": row.part,
             "image": row.record.name,
             "dataset": row.record.dataset,
@@ -184,6 +198,11 @@ def _save_rows(folder: Path, job: Job, rows: Sequence[Row]) -> None:
         }
         for row in rows
     )
+
+
+def _save_rows(folder: Path, job: Job, rows: Sequence[Row]) -> None:
+    table = row_table([row if row.arm else row.of_arm(job.arm) for row in rows])
+    table.insert(1, "seed", job.seed)
     cards = {row.quantity.card.name: row.quantity.card.as_dict() for row in rows}
     write_json(folder / "cards.json", cards)
     with whole_file(folder / "per_image.parquet") as stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from retinaforge.core import Refusal
 
 BEST = "{best}"
+SHIPPED_VESSELS = files("retinaforge") / "weights" / "vessels-v1.safetensors"
 
 
 class _Table(BaseModel):
@@ -74,6 +76,7 @@ class TrainPlan(_Table):
         match_gradients: scale added terms to the pixel term's gradient norm at the last layer.
         precision: auto times bf16 and float32 on a few steps and takes the faster.
         checkpoint_every: steps between checkpoints.
+        discriminator_width: channels of the adversary's first layer, where an arm has one.
     """
 
     steps: int = Field(2000, ge=1)
@@ -86,6 +89,7 @@ class TrainPlan(_Table):
     match_gradients: bool = True
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_every: int = Field(200, ge=1)
+    discriminator_width: int = Field(64, ge=8)
 
 
 class MeasurePlan(_Table):
@@ -96,7 +100,8 @@ class MeasurePlan(_Table):
             whose file is not found is left out, and the report says so.
         primary: measure that chooses the best arm on the validation patients.
         encoder: spec of the encoder whose features the set distances compare.
-        lpips: spec of an LPIPS term, e.g. "lpips(vgg)"; empty where no weights are named.
+        lpips: spec of an encoder with LPIPS heads, e.g. "vgg16:vgg.pth,heads=vgg_heads.pth";
+            empty where no weights are named.
         baseline: the pixel-only arm that the others are compared with.
         bootstrap: resamples of patients.
         eyes: how many fixed eyes the report shows under every arm.
@@ -112,7 +117,16 @@ class MeasurePlan(_Table):
 
 
 class Study(_Table):
-    """A whole study, as the TOML says it."""
+    """A whole study, as the TOML says it.
+
+    Attributes:
+        question: what it asks.
+        expected: what its authors expect, written before it was run.
+        cost: about how long it takes, and on what.
+        seed: base of every other seed.
+        encoders: names used in loss expressions, and the spec of `load_encoder` for each; a
+            file is looked for under the data folder, then under the working directory.
+    """
 
     name: str
     question: str
@@ -136,6 +150,27 @@ class Study(_Table):
         if all(BEST in arm.loss for arm in self.arm):
             raise ValueError("every arm is built on {best}; at least one must stand by itself")
         return self
+
+
+def located(spec: str, data: Path) -> str:
+    """Return an encoder's or judge's spec with its files as absolute paths.
+
+    "segmenter" alone means the vessel network that the package ships.
+
+    Args:
+        spec: "NAME" or "NAME:FILE" or "NAME:FILE,heads=FILE".
+        data: the data folder, where relative files are looked for first.
+    """
+    if spec == "segmenter":
+        return f"segmenter:{SHIPPED_VESSELS}"
+    name, colon, file = spec.partition(":")
+    if not colon:
+        return spec
+    found = []
+    for part in file.split(",heads="):
+        under = data / part
+        found.append(str(under if under.exists() else Path(part).absolute()))
+    return f"{name}:{',heads='.join(found)}"
 
 
 def load_study(path: Path) -> Study:

@@ -152,9 +152,7 @@ def _facts(data: Path, records: list[Record], sheets: dict[str, Sheets]) -> dict
             part: {name: n for (where, name), n in sorted(counts.items()) if where == part}
             for part in sheets
         },
-        "patients": {
-            part: len({r.patient for r in records if r.split == part}) for part in sheets
-        },
+        "patients": {part: len({r.patient for r in records if r.split == part}) for part in sheets},
         "patients_unknown": sum(not record.patient_known for record in records),
         "licences": dict(Counter(record.licence or "not stated" for record in records)),
         "refused": [

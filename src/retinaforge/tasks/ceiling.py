@@ -58,7 +58,7 @@ def judge_original(
 def vessel_rows(
     judge: Judge, original: JudgedOriginal, reconstruction: Photograph, record: Record
 ) -> Iterator[tuple[str, Quantity]]:
-    """Yield (reference, quantity): the reconstruction's vessels against the original's and a human's.
+    """Yield (reference, quantity): vessels kept, against the original's and against a human's.
 
     Args:
         judge: takes the vessels from the reconstruction.

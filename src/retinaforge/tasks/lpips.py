@@ -13,12 +13,12 @@ from retinaforge.losses import Term, build_terms
 
 
 @cache
-def _term(expression: str, encoder: str) -> Term:
-    return build_terms(expression, encoders={"net": load_encoder(encoder)})[0]
+def _term(encoder: str) -> Term:
+    return build_terms("lpips(net)", encoders={"net": load_encoder(encoder)})[0]
 
 
 def lpips_quantity(
-    reconstruction: np.ndarray, original: np.ndarray, fov_mask: np.ndarray, *, expression: str
+    reconstruction: np.ndarray, original: np.ndarray, fov_mask: np.ndarray, *, encoder: str
 ) -> Quantity:
     """Return LPIPS inside the field of view.
 
@@ -26,10 +26,9 @@ def lpips_quantity(
         reconstruction: RGB, 0-255, shape (height, width, 3).
         original: likewise.
         fov_mask: True inside the field of view.
-        expression: "LOSS with ENCODER", e.g. "lpips(net) with vgg16:vgg.pth+heads.pth".
+        encoder: spec of `load_encoder` with heads, e.g. "vgg16:vgg.pth,heads=vgg_heads.pth".
     """
-    loss_words, encoder = expression.split(" with ", 1)
-    term = _term(loss_words, encoder)
+    term = _term(encoder)
     with torch.no_grad():
         value = term.loss(_tensor(reconstruction), _tensor(original), _mask(fov_mask))
     return Quantity(term.loss.card, float(value))

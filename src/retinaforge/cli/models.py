@@ -1,0 +1,117 @@
+"""`retinaforge reconstruct` and `retinaforge ceiling`: anybody's autoencoder, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from retinaforge.autoencoders import load_autoencoder
+from retinaforge.cli.output import answer_json, progress_bar, say, stdout
+from retinaforge.core import Record, Refusal, RetinaForgeError
+from retinaforge.images import read_records
+from retinaforge.studies.ceiling import measure_ceiling
+from retinaforge.tasks.reconstruct import reconstruct_photograph, save_synthetic
+from retinaforge.tasks.sheets import open_photograph
+
+MODEL_HELP = "An autoencoder: a folder of ours or of diffusers, or a taming-transformers .ckpt."
+SIZE_HELP = "Side of the square on which the model works, in pixels."
+
+
+def reconstruct(
+    model: Path = typer.Argument(..., help=MODEL_HELP),
+    folder: Path = typer.Argument(..., help="Photographs: a folder, imagefolder or manifest."),
+    out: Path = typer.Option(..., help="Where the reconstructions go."),
+    size: int = typer.Option(512, min=64, help=SIZE_HELP),
+    native: bool = typer.Option(True, help="Write in the photographs' own size, not the square."),
+    json: bool = typer.Option(False, "--json", help="Print the outcome as JSON on stdout."),
+) -> None:
+    """Send every photograph through an autoencoder; the files say that they are synthetic.
+
+    Examples:  `retinaforge reconstruct RUN/arms/l1/seed-0/model DIR --out OUT`
+
+    Exit code 1 if some photographs could not be read; they are named, the others are done.
+    """
+    loaded = load_autoencoder(model)
+    say(str(loaded.report))
+    records = read_records(folder)
+    written, refused = [], []
+    with progress_bar("reconstructing") as tick:
+        for done, record in enumerate(records, start=1):
+            try:
+                written.append(_one(loaded.model, record, out, size, native, model.name))
+            except (RetinaForgeError, OSError) as error:
+                refused.append({"name": record.name, "reason": str(error)})
+            tick(done, len(records))
+    _close(written, refused, json=json)
+
+
+def _one(model, record: Record, out: Path, size: int, native: bool, name: str) -> str:
+    photo, fov = open_photograph(record)
+    result = reconstruct_photograph(model, photo, fov, size_px=size)
+    stem = f"{record.dataset}-{record.name}".replace("/", "_").rsplit(".", 1)[0]
+    image = result.native if native else result.square
+    return str(save_synthetic(image, out, stem, model=name))
+
+
+def _close(written: list[str], refused: list[dict[str, str]], *, json: bool) -> None:
+    for item in refused:
+        say(f"[red]refused[/red] {item['name']}: {item['reason']}")
+    if json:
+        answer_json({"written": written, "refused": refused})
+    else:
+        print(f"{len(written)} reconstructions, {len(refused)} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+def ceiling(
+    model: Path = typer.Argument(..., help=MODEL_HELP),
+    folder: Path = typer.Argument(..., help="Photographs: a folder, imagefolder or manifest."),
+    out: Path = typer.Option(None, help="Also write scorecard.json and per_image.parquet here."),
+    size: int = typer.Option(512, min=64, help=SIZE_HELP),
+    judge: list[str] = typer.Option(["ours", "classical"], help="Repeat for several judges."),
+    split: str = typer.Option("", help="Only this split (train, val, test) where there is one."),
+    limit: int = typer.Option(None, min=1, help="Only the first so many photographs."),
+    json: bool = typer.Option(False, "--json", help="Print the scores as JSON on stdout."),
+) -> None:
+    """Measure what an autoencoder does to vessels: the ceiling of any generator built on it.
+
+    Beside every score stands the same score of resizing alone, which needs no model.
+
+    Examples:  `retinaforge ceiling ./sd-vae-ft-mse DIR --size 512 --judge ours`
+    """
+    loaded = load_autoencoder(model)
+    say(str(loaded.report))
+    records = [r for r in read_records(folder) if not split or r.split == split][:limit]
+    if not records:
+        raise Refusal("at least one photograph", f"none in split {split!r}", "leave out --split")
+    with progress_bar("measuring") as tick:
+        result = measure_ceiling(
+            loaded.model, records, size_px=size, judges=judge, out=out, on_progress=tick
+        )
+    if json:
+        answer_json(
+            {
+                "scores": [score.as_dict() for score in result.scores],
+                "refused": [{"name": name, "reason": reason} for name, reason in result.refused],
+            }
+        )
+    else:
+        stdout.print(_table(result.scores))
+    for name, reason in result.refused:
+        say(f"[red]refused[/red] {name}: {reason}")
+    if result.refused:
+        raise typer.Exit(1)
+
+
+def _table(scores) -> Table:
+    table = Table("measure", "judge", "against", "arm", "value", "95 % interval", "n", "unit")
+    for score in scores:
+        interval = "" if score.interval is None else "{:.3f} to {:.3f}".format(*score.interval)
+        where = score.where
+        value = score.reason if score.value != score.value else f"{score.value:.3f}"
+        names = (score.card.name, where["judge"], where["reference"], where["arm"])
+        table.add_row(*names, value, interval, str(score.n), score.card.unit)
+    return table

@@ -1,0 +1,123 @@
+"""`retinaforge train`: one autoencoder with one loss expression, or a segmenter."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import torch
+import typer
+
+from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, decoder_only, load_autoencoder
+from retinaforge.cli import segmenter
+from retinaforge.cli.output import answer_json, progress_bar, say
+from retinaforge.core import RetinaForgeError, seed_for
+from retinaforge.encoders import load_encoder
+from retinaforge.images import read_records, split_by_patient
+from retinaforge.losses import build_terms, split_adversary
+from retinaforge.nets.patchgan import PatchDiscriminator
+from retinaforge.tasks.crops import CropPlan, crop_drawer
+from retinaforge.tasks.sheets import Sheets, build_sheets
+from retinaforge.training import Adversary, TrainConfig, rich_progress, train
+
+app = typer.Typer(no_args_is_help=True, help="Train an autoencoder or a segmenter.")
+app.add_typer(segmenter.app, name="segmenter")
+
+
+@app.command(
+    epilog="Examples:  `retinaforge train autoencoder --data DIR --out OUT --loss 'l1 + log'`  ·  "
+    "`... --loss 'l1 + lpips(vgg)' --encoder vgg=vgg16:vgg.pth,heads=heads.pth`  ·  "
+    "`... --init ./vae --decoder-only` to fine-tune a decoder  ·  "
+    "`torchrun --nproc-per-node 2 -m retinaforge train autoencoder ...` on several GPUs or processes"
+)
+def autoencoder(
+    data: Path = typer.Option(..., help="Photographs: a folder, imagefolder or manifest."),
+    out: Path = typer.Option(..., help="Run folder; the same command resumes it."),
+    loss: str = typer.Option("l1 + log", help="Weighted sum of losses; see docs/reference."),
+    encoder: list[str] = typer.Option([], help="NAME=SPEC for each encoder the loss names."),
+    kind: str = typer.Option("vq", help="vq, fsq or kl."),
+    factor: int = typer.Option(4, help="4, 8 or 16: image side over latent side."),
+    init: Path = typer.Option(None, help="Fine-tune this autoencoder instead of a new one."),
+    only_decoder: bool = typer.Option(False, "--decoder-only", help="Freeze all but the decoder."),
+    steps: int = typer.Option(2000, min=1, help="Optimiser steps."),
+    batch: int = typer.Option(4, min=1, help="Images a step."),
+    sheet: int = typer.Option(512, min=64, help="Side of the normalised square, px."),
+    crop: int = typer.Option(256, min=32, help="Side of a training image, px."),
+    rate: float = typer.Option(1e-3, help="Peak learning rate."),
+    precision: str = typer.Option("auto", help="auto, bf16 or fp32."),
+    match: bool = typer.Option(True, help="Match gradient norms of added terms to the pixel term."),
+    seed: int = typer.Option(0, help="Seed of weights and data order."),
+    as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON on stdout."),
+) -> None:
+    """Train an autoencoder on the training patients of a folder.
+
+    Exit code 0 when trained (or found done), 1 if photographs were left out as unreadable,
+    2 if refused or stopped (with advice).
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    sheets = _sheets(data, out, sheet, seed)
+    torch.manual_seed(seed_for(seed, "weights") % 2**63)
+    model = _model(init, kind, factor, only_decoder)
+    encoders = {name: load_encoder(spec) for name, _, spec in (e.partition("=") for e in encoder)}
+    adversary = split_adversary(loss)[1]
+    plan = CropPlan(batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"))
+    result = train(
+        model,
+        build_terms(loss, encoders=encoders),
+        crop_drawer(sheets, plan),
+        TrainConfig(
+            steps=steps,
+            learning_rate=rate,
+            precision=precision,
+            match_gradients=match,
+            seed=seed,
+        ),
+        out,
+        adversary=adversary
+        and Adversary(
+            PatchDiscriminator(),
+            weight=adversary.weight,
+            start=adversary.start_step,
+            ramp=adversary.ramp_steps,
+        ),
+        on_progress=rich_progress(),
+        meta={"loss": loss, "data": data.name, "data_fingerprint": sheets.fingerprint},
+    )
+    for name, reason in sheets.refused:
+        say(f"[red]left out[/red] {name}: {reason}")
+    facts = {
+        "state": result.state,
+        "model": str(result.model_folder),
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "left_out": [{"name": name, "reason": reason} for name, reason in sheets.refused],
+    }
+    if as_json:
+        answer_json(facts)
+    else:
+        print(f"{result.state}: {result.model_folder}")
+    if sheets.refused:
+        raise typer.Exit(1)
+
+
+def _sheets(data: Path, out: Path, size_px: int, seed: int) -> Sheets:
+    """Normalise the training patients' photographs; each process keeps its own copy."""
+    records = [r for r in split_by_patient(read_records(data), seed=seed) if r.split == "train"]
+    if not records:
+        raise RetinaForgeError(f"no photograph of {data} is in the training split")
+    rank = os.environ.get("RANK", "0")
+    with progress_bar("normalising") as tick:
+        return build_sheets(
+            records, out / "cache" / f"sheets-{rank}", size_px=size_px, on_progress=tick
+        )
+
+
+def _model(init: Path | None, kind: str, factor: int, only_decoder: bool) -> torch.nn.Module:
+    if init is None:
+        return Autoencoder(AutoencoderConfig(kind=kind, factor=factor))
+    loaded = load_autoencoder(init)
+    say(str(loaded.report))
+    if only_decoder:
+        decoder_only(loaded.model)
+    return loaded.model
