@@ -194,7 +194,7 @@ def _branch(segment: Segment, layout: Layout, px_um: float, middle: float) -> Br
 
 
 def smooth(
-    points: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "n"], *, pieces: int = 4
+    points: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "n"], *, pieces: int = 2
 ) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m"]]:
     """Return a Catmull-Rom curve through the points, so that large sizes show no corners."""
     p = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
@@ -212,7 +212,7 @@ def smooth(
 
 
 def _shallow(x: np.ndarray, y: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return how much of a vessel shows: less in the cup, where the trunks come out of the depth."""
+    """Return how much of a vessel shows: less in the cup, where trunks come from the depth."""
     away = np.hypot(x - layout.disc_um[0], y - layout.disc_um[1])
     return 1 - 0.55 * np.exp(-((away / 380.0) ** 2))
 

@@ -3,7 +3,8 @@
 Each kind is one tree: a trunk in the disc splits into an upper and a lower half, each half into a
 temporal and a nasal arcade, and every vessel goes on to branch by Murray's law until its branches
 would be too narrow. Temporal arcades pursue a curve u = a v^2.5 that opens towards the fovea (u
-temporal, v vertical distance from the disc; Oloumi et al. 2012 measured parabolas). Wide vessels grow first; a vessel that would come too close to one of its own kind narrows and ends.
+temporal, v vertical distance from the disc; Oloumi et al. 2012 measured parabolas). Wide vessels
+grow first; a vessel that would come too close to one of its own kind narrows and ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ STEP_UM = 90.0
 GAP_UM = 45.0
 SIGHT_UM = 330.0
 COMPANION_UM = 200.0
+COMPANION_FROM_UM = 16.0
 TAPER_POINTS = 5
+
+
+Wall = tuple[float, float, float]
+"""Clear distance to the nearest vessel of one's own kind, and where (x, y) it lies."""
 
 
 @dataclass
@@ -62,7 +68,7 @@ class Occupied:
         self.table[:, self.count] = (*point, radius)
         self.count += 1
 
-    def nearest(self, point: Point, upto: int, origin: Point, apart: float) -> tuple:
+    def nearest(self, point: Point, upto: int, origin: Point, apart: float) -> Wall:
         """Return (clear distance, x, y) of the nearest wall, ignoring `apart` round `origin`."""
         x, y, r = self.table[:, :upto]
         near = (np.abs(x - point[0]) < SIGHT_UM) & (np.abs(y - point[1]) < SIGHT_UM)
@@ -138,6 +144,7 @@ class Grower:
         before = self.occupied.count
         apart = 0.0 if tip.parent is None else 4.0 * tip.radius + 140.0
         heading, bend, left = tip.heading, 0.0, self._length(tip)
+        wall = self.occupied.nearest(tip.start, before, tip.start, apart)
         ends = 2 * tip.radius**self.params.murray_exponent
         terminal = ends < (2 * self.smallest) ** self.params.murray_exponent
         if terminal:
@@ -145,11 +152,12 @@ class Grower:
         while True:
             here = segment.points[-1]
             bend = 0.8 * bend + self.rng.normal(0, 0.042) * self.params.tortuosity
-            heading = self._steer(tip, here, heading + bend, before, apart)
+            heading = self._steer(tip, here, heading + bend, wall)
             new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
             if self._leaves(new):
                 break
-            blocked = tip.role in FREE and self._blocked(new, tip, before, apart)
+            wall = self.occupied.nearest(new, before, tip.start, apart)
+            blocked = tip.role in FREE and wall[0] < tip.radius + GAP_UM
             if (blocked and len(segment.points) > 1) or self._avascular(new):
                 self._taper(segment)
                 break
@@ -166,16 +174,16 @@ class Grower:
         for point, radius in zip(segment.points, segment.radii, strict=True):
             self.occupied.add(point, radius)
 
-    def _steer(self, tip: Tip, here: Point, heading: float, before: int, apart: float) -> float:
+    def _steer(self, tip: Tip, here: Point, heading: float, wall: Wall) -> float:
         gx, gy, pull = tip.guide(here)
         hx, hy = math.cos(heading), math.sin(heading)
         hx, hy = hx + pull * gx, hy + pull * gy
-        clear, ox, oy = self.occupied.nearest(here, before, tip.start, apart)
+        clear, ox, oy = wall
         if clear < SIGHT_UM:
             away = heading_of(ox, oy, here)
             push = 0.22 * (1 - max(clear, 0.0) / SIGHT_UM) ** 2
             hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
-        if self.others is not None and tip.role in FREE:
+        if self.others is not None and tip.radius > COMPANION_FROM_UM:
             # The other kind may be crossed, but not followed on top of it.
             clear, ox, oy = self.others.nearest(here, self.others.count, here, -1.0)
             if clear < COMPANION_UM:
@@ -183,10 +191,6 @@ class Grower:
                 push = 0.16 * (1 - max(clear, 0.0) / COMPANION_UM)
                 hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
         return math.atan2(hy, hx)
-
-    def _blocked(self, point: Point, tip: Tip, before: int, apart: float) -> bool:
-        clear, _, _ = self.occupied.nearest(point, before, tip.start, apart)
-        return clear < tip.radius + GAP_UM
 
     def _leaves(self, point: Point) -> bool:
         fx, fy = self.layout.frame_um

@@ -12,6 +12,7 @@ Guide = Callable[[Point], tuple[float, float, float]]
 """Takes (x, y) in micrometres; returns a unit vector and how hard it pulls a step (0-1)."""
 
 LOOK_AHEAD_UM = 600.0
+PAST_FOVEA, LEVEL, CLOSING = 0.12, 0.96, 0.07
 ROUNDNESS = 2.5
 """Exponent of the arcades: 2 is a parabola, more hugs the disc's vertical longer."""
 
@@ -33,7 +34,7 @@ def towards(target: Point, pull: float) -> Guide:
     def guide(here: Point) -> tuple[float, float, float]:
         dx, dy = target[0] - here[0], target[1] - here[1]
         far = math.hypot(dx, dy)
-        return (dx / far, dy / far, pull) if far > 350.0 else (0.0, 0.0, 0.0)
+        return (dx / far, dy / far, pull) if far > 700.0 else (0.0, 0.0, 0.0)
 
     return guide
 
@@ -50,6 +51,13 @@ def arcade(disc: Point, height: float, vertical: int) -> Guide:
 
     def guide(here: Point) -> tuple[float, float, float]:
         v = max(vertical * (here[1] - disc[1]), 0.0)
+        if here[0] < PAST_FOVEA * disc[0]:
+            # Past the fovea the arcades close in on the horizontal again.
+            dx, beyond = -LOOK_AHEAD_UM, PAST_FOVEA * disc[0] - here[0]
+            low = disc[1] + vertical * (LEVEL * height - CLOSING * beyond)
+            dy = low - here[1]
+            far = math.hypot(dx, dy)
+            return dx / far, dy / far, 0.12
         slope = ROUNDNESS * a * v ** (ROUNDNESS - 1)
         ahead = v + LOOK_AHEAD_UM / math.sqrt(1 + slope**2)
         dx = disc[0] - a * ahead**ROUNDNESS - here[0]

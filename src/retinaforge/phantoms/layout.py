@@ -51,10 +51,11 @@ def lay_out(params: PhantomParams, *, rng: np.random.Generator) -> Layout:
     angle = math.radians(params.disc_fovea_deg + float(np.clip(rng.normal(0, 2.5), -5, 5)))
     disc = (distance * math.cos(angle), -distance * math.sin(angle))
     fov_radius = params.fov_deg / 2 * UM_PER_DEG
-    # Photographers aim at the macula, at the disc, or between the two.
-    aim = rng.choice([rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.6)])
+    # Photographers aim at the macula, between macula and disc, or (less often) at the disc.
+    aims = (rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.85, 1.05))
+    aim = aims[int(rng.choice(3, p=(0.45, 0.4, 0.15)))]
     wander = rng.uniform(-0.05, 0.05, 2) * fov_radius
-    arcade = params.arcade_dd * params.disc_diameter_um * rng.uniform(0.9, 1.1, 2)
+    arcade = params.arcade_dd * params.disc_diameter_um * rng.uniform(0.84, 1.16, 2)
     return Layout(
         disc_um=disc,
         disc_axes_um=(half_height * rng.uniform(0.86, 0.98), half_height),

@@ -61,7 +61,7 @@ def draw_look(*, rng: np.random.Generator) -> Look:
     mix = rng.uniform(0, 1)
     base = np.exp(mix * np.log(TINTS[one]) + (1 - mix) * np.log(TINTS[two]))
     return Look(
-        base=base * np.exp(rng.normal(0, 0.06)) * np.exp(rng.normal(0, 0.04, 3)),
+        base=base * np.exp(rng.normal(0.1, 0.09)) * np.exp(rng.normal(0, 0.04, 3)),
         vignette=rng.uniform(0.1, 0.5),
         tilt=rng.normal(0, 0.13, 2),
         tigroid=max(0.0, rng.normal(0.2, 0.4)),

@@ -48,18 +48,23 @@ def render_vessels(
     """
     starts, ends, radii = _pieces(branches)
     depth = np.full(size_px * size_px, -np.inf, dtype=np.float32)
-    absorption = np.zeros(size_px * size_px, dtype=np.float32)
-    reflex = np.zeros(size_px * size_px, dtype=np.float32)
+    nearest = np.zeros((2, size_px * size_px), dtype=np.float32)
     reach = np.ceil(np.maximum(radii, SMALLEST_RADIUS_PX) + 2.5 * blur_px + 0.5).astype(int)
     for size in np.unique(reach):
         of_size = reach == size
         flat, distance, radius = _patches(
             starts[of_size], ends[of_size], radii[of_size], int(size), size_px
         )
-        np.maximum.at(depth, flat, np.maximum(radius, SMALLEST_RADIUS_PX) - distance)
-        thick = np.sqrt(2 * radius * px_um / 150.0)
-        np.maximum.at(absorption, flat, thick * bar_profile(distance, radius, blur_px))
-        np.maximum.at(reflex, flat, bar_profile(distance, 0.28 * radius, blur_px))
+        inside = np.maximum(radius, SMALLEST_RADIUS_PX) - distance
+        np.maximum.at(depth, flat, inside)
+        wins = inside == depth[flat]
+        nearest[:, flat[wins]] = distance[wins], radius[wins]
+    near = np.flatnonzero(np.isfinite(depth))
+    distance, radius = nearest[:, near]
+    absorption, reflex = (np.zeros(size_px * size_px, dtype=np.float32) for _ in range(2))
+    thick = np.sqrt(2 * radius * px_um / 150.0)
+    absorption[near] = thick * bar_profile(distance, radius, blur_px)
+    reflex[near] = bar_profile(distance, 0.28 * radius, blur_px)
     shape = (size_px, size_px)
     return VesselLayer(depth.reshape(shape), absorption.reshape(shape), reflex.reshape(shape))
 
