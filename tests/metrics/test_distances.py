@@ -149,11 +149,11 @@ def test_the_jackknife_covers_the_kernel_distance() -> None:
     hits = 0
     for seed in range(60):
         x, y = features(seed, 60, 2), features(1000 + seed, 60, 2, shift=1)
-        low, high = jackknife_interval(kernel, x, y, [str(i) for i in range(60)]) or (0, 0)
+        low, high = jackknife_interval(kernel.compare, x, y, [str(i) for i in range(60)]) or (0, 0)
         hits += low <= truth <= high
     assert 50 <= hits <= 60
 
 
 def test_two_patients_give_no_jackknife() -> None:
     x = features(0, 6)
-    assert jackknife_interval(SET_METRICS[2], x, x, list("aaabbb")) is None
+    assert jackknife_interval(kernel_distance, x, x, list("aaabbb")) is None

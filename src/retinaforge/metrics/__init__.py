@@ -9,7 +9,12 @@ from retinaforge.metrics.distances import (
     kernel_distance,
 )
 from retinaforge.metrics.entries import ImageMetric, SetMetric
-from retinaforge.metrics.real_against_real import SET_METRICS, jackknife_interval, split_half
+from retinaforge.metrics.real_against_real import (
+    DISTANCES,
+    SET_METRICS,
+    jackknife_interval,
+    split_half,
+)
 from retinaforge.metrics.scores import difference_score, mean_score
 from retinaforge.metrics.signal_to_noise import psnr
 from retinaforge.metrics.statistics import (
@@ -39,6 +44,7 @@ CATALOGUE: tuple[Card, ...] = (
 
 __all__ = [
     "CATALOGUE",
+    "DISTANCES",
     "IMAGE_METRICS",
     "SET_METRICS",
     "Difference",

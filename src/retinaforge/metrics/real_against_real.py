@@ -7,7 +7,7 @@ does, would plant exact copies and inflate both distances.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -22,6 +22,8 @@ SET_METRICS: tuple[SetMetric, ...] = (
     SetMetric(distances.SHRUNK_CARD, distances.frechet_distance_shrunk),
     SetMetric(distances.KERNEL_CARD, distances.kernel_distance),
 )
+Distance = Callable[[Features, Features], Quantity]
+DISTANCES: tuple[Distance, ...] = tuple(metric.compare for metric in SET_METRICS)
 
 
 def split_half(
@@ -55,7 +57,7 @@ def split_half(
 
 
 def jackknife_interval(
-    metric: SetMetric,
+    distance: Distance,
     real: Features,
     synthetic: Features,
     patients: Sequence[str],
@@ -67,7 +69,7 @@ def jackknife_interval(
     value ± 1.96 √((G − 1)/G Σ (θ₋g − θ̄)²), each group g of patients left out of both sets
 
     Args:
-        metric: one of `SET_METRICS`.
+        distance: one of `DISTANCES`.
         real: one feature vector a row.
         synthetic: the reconstructions' features, row by row of the same images.
         patients: whose eye each row shows.
@@ -81,10 +83,10 @@ def jackknife_interval(
     """
     codes = np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1] % groups
     count = int(codes.max()) + 1 if codes.size else 0
-    value = metric.compare(real, synthetic).value
+    value = distance(real, synthetic).value
     if count < 3 or math.isnan(value):
         return None
-    left = [metric.compare(real[codes != g], synthetic[codes != g]).value for g in range(count)]
+    left = [distance(real[codes != g], synthetic[codes != g]).value for g in range(count)]
     error = math.sqrt((count - 1) * float(np.var(left)))
     return (value - 1.96 * error, value + 1.96 * error) if math.isfinite(error) else None
 
