@@ -7,6 +7,7 @@ from retinaforge.training.loop import train
 from retinaforge.training.preflight import Preflight
 from retinaforge.training.progress import OnProgress, Progress, rich_progress
 from retinaforge.training.result import TrainResult
+from retinaforge.training.run import device_for
 from retinaforge.training.watch import TrainingStopped
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TrainingStopped",
+    "device_for",
     "rich_progress",
     "train",
 ]

@@ -7,21 +7,21 @@ Discriminator: mean relu(1 - D(real)) / 2 + mean relu(1 + D(x)) / 2 (Lim, Ye 201
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from retinaforge.losses.adversarial import (
+from retinaforge.losses import (
+    AdversarySpec,
+    adaptive_weight,
     adversary_ramp,
     hinge_discriminator_loss,
     hinge_generator_loss,
 )
 from retinaforge.training.precision import autocast
 from retinaforge.training.run import Run
-
-LARGEST_WEIGHT = 1e4  # taming-transformers' bound
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,21 @@ class Adversary:
 
     Attributes:
         discriminator: gives one logit per patch; changed in place.
-        weight: of the generator's term, once its gradient norm matches that of the other terms.
-        start: first step in which it learns and speaks.
-        ramp: steps over which its weight rises from zero.
+        spec: its weight as a share of the other terms' gradient norm, the first step in which it
+            learns and speaks, and the steps over which its weight then rises from zero.
         learning_rate: of the discriminator, constant.
         betas: of its Adam.
     """
 
     discriminator: nn.Module = field(compare=False)
-    weight: float = 0.1
-    start: int = 1000
-    ramp: int = 500
+    spec: AdversarySpec
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.9)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a resumption must find unchanged."""
-        return {
-            "weight": self.weight, "start": self.start, "ramp": self.ramp,
-            "learning_rate": self.learning_rate, "betas": list(self.betas),
-        }  # fmt: skip
+        own = {"learning_rate": self.learning_rate, "betas": list(self.betas)}
+        return asdict(self.spec) | own
 
 
 def join(run: Run, adversary: Adversary) -> None:
@@ -82,17 +77,18 @@ def oppose(
         logits = run.accelerator.unwrap_model(run.discriminator)(leaf)
     loss = hinge_generator_loss(logits.float())
     (against,) = torch.autograd.grad(loss, leaf)
-    last = run.plain.last_layer
-    (ours,) = torch.autograd.grad(x, last, slope, retain_graph=True)
-    (theirs,) = torch.autograd.grad(x, last, against, retain_graph=True)
-    balance = (ours.norm() / (theirs.norm() + 1e-6)).clamp(max=LARGEST_WEIGHT)
-    share = adversary.weight * adversary_ramp(run.step, adversary.start, adversary.ramp)
+    # Sums with the gradients that the losses have, without another pass through the networks.
+    balance = adaptive_weight(
+        (x * slope).sum(), (x * against).sum(), last_layer=run.plain.last_layer
+    )
+    spec = adversary.spec
+    share = spec.weight * adversary_ramp(run.step, spec.start_step, spec.ramp_steps)
     factor = run.mean_over_processes({"factor": share * balance})["factor"]
     return slope + factor * against, {"weight": factor, "generator": loss}
 
 
 def learn(run: Run, adversary: Adversary, real: Tensor, fake: Tensor) -> float:
-    """Let the discriminator take one step; returns its loss. A loss that is not finite is left out."""
+    """Let the discriminator take one step and return its loss; one not finite is left out."""
     optimiser = run.discriminator_optimiser
     with autocast(real.device, run.precision):
         logits = run.discriminator(torch.cat([real, fake]))

@@ -55,7 +55,8 @@ def train(
 
     Args:
         model: changed in place: moved to the device and trained.
-        terms: the losses with their weights; the first is the pixel term.
+        terms: the losses with their weights, their encoders on the training's device
+            (`device_for`); the first pixel loss is the yardstick of matching and watching.
         draw: gives batch number step * processes + rank; a pure function of that number.
         config: how long and how.
         folder: of this training alone.
@@ -101,11 +102,9 @@ def train(
             run.window.images += world * len(batch.images)
             _step(run, terms, batch.to(accelerator.device), adversary)
         run.step += 1
-        now = time.perf_counter()
-        run.seconds, run.window.seconds = (
-            s + now - mark for s in (run.seconds, run.window.seconds)
-        )
-        mark = now
+        mark, spent = time.perf_counter(), time.perf_counter() - mark
+        run.seconds += spent
+        run.window.seconds += spent
         if run.step % config.log_every == 0 or run.step == config.steps:
             _report(run, terms, on_progress)
         if run.step % config.checkpoint_every == 0 or run.step == config.steps:
@@ -125,11 +124,11 @@ def _step(run: Run, terms: Sequence[Term], batch: Batch, adversary: Adversary | 
         run.weights = _match(run, terms, x, batch)
 
     leaf = x.detach().requires_grad_()
-    values = term_values(terms, leaf, batch)
+    values = term_values(terms, leaf, batch, run.precision)
     weighted = sum(run.weights[name] * value for name, value in values.items())
     (slope,) = torch.autograd.grad(weighted, leaf)
     duel: dict[str, Tensor | float] = {}
-    if adversary is not None and run.step >= adversary.start:
+    if adversary is not None and run.step >= adversary.spec.start_step:
         slope, duel = oppose(run, adversary, x=x, leaf=leaf, slope=slope)
     run.accelerator.backward((x * slope).sum() + output.codebook_loss)
     norm = run.accelerator.clip_grad_norm_(run.model.parameters(), config.clip_norm)
@@ -158,15 +157,21 @@ def _step(run: Run, terms: Sequence[Term], batch: Batch, adversary: Adversary | 
     see_step(
         run.watch,
         config,
-        pixel=reading[f"term {terms[0].name}"],
+        pixel=reading[f"term {yardstick(terms).name}"],
         contrast=reading["contrast"],
         perplexity=reading["perplexity"],
     )
 
 
-def term_values(terms: Sequence[Term], x: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """Return each term of the loss, unweighted."""
-    return {term.name: term.loss(x, batch.images, batch.fov) for term in terms}
+def term_values(
+    terms: Sequence[Term], x: Tensor, batch: Batch, precision: str
+) -> dict[str, Tensor]:
+    """Return each term of the loss, unweighted.
+
+    Autocast reaches only the frozen networks: a loss turns it off for its own arithmetic.
+    """
+    with autocast(x.device, precision):
+        return {term.name: term.loss(x, batch.images, batch.fov) for term in terms}
 
 
 def perplexity(codes: Tensor | None) -> Tensor | float:
@@ -178,9 +183,21 @@ def perplexity(codes: Tensor | None) -> Tensor | float:
 
 
 def _match(run: Run, terms: Sequence[Term], x: Tensor, batch: Batch) -> dict[str, float]:
-    """Return weights that give every term its share of the pixel term's gradient norm."""
-    norms = gradient_norms(terms, x, batch.images, batch.fov, run.plain.last_layer)
-    return matched_weights(terms, run.mean_over_processes(norms))
+    """Return weights that give every term its share of the pixel term's gradient norm.
+
+    Norms are averaged over the processes. A step that has none (it will be skipped) keeps the old
+    weights.
+    """
+    with autocast(x.device, run.precision):
+        norms = gradient_norms(terms, x, batch.images, batch.fov, run.plain.last_layer)
+    norms = run.mean_over_processes(norms)
+    usable = all(map(math.isfinite, norms.values())) and norms[yardstick(terms).name] > 0
+    return matched_weights(terms, norms) if usable or run.step == 0 else run.weights
+
+
+def yardstick(terms: Sequence[Term]) -> Term:
+    """Return the first pixel term, or the first term where there is none."""
+    return next((term for term in terms if term.kind == "pixel"), terms[0])
 
 
 def _prepare(run: Run, terms: Sequence[Term], draw: Draw, preflight: Preflight | None) -> None:
@@ -190,9 +207,9 @@ def _prepare(run: Run, terms: Sequence[Term], draw: Draw, preflight: Preflight |
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         with autocast(device, run.precision):
             output = model(batch.images)
-        values = term_values(terms, output.reconstruction.float(), batch)
+        values = term_values(terms, output.reconstruction.float(), batch, run.precision)
         total = sum(run.weights[name] * value for name, value in values.items())
-        return total + output.codebook_loss, values[terms[0].name]
+        return total + output.codebook_loss, values[yardstick(terms).name]
 
     def probe(model: nn.Module, precision: str) -> Tensor:
         run.precision = precision
@@ -210,7 +227,7 @@ def _prepare(run: Run, terms: Sequence[Term], draw: Draw, preflight: Preflight |
     if preflight is not None:
         eight = first_images(draw, preflight.images).to(device)
         with torch.no_grad():
-            flat = float(terms[0].loss(mean_colours(eight), eight.images, eight.fov))
+            flat = float(yardstick(terms).loss(mean_colours(eight), eight.images, eight.fov))
         reached = fly(
             preflight, run.plain, eight,
             objective=objective, flat_loss=flat, learning_rate=config.learning_rate,

@@ -54,6 +54,7 @@ def rich_progress(name: str = "") -> OnProgress:
     console = Console(stderr=True, highlight=True)
 
     def show(progress: Progress) -> None:
-        console.print(f"{name}: {progress.in_words()}" if name else progress.in_words())
+        words = progress.in_words()
+        console.print(f"{name}: {words}" if name else words, soft_wrap=True)
 
     return show

@@ -83,12 +83,8 @@ class Run:
     def mean_over_processes(self, values: dict[str, Tensor | float]) -> dict[str, float]:
         """Return numbers averaged over all processes, with one transfer from the device."""
         device = self.accelerator.device
-        stacked = torch.stack(
-            [
-                torch.as_tensor(v, dtype=torch.float32, device=device).detach()
-                for v in values.values()
-            ]
-        )
+        scalars = (torch.as_tensor(v, dtype=torch.float32) for v in values.values())
+        stacked = torch.stack([scalar.detach().to(device) for scalar in scalars])
         if self.accelerator.num_processes > 1:
             stacked = self.accelerator.reduce(stacked, "mean")
         return dict(zip(values, stacked.tolist(), strict=True))
@@ -97,6 +93,11 @@ class Run:
         """Journal an event, once for all processes."""
         if self.main:
             journal.note(self.folder, self.step, event, detail)
+
+
+def device_for(config: TrainConfig) -> torch.device:
+    """Return where `train` will run, for those who place encoders and data there beforehand."""
+    return find_accelerator(config).device
 
 
 def find_accelerator(config: TrainConfig) -> Accelerator:
