@@ -74,13 +74,7 @@ def autoencoder(
             seed=seed,
         ),
         out,
-        adversary=adversary
-        and Adversary(
-            PatchDiscriminator(),
-            weight=adversary.weight,
-            start=adversary.start_step,
-            ramp=adversary.ramp_steps,
-        ),
+        adversary=adversary and Adversary(PatchDiscriminator(), adversary),
         on_progress=rich_progress(),
         meta={"loss": loss, "data": data.name, "data_fingerprint": sheets.fingerprint},
     )

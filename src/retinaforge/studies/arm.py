@@ -66,12 +66,7 @@ def new_adversary(spec: AdversarySpec | None, *, width: int, seed: int) -> Adver
     if spec is None:
         return None
     torch.manual_seed(seed_for(seed, "discriminator") % 2**63)
-    return Adversary(
-        PatchDiscriminator(width=width),
-        weight=spec.weight,
-        start=spec.start_step,
-        ramp=spec.ramp_steps,
-    )
+    return Adversary(PatchDiscriminator(width=width), spec)
 
 
 def train_arm(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from skimage.measure import block_reduce
+from PIL import Image
 
 from retinaforge.core import Refusal, rng_for
 from retinaforge.tasks.sheets import Sheets
@@ -78,8 +78,8 @@ def _one(
 def whole_eye(sheets: Sheets, index: int, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Return one sheet and its field of view reduced by box averaging to `size_px`."""
     factor = sheets.pixels.shape[1] // size_px
-    pixels = block_reduce(sheets.pixels[index], (factor, factor, 1), np.mean)
-    return np.round(pixels), sheets.fov[index][::factor, ::factor]
+    pixels = np.asarray(Image.fromarray(sheets.pixels[index]).reduce(factor))
+    return pixels, sheets.fov[index][::factor, ::factor]
 
 
 def _crop_inside(
