@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy import ndimage
 
-from retinaforge.vessels.skeleton import AROUND, VesselMask
+from retinaforge.vessels.skeleton import AROUND, VesselMask, labels_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def find_breaks(estimate: VesselMask, reference: VesselMask, *, tolerance_px: in
         return Breaks(points=np.zeros((0, 2), int), counts=np.zeros(0, int))
     radii = np.nan_to_num(reference.calibres_px[~covered]) / 2
     discs = _discs(missed, np.ceil(radii).astype(int) + tolerance_px, estimate.fov.shape)
-    pieces = ndimage.label(discs & estimate.pixels, AROUND)[0]
+    pieces = labels_of(discs & estimate.pixels, AROUND)
     runs = _label_points(missed, estimate.fov.shape)
     ends = np.zeros_like(pieces)
     ends[tuple(found.T)] = pieces[tuple(found.T)]
@@ -81,7 +80,7 @@ def _label_points(
     """Label runs of neighbouring points on an image."""
     canvas = np.zeros(shape, bool)
     canvas[tuple(points.T)] = True
-    return ndimage.label(canvas, AROUND)[0]
+    return labels_of(canvas, AROUND)
 
 
 def _touching(

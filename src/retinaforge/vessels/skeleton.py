@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
 from retinaforge.core import Refusal
@@ -64,9 +63,9 @@ class VesselMask:
         return np.argwhere(skeletonize(self.pixels))
 
     @cached_property
-    def tree(self) -> cKDTree[Any]:
+    def tree(self) -> KDTree:
         """Return the centreline's search tree."""
-        return cKDTree(self.points)
+        return KDTree(self.points)
 
     @cached_property
     def calibres_px(self) -> Float[np.ndarray, "n"]:
@@ -74,7 +73,7 @@ class VesselMask:
         walls = np.argwhere(wall_pixels(self.pixels, self.fov))
         if not len(walls):
             return np.full(len(self.points), np.nan)
-        near = cKDTree(walls)
+        near = KDTree(walls)
         first = walls[near.query(self.points)[1]]
         second = walls[near.query(2 * self.points - first)[1]]
         return _width_between(first, second)
@@ -83,8 +82,8 @@ class VesselMask:
     def betti_numbers(self) -> tuple[int, int]:
         """Return β₀ (pieces, 8-neighbours) and β₁ (enclosed holes, 4-neighbours)."""
         smallest = MIN_AREA * self.unit_px**2
-        vessels, _ = ndimage.label(self.pixels, AROUND)
-        background, _ = ndimage.label(np.pad(~self.pixels, 1, constant_values=True))
+        vessels = labels_of(self.pixels, AROUND)
+        background = labels_of(np.pad(~self.pixels, 1, constant_values=True), _ACROSS)
         areas, holes = np.bincount(vessels.reshape(-1))[1:], np.bincount(background.reshape(-1))[1:]
         # Padding makes the surroundings background 1, even where vessels reach the frame.
         return int((areas >= smallest).sum()), int((holes[1:] >= smallest).sum())
@@ -139,6 +138,13 @@ def fov_box(fov_mask: Mask) -> tuple[slice, slice]:
 def wall_pixels(pixels: Mask, fov: Mask) -> Mask:
     """Return the background pixels inside the field of view that share a side with a vessel."""
     return ndimage.binary_dilation(pixels, _ACROSS) & ~pixels & fov
+
+
+def labels_of(mask: Mask, neighbours: Bool[np.ndarray, "3 3"]) -> Int[np.ndarray, "height width"]:
+    """Number the pieces of a mask from 1; 0 is what it leaves out."""
+    labels = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, neighbours, output=labels)
+    return labels
 
 
 def _width_between(
