@@ -67,9 +67,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         Refusal: if the file is absent or holds anything but arrays.
     """
     if not path.is_file():
-        raise Refusal(
-            "a weight file", f"{path}, which is no file", "check the path after the colon"
-        )
+        raise Refusal("a weight file", f"{path}, which is no file", "check the path")
     try:
         content = _read(path)
     except (OSError, ValueError, RuntimeError, KeyError, EOFError) as error:

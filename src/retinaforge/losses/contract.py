@@ -73,9 +73,8 @@ class LossArguments:
         value = self.options.get(name, default)
         several = value if isinstance(value, tuple) else (value,)
         numbers = tuple(float(one) for one in several if not isinstance(one, str))
-        if len(numbers) != len(several) or not all(
-            one > 0 or (zero and one == 0) for one in numbers
-        ):
+        allowed = all(one > 0 or (zero and one == 0) for one in numbers)
+        if len(numbers) != len(several) or not allowed:
             raise Refusal(
                 f"{name}= positive numbers, such as 1;2", repr(value), "write it like that"
             )

@@ -1,4 +1,4 @@
-"""Image filters on valid positions: finite differences by slices, separable Gaussian derivatives."""
+"""Image filters on valid positions: differences by slices, separable Gaussian derivatives."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def derivatives(
 
 
 def log_filter(x: Maps, sigma_px: float) -> Maps:
-    """Return the scale-normalised Laplacian of Gaussian, sigma^2 (G_xx + G_yy) * x, valid positions.
+    """Return the scale-normalised Laplacian of Gaussian, sigma^2 (G_xx + G_yy) * x.
 
     Two convolutions: across by G'' and G at once, then down by G and G'' summed in one.
     """

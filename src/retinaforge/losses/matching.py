@@ -93,7 +93,7 @@ def matched_weights(
 def _factor(name: str, reference: float, norm: float, limits: tuple[float, float]) -> float:
     if norm == 0:
         warnings.warn(
-            f"{name} has no gradient at the last decoder layer; its weight is 0 until measured anew",
+            f"{name} has no gradient at the last decoder layer; it weighs 0 until measured anew",
             stacklevel=3,
         )
         return 0.0

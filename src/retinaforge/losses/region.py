@@ -11,7 +11,7 @@ from retinaforge.losses.contract import Images, Region
 
 def mean_inside(
     values: Float[Tensor, "batch _ h w"], weight: Float[Tensor, "batch 1 h w"]
-) -> Tensor:
+) -> Float[Tensor, ""]:
     """Return the weighted mean over each image's positions (and channels), then over images.
 
         sum_i [ sum_p w_p v_p / sum_p w_p ] / n
