@@ -24,8 +24,8 @@ MARGIN = 0.965
 """Radius of the field over half the side of the image."""
 
 # Optical depth of a 150 um vessel in R, G, B, for arteries (oxygenated) and veins.
-ARTERY_DEPTH = np.array([0.13, 0.62, 0.36], dtype=np.float32)
-VEIN_DEPTH = np.array([0.32, 0.88, 0.50], dtype=np.float32)
+ARTERY_DEPTH = np.array([0.12, 0.62, 0.50], dtype=np.float32)
+VEIN_DEPTH = np.array([0.30, 0.88, 0.68], dtype=np.float32)
 PLAIN = PhantomParams()
 
 
@@ -214,14 +214,14 @@ def smooth(
 def _shallow(x: np.ndarray, y: np.ndarray, layout: Layout) -> np.ndarray:
     """Return how much of a vessel shows: less in the cup, where trunks come from the depth."""
     away = np.hypot(x - layout.disc_um[0], y - layout.disc_um[1])
-    return 1 - 0.55 * np.exp(-((away / 380.0) ** 2))
+    return 1 - 0.6 * np.exp(-((away / 240.0) ** 2))
 
 
 def _through_vessels(
     ground: np.ndarray, artery: VesselLayer, vein: VesselLayer, contrast: np.ndarray
 ) -> np.ndarray:
     depth = artery.absorption[..., None] * ARTERY_DEPTH + vein.absorption[..., None] * VEIN_DEPTH
-    reflex = 0.20 * artery.reflex * artery.absorption + 0.06 * vein.reflex * vein.absorption
+    reflex = 0.34 * artery.reflex * artery.absorption + 0.08 * vein.reflex * vein.absorption
     shine = reflex[..., None] * np.array([0.7, 1.5, 1.2], dtype=np.float32)
     return ground * np.exp(contrast[..., None] * (shine - depth))
 

@@ -151,14 +151,21 @@ class Grower:
             left += float(self.rng.uniform(400, 1500))
         while True:
             here = segment.points[-1]
-            bend = 0.8 * bend + self.rng.normal(0, 0.042) * self.params.tortuosity
-            heading = self._steer(tip, here, heading + bend, wall)
+            first = len(segment.points) == 1
+            if not first:  # The first step keeps Murray's angle exactly.
+                bend = 0.8 * bend + self.rng.normal(0, 0.042) * self.params.tortuosity
+                heading = self._steer(tip, here, heading + bend, wall)
             new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
-            if self._leaves(new):
+            if self._leaves(new) or self._avascular(new):
+                if first:
+                    segment.points.append(self._shortened(here, new))
+                    segment.radii.append(tip.radius)
+                elif not self._leaves(new):
+                    self._taper(segment)
                 break
             wall = self.occupied.nearest(new, before, tip.start, apart)
             blocked = tip.role in FREE and wall[0] < tip.radius + GAP_UM
-            if (blocked and len(segment.points) > 1) or self._avascular(new):
+            if blocked and not first:
                 self._taper(segment)
                 break
             segment.points.append(new)
@@ -195,6 +202,12 @@ class Grower:
     def _leaves(self, point: Point) -> bool:
         fx, fy = self.layout.frame_um
         return math.hypot(point[0] - fx, point[1] - fy) > self.layout.fov_radius_um
+
+    def _shortened(self, here: Point, new: Point) -> Point:
+        """Return a point on the way to `new` where a vessel may be; `here` is one."""
+        while self._leaves(new) or self._avascular(new):
+            new = ((here[0] + new[0]) / 2, (here[1] + new[1]) / 2)
+        return new
 
     def _avascular(self, point: Point) -> bool:
         return math.hypot(*point) < self.layout.faz_radius_um

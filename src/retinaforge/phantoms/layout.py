@@ -54,6 +54,9 @@ def lay_out(params: PhantomParams, *, rng: np.random.Generator) -> Layout:
     # Photographers aim at the macula, between macula and disc, or (less often) at the disc.
     aims = (rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.85, 1.05))
     aim = aims[int(rng.choice(3, p=(0.45, 0.4, 0.15)))]
+    # The disc is always in the picture: vessels are grown from it.
+    least = 1 - (0.93 * fov_radius - half_height) / distance
+    aim = max(aim, least)
     wander = rng.uniform(-0.05, 0.05, 2) * fov_radius
     arcade = params.arcade_dd * params.disc_diameter_um * rng.uniform(0.84, 1.16, 2)
     return Layout(
