@@ -67,7 +67,7 @@ def find_fov(photo: Photograph) -> Fov:
     coarser = max(1, round(max(photo.size_px) / step / _COARSE_PX))
     reduced = Image.fromarray(photo.pixels).reduce(step)
     fine = _brightness(np.asarray(reduced))
-    coarse = _brightness(np.asarray(reduced.reduce(coarser)))
+    coarse = ndimage.median_filter(_brightness(np.asarray(reduced.reduce(coarser))), 3)
     rough = _rough_circle(coarse)
     if rough is None:
         return _full_frame(photo.size_px)
@@ -82,8 +82,9 @@ def find_fov(photo: Photograph) -> Fov:
 
 
 def _brightness(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    """Return the brightest channel without single hot pixels; paper-white margins read black."""
-    bright = ndimage.median_filter(pixels.max(axis=2).astype(np.float32), 3)
+    """Return the brightest channel; paper-white margins read black."""
+    brightest = np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    bright = brightest.astype(np.float32)
     corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
     if corners.min() > 245:
         labels, _ = ndimage.label(pixels.min(axis=2) > 245)
@@ -152,7 +153,7 @@ def _candidates_at(
     if len(points) < 24:
         return
     y, x = points[:: max(1, len(points) // 200)].T
-    for round_, handicap in ((True, 0.0), (False, 0.03)):
+    for round_, handicap in ((True, 0.0), (False, 0.005)):
         shape = _fit(x, y, round_=round_, weights=_consensus(x, y, round_=round_))
         if shape is None or not _plausible(shape, bright.shape):
             continue
@@ -178,7 +179,8 @@ def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) 
     """Score a circle: how clearly the picture turns black across its rim; 0 refuses it.
 
     The score is the mean over the rim inside the frame of (inside - outside) / (inside + 5), with
-    brightness counted from black: dark stretches count as much as bright ones.
+    brightness counted from black: dark stretches count as much as bright ones. The misfit is taken
+    off, as an arc alone also fits circles that reach far beyond the retina.
     """
     angles = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     margin = 3 / circle.a
@@ -191,7 +193,16 @@ def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) 
     drops = inside - outside > 0.25 * inside + 1
     if drops.mean() < _LEAST_DROPS:
         return 0.0
-    return float(np.mean((inside - outside) / (inside + 5)))
+    drop = float(np.mean((inside - outside) / (inside + 5)))
+    return drop - _misfit(bright - black, _mask_of(circle, bright.shape))
+
+
+def _misfit(above: Float[np.ndarray, "h w"], mask: np.ndarray) -> float:
+    """Return 0.35 of the share of black within plus the share of retina left out."""
+    typical = float(np.median(above[mask]))
+    dark = np.count_nonzero(above[mask] < 0.05 * typical + 2)
+    lit = np.count_nonzero(above[~mask] > 0.15 * typical + 3)
+    return float((0.35 * dark + lit) / np.count_nonzero(mask))
 
 
 def _refined(bright: Float[np.ndarray, "h w"], rough: _Ellipse) -> _Ellipse:
@@ -201,9 +212,8 @@ def _refined(bright: Float[np.ndarray, "h w"], rough: _Ellipse) -> _Ellipse:
         x, y = _steepest_drops(bright, ellipse, reach)
         if len(x) < 40:
             return ellipse
-        weights = np.ones_like(x)
-        circle = _fit(x, y, round_=True, weights=weights)
-        upright = _fit(x, y, round_=False, weights=weights)
+        circle = _fit(x, y, round_=True, weights=_consensus(x, y, round_=True))
+        upright = _fit(x, y, round_=False, weights=_consensus(x, y, round_=False))
         ellipse = _simpler(circle, upright, x, y) or ellipse
     return ellipse
 
@@ -216,12 +226,12 @@ def _steepest_drops(
     samples = max(9, 2 * round(reach * ellipse.a) + 1)
     stretch = np.linspace(1 - reach, 1 + reach, samples)
     points = np.stack([ellipse.rim(angles, each) for each in stretch], axis=1)
-    seen = _within(points[:, 0], bright.shape) & _within(points[:, -1], bright.shape)
-    profile = np.log(_sampled(bright, points[:, :, seen]) + 12)
-    fall = profile[:-2] - profile[2:]
+    profile = np.log(_sampled(bright, points) + 12)
+    seen = _within(points, bright.shape)
+    fall = np.where(seen[:-2] & seen[2:], profile[:-2] - profile[2:], 0)
     best = fall.argmax(axis=0)
     clear = fall.max(axis=0) > 0.12
-    chosen = points[:, 1:-1, seen][:, best, np.arange(best.size)][:, clear]
+    chosen = points[:, 1:-1][:, best, np.arange(best.size)][:, clear]
     return chosen[1], chosen[0]
 
 
@@ -243,9 +253,11 @@ def _consensus(x: np.ndarray, y: np.ndarray, *, round_: bool) -> np.ndarray:
     u, v, spread = _scaled_points(x, y)
     matrix, target = _system(u, v, round_=round_)
     unknowns = matrix.shape[1]
-    draws = rng_for(0, "fov").random((200, len(u))).argsort(axis=1)[:, :unknowns]
-    few = matrix[draws] + 1e-9 * np.eye(unknowns)
-    solutions = np.linalg.solve(few, target[draws][..., None])[..., 0]
+    draws = rng_for(0, "fov").integers(len(u), size=(200, unknowns))
+    draws = draws[np.abs(np.linalg.det(matrix[draws])) > 1e-8]
+    if len(draws) == 0:
+        return np.ones_like(x)
+    solutions = np.linalg.solve(matrix[draws], target[draws][..., None])[..., 0]
     residuals = np.abs(solutions @ matrix.T - target)
     # d(x^2 + ...)/d(radius) = 2 r: residuals within 1.2 px of the rim, r from the points' spread.
     near = residuals < 2 * 0.7 * 1.2 / spread
@@ -282,7 +294,7 @@ def _simpler(
     stretched = max(upright.a, upright.b) / min(upright.a, upright.b)
     if not 1.01 < stretched < 1.7:
         return circle
-    far, near = (np.median(_distance(each, x, y)) for each in (circle, upright))
+    far, near = (np.percentile(_distance(each, x, y), 85) for each in (circle, upright))
     return upright if near < 0.5 * far and far > 0.002 * circle.a else circle
 
 
