@@ -78,6 +78,6 @@ class Comparison:
     measure: Callable[[VesselPair], Quantity]
 
 
-def fraction(card: Card, part: float, whole: float, *, reason: str) -> Quantity:
+def fraction(card: Card, part: int | float, whole: int | float, *, reason: str) -> Quantity:
     """Return part / whole, or NaN with the reason where the whole is empty."""
     return Quantity(card, part / whole) if whole else Quantity(card, float("nan"), reason)
