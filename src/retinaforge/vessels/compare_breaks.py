@@ -106,4 +106,5 @@ def _middles(
     mine = runs[tuple(points.T)]
     members = [points[mine == run] for run in wanted]
     nearest = [np.argmin(((run - run.mean(0)) ** 2).sum(1)) for run in members]
-    return np.array([run[i] for run, i in zip(members, nearest, strict=True)]).reshape(-1, 2)
+    middles = [run[i] for run, i in zip(members, nearest, strict=True)]
+    return np.array(middles, dtype=int).reshape(-1, 2)
