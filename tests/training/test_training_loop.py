@@ -29,7 +29,13 @@ from retinaforge.training import (
 )
 
 CONFIG = TrainConfig(
-    steps=8, warmup_steps=2, precision="fp32", checkpoint_every=4, log_every=2, rematch_every=3
+    steps=8,
+    warmup_steps=2,
+    precision="fp32",
+    checkpoint_every=4,
+    log_every=2,
+    rematch_every=3,
+    threads=1,
 )
 VARIES = ("seconds", "images_per_s")
 

@@ -21,7 +21,7 @@ from retinaforge.losses import (
     hinge_generator_loss,
 )
 from retinaforge.training.precision import autocast
-from retinaforge.training.run import Run
+from retinaforge.training.run import Run, prepare
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def join(run: Run, adversary: Adversary) -> None:
     optimiser = torch.optim.Adam(
         discriminator.parameters(), adversary.learning_rate, betas=adversary.betas
     )
-    run.discriminator, run.discriminator_optimiser = run.accelerator.prepare(
-        discriminator, optimiser
+    run.discriminator, run.discriminator_optimiser = prepare(
+        run.accelerator, discriminator, optimiser
     )
 
 

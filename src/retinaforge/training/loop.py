@@ -215,9 +215,9 @@ def _prepare(run: Run, terms: Sequence[Term], draw: Draw, preflight: Preflight |
         run.precision = precision
         return objective(model, first)[0]
 
-    first = draw(0).to(device)
     run.precision = config.precision
     if config.precision == "auto":
+        first = draw(0).to(device)
         faster, seconds = choose_precision(run.plain, device, probe)
         # The first process decides for all.
         votes = torch.tensor(float(faster == "bf16" and run.main), device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,20 @@ def find_accelerator(config: TrainConfig) -> Accelerator:
     return Accelerator(cpu=on_cpu, kwargs_handlers=[kept])
 
 
+def prepare(
+    accelerator: Accelerator, model: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Wrap model and optimiser for the processes at hand; all begin with the first one's values."""
+    with warnings.catch_warnings():
+        # PyTorch 2.13 renames broadcast_buffers; the new name is unknown to 2.6.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        wrapped, optimiser = accelerator.prepare(model, optimiser)
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+    return wrapped, optimiser
+
+
 def open_run(
     model: nn.Module,
     config: TrainConfig,
@@ -129,7 +144,7 @@ def open_run(
     trainable = [p for p in model.parameters() if p.requires_grad]
     fused = accelerator.device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(trainable, config.learning_rate, betas=config.betas, fused=fused)
-    wrapped, optimiser = accelerator.prepare(model, optimiser)
+    wrapped, optimiser = prepare(accelerator, model, optimiser)
     return Run(
         accelerator=accelerator,
         config=config,
