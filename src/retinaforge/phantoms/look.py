@@ -67,7 +67,7 @@ def draw_look(*, rng: np.random.Generator) -> Look:
         tigroid=max(0.0, rng.normal(0.2, 0.4)),
         mottle=rng.uniform(0.03, 0.09),
         macula=rng.uniform(0.18, 0.45),
-        vessel=rng.uniform(0.8, 1.2),
+        vessel=rng.uniform(0.6, 1.1),
         sheen=rng.uniform(0.0, 0.22),
         blur_um=rng.uniform(9, 22),
         noise=rng.uniform(1.0, 3.0),

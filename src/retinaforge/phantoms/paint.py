@@ -88,6 +88,8 @@ def paint_disc(
         min(190.0, base[1] * rng.uniform(1.75, 2.1) + 16),
         min(130.0, base[2] * rng.uniform(1.6, 2.2) + 14),
     ])  # fmt: skip
+    # Every disc leans to the yellow of the nerve's tissue, whatever the fundus round it.
+    rim += rng.uniform(0.15, 0.5) * (np.array([246.0, 184.0, 104.0]) - rim)
     cup = np.minimum(rim * np.array([1.08, 1.38, 1.6]), [255.0, 240.0, 200.0])
     halo = np.exp(-np.clip(share - 1, 0, None) * 3.2) * rng.uniform(0.05, 0.22)
     crescent = rng.uniform(-0.1, 0.25) * np.exp(-(((share - 1.08) / 0.11) ** 2))

@@ -1,12 +1,12 @@
 """Draw a vessel tree into pixels: distance to the wall, optical depth, light reflex.
 
-Every centreline is cut into pieces of at most about a pixel; each piece paints a small patch, and
-a pixel keeps the largest value over all pieces. Pixel centres lie at whole coordinates.
+Every centreline is cut into pieces about as long as the vessel's radius; each piece paints a small
+patch, and a pixel keeps the largest value over all. Pixel centres lie at whole coordinates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from retinaforge.core import Branch
 
 SMALLEST_RADIUS_PX = 0.5
 """Vessels narrower than a pixel are one pixel wide in masks, so that no vessel falls apart."""
+
+PATCH_PIXELS = 200_000
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def render_vessels(
     starts, ends, radii = _pieces(branches)
     depth = np.full(size_px * size_px, -np.inf, dtype=np.float32)
     nearest = np.zeros((2, size_px * size_px), dtype=np.float32)
-    reach = np.ceil(np.maximum(radii, SMALLEST_RADIUS_PX) + 2.5 * blur_px + 0.5).astype(int)
-    for size in np.unique(reach):
-        of_size = reach == size
+    half = np.linalg.norm(ends - starts, axis=1) / 2
+    wall = np.maximum(radii, SMALLEST_RADIUS_PX)
+    reach = np.ceil(wall + half + 2.5 * blur_px + 0.5).astype(int)
+    for chosen, size in _batches(reach):
         flat, distance, radius = _patches(
-            starts[of_size], ends[of_size], radii[of_size], int(size), size_px
+            starts[chosen], ends[chosen], radii[chosen], size, size_px
         )
         inside = np.maximum(radius, SMALLEST_RADIUS_PX) - distance
         np.maximum.at(depth, flat, inside)
@@ -77,14 +80,24 @@ def bar_profile(
     return (erf((radius - distance) * scale) + erf((radius + distance) * scale)) / 2
 
 
+def _batches(reach: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield pieces of one reach, as many at a time as keep their patches within the cache."""
+    for size in np.unique(reach):
+        chosen = np.flatnonzero(reach == size)
+        many = max(1, PATCH_PIXELS // (2 * int(size) + 1) ** 2)
+        for first in range(0, len(chosen), many):
+            yield chosen[first : first + many], int(size)
+
+
 def _pieces(branches: Iterable[Branch]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut all centrelines into pieces of at most a pixel: starts, ends (n, 2), radii (n,)."""
+    """Cut centrelines into pieces of a pixel or a radius: starts, ends (n, 2), radii (n,)."""
     starts, ends, radii = [], [], []
     for branch in branches:
         p, r = branch.points_px, branch.radii_px
         along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))])
         # Keeping the polyline's own corners keeps the drawing on the exact centreline.
-        at = np.union1d(np.linspace(0, along[-1], int(along[-1]) + 2), along)
+        longest = max(1.0, float(r.min()))
+        at = np.union1d(np.linspace(0, along[-1], int(along[-1] / longest) + 2), along)
         x, y = np.interp(at, along, p[:, 0]), np.interp(at, along, p[:, 1])
         width = np.interp(at, along, r)
         fine = np.stack([x, y], axis=1)
