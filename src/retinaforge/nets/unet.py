@@ -1,0 +1,139 @@
+"""A small residual U-Net that finds vessels.
+
+    x_c' = m (x_c - G*x_c) / sd_m(x_c - G*x_c)      G: local mean inside the field of view, m
+    logits = head(up_0(... up_3(bottom) + enc_3 ...) + stem(x'))
+
+The photograph's colour cast, exposure and vignetting are removed inside the network, so whoever
+calls it hands over plain pixels. Skips are added, not concatenated, and the full-resolution level
+has two convolutions only: on a CPU most of a U-Net's time goes there.
+
+References:
+    O. Ronneberger et al., "U-Net", MICCAI 2015; K. He et al., "Deep residual learning", CVPR 2016.
+    A. Galdran et al., "State-of-the-art retinal vessel segmentation with minimalistic models",
+    Sci. Rep. 12, 2022, for how little such a network needs.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+CELL_PX = 8
+"""Side of the cells on which the local mean is computed; its window is 9 cells wide."""
+
+WIDTHS = (16, 32, 64, 96, 128)
+STRIDE = 16
+"""What the deepest stage divides the side by; any size is accepted and padded to a multiple."""
+
+
+def _blur_cells(x: Tensor) -> Tensor:
+    for _ in range(2):
+        x = F.avg_pool2d(x, 5, stride=1, padding=2)
+    return x
+
+
+def flatten_background(
+    images: Float[Tensor, "batch 3 height width"], fov: Float[Tensor, "batch 1 height width"]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Subtract the local mean inside the field of view and divide by the residual's spread.
+
+    Args:
+        images: RGB in [-1, 1]; height and width multiples of `CELL_PX`.
+        fov: 1 inside the field of view, 0 outside.
+
+    Returns:
+        Residuals of mean about 0 and standard deviation 1 inside, 0 outside, clipped to [-5, 5].
+    """
+    mass = _blur_cells(F.avg_pool2d(fov, CELL_PX)).clamp_min(1e-4)
+    mean = _blur_cells(F.avg_pool2d(images * fov, CELL_PX)) / mass
+    mean = F.interpolate(mean, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
+    residual = (images - mean) * fov
+    area = fov.sum((2, 3), keepdim=True).clamp_min(1.0)
+    spread = (residual.square().sum((2, 3), keepdim=True) / area + 1e-4).sqrt()
+    return (residual / spread).clamp(-5.0, 5.0)
+
+
+def _conv_norm(inputs: int, outputs: int, size: int, *, stride: int = 1) -> nn.Sequential:
+    padding = size // 2 if stride == 1 else 0
+    conv = nn.Conv2d(inputs, outputs, size, stride=stride, padding=padding, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions around an identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv_norm(width, width, 3)
+        self.second = _conv_norm(width, width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return relu(x + f(x)), same shape."""
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+class VesselNet(nn.Module):
+    """Map a photograph to vessel logits; 0.87 M parameters at the default widths.
+
+    Args:
+        widths: channels at full, half, quarter, ... resolution.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.stem = _conv_norm(3, widths[0], 3)
+        self.downs = nn.ModuleList(_conv_norm(wide, deep, 2, stride=2) for wide, deep in pairs)
+        self.encoders = nn.ModuleList(ResidualBlock(deep) for _, deep in pairs)
+        self.ups = nn.ModuleList(_conv_norm(deep, wide, 1) for wide, deep in pairs)
+        self.decoders = nn.ModuleList(ResidualBlock(wide) for wide, _ in pairs[1:])
+        self.head = nn.Sequential(
+            _conv_norm(widths[0], widths[0], 3), nn.ReLU(), nn.Conv2d(widths[0], 1, 1)
+        )
+
+    @property
+    def stride(self) -> int:
+        """Return what height and width are padded to a multiple of, in pixels."""
+        return max(CELL_PX, 2 ** (len(self.widths) - 1))
+
+    def features(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        fov: Float[Tensor, "batch 1 height width"] | None = None,
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """Return the encoder's stages, finest first, of images in [-1, 1].
+
+        Args:
+            images: RGB in [-1, 1], any size.
+            fov: 1 inside the field of view; None means everywhere.
+        """
+        if fov is None:
+            fov = torch.ones_like(images[:, :1])
+        height, width = images.shape[-2:]
+        pad = (0, -width % self.stride, 0, -height % self.stride)
+        x = flatten_background(F.pad(images, pad), F.pad(fov, pad))
+        x = x.contiguous(memory_format=torch.channels_last)
+        stages = [F.relu(self.stem(x))]
+        for down, encoder in zip(self.downs, self.encoders, strict=True):
+            stages.append(encoder(F.relu(down(stages[-1]))))
+        return stages
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        fov: Float[Tensor, "batch 1 height width"] | None = None,
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return vessel logits of images in [-1, 1].
+
+        Args:
+            images: RGB in [-1, 1], any size.
+            fov: 1 inside the field of view; None means everywhere.
+        """
+        *skips, x = self.features(images, fov)
+        for level in reversed(range(len(skips))):
+            x = skips[level] + F.interpolate(self.ups[level](x), scale_factor=2, mode="nearest")
+            x = F.relu(x) if level == 0 else self.decoders[level - 1](x)
+        return self.head(x)[..., : images.shape[-2], : images.shape[-1]]

@@ -1,0 +1,122 @@
+"""The judge `ours`: the vessel network trained by `retinaforge train segmenter vessels`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from retinaforge.core import Fov, Photograph, artefacts
+from retinaforge.nets.unet import VesselNet
+from retinaforge.vessels.checkpoint import load_strictly
+from retinaforge.vessels.frame import enter, leave, working_frame
+from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
+
+SHIPPED = "vessels-v1.safetensors"
+FORMAT = "retinaforge vessel network 1"
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,))
+
+
+def shipped_weights() -> Path:
+    """Return the path of the weights that come with the package."""
+    return Path(str(resources.files("retinaforge.weights") / SHIPPED))
+
+
+def save_network(model: VesselNet, path: Path, *, meta: Mapping[str, Any]) -> Path:
+    """Write a network as safetensors; `meta` needs threshold, diameter_px, training_data, licence.
+
+    Args:
+        model: what was trained.
+        path: ends in .safetensors.
+        meta: plain data for the header, one JSON value a key.
+    """
+    header = {"format": FORMAT, "widths": json.dumps(list(model.widths))}
+    header |= {key: json.dumps(value) for key, value in meta.items()}
+    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
+    return artefacts.write_bytes(path, save(tensors, header))
+
+
+def read_network(path: Path) -> tuple[VesselNet, dict[str, Any]]:
+    """Return a network written by `save_network`, in evaluation mode, and its meta data.
+
+    Raises:
+        WeightsRefused: expected a vessel network of this package as safetensors.
+    """
+    expected = "a vessel network of retinaforge as safetensors"
+    remedy = "train one with `retinaforge train segmenter vessels`, or use the shipped `ours`"
+    if not path.is_file():
+        raise WeightsRefused(expected, f"no file at {path}", remedy)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+            state: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsRefused(expected, f"{path} ({error})", remedy) from error
+    if header.get("format") != FORMAT:
+        raise WeightsRefused(expected, f"{path} of format {header.get('format')!r}", remedy)
+    meta = {key: json.loads(value) for key, value in header.items() if key != "format"}
+    model = VesselNet(tuple(meta["widths"]))
+    load_strictly(model, state, source=str(path))
+    return model.eval(), meta
+
+
+def network_probability(
+    model: VesselNet, photo: Photograph, fov: Fov, *, diameter_px: float
+) -> Float[np.ndarray, "height width"]:
+    """Return the mean vessel probability over `MIRRORS`, carried back to the photograph.
+
+    Args:
+        model: in evaluation mode.
+        photo: any size.
+        fov: of the same photograph.
+        diameter_px: width of the aperture's circle in the working frame.
+    """
+    require_same_size(photo, fov)
+    frame = working_frame(fov, diameter_px=diameter_px)
+    images, inside = enter(photo, fov, frame)
+    total = torch.zeros(frame.size_px)
+    with torch.inference_mode():
+        for mirror in MIRRORS:
+            logits = model(images.flip(mirror), inside.flip(mirror))
+            total += torch.sigmoid(logits).flip(mirror)[0, 0]
+    return leave((total / len(MIRRORS)).numpy(), fov, frame)
+
+
+@final
+class NetworkJudge(Judge):
+    """Our vessel network with its threshold and working resolution.
+
+    Args:
+        path: weights written by `save_network`; the shipped ones by default.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        model, meta = read_network(shipped_weights() if path is None else path)
+        self._model = model.to(memory_format=torch.channels_last)
+        self._diameter_px = float(meta["diameter_px"])
+        self.threshold = float(meta["threshold"])
+        self.card = JudgeCard(
+            name="ours" if path is None else f"ours:{path.name}",
+            version=1,
+            family="network",
+            measures="Vessels as a residual U-Net finds them where the aperture is "
+            f"{self._diameter_px:.0f} px wide, mean of an image and its mirror image.",
+            training_data=tuple(meta["training_data"]),
+            licence=str(meta["licence"]),
+            reference="retinaforge.tasks.segmenter; O. Ronneberger et al., MICCAI 2015",
+            known_failure="Never saw DRIVE, LES-AV or eyes with much disease; haemorrhages and "
+            "dark lesion rims may read as vessel, capillaries are left out.",
+        )
+
+    def probability(self, photo: Photograph, fov: Fov) -> Float[np.ndarray, "height width"]:
+        """Return the vessel probability of each pixel of the photograph."""
+        return network_probability(self._model, photo, fov, diameter_px=self._diameter_px)
