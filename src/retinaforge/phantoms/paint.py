@@ -90,7 +90,7 @@ def paint_disc(
     ])  # fmt: skip
     # Every disc leans to the yellow of the nerve's tissue, whatever the fundus round it.
     rim += rng.uniform(0.15, 0.5) * (np.array([246.0, 184.0, 104.0]) - rim)
-    cup = np.minimum(rim * np.array([1.08, 1.38, 1.6]), [255.0, 240.0, 200.0])
+    cup = np.minimum(rim * np.array([1.06, 1.3, 1.35]), [255.0, 236.0, 165.0])
     halo = np.exp(-np.clip(share - 1, 0, None) * 3.2) * rng.uniform(0.05, 0.22)
     crescent = rng.uniform(-0.1, 0.25) * np.exp(-(((share - 1.08) / 0.11) ** 2))
     crescent = crescent * np.clip((layout.disc_um[0] - x) / layout.disc_axes_um[0], 0, 1)
