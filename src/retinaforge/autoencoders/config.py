@@ -38,6 +38,7 @@ class AutoencoderConfig:
         fsq_levels: values of each FSQ channel; their product is the number of codes.
         blocks: residual blocks at each resolution.
         attention: self-attention at the coarsest grid.
+        norm: normalise inside the residual blocks; deep and wide ones need it.
         decay: of the moving averages of the VQ codebook, 0 to 1.
         commitment: weight of the VQ commitment term.
         kl_weight: weight of the KL term against a summed L1 (Rombach et al. 2022: 1e-6).
@@ -52,6 +53,7 @@ class AutoencoderConfig:
     fsq_levels: tuple[int, ...] = (8, 5, 5, 5)
     blocks: int = 1
     attention: bool = False
+    norm: bool = False
     decay: float = 0.99
     commitment: float = 0.25
     kl_weight: float = 1e-6
@@ -86,9 +88,9 @@ class AutoencoderConfig:
 
 
 def paper_config(factor: Factor, kind: Kind = "vq") -> AutoencoderConfig:
-    """Return the widths, depth and attention of Esser et al. 2021, for a GPU."""
+    """Return the widths, depth, norms and attention of Esser et al. 2021, for a GPU."""
     return AutoencoderConfig(
-        kind=kind, factor=factor, widths=PAPER_WIDTHS[factor], blocks=2, attention=True
+        kind=kind, factor=factor, widths=PAPER_WIDTHS[factor], blocks=2, attention=True, norm=True
     )
 
 

@@ -50,7 +50,11 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         moments = 2 if config.kind == "kl" else 1
-        shape = {"blocks": config.blocks, "attention": config.attention}
+        shape = {
+            "blocks": config.blocks,
+            "attention": config.attention,
+            "norm": config.norm,
+        }
         self.encoder = Encoder(config.widths, moments * config.latent_channels, **shape)
         self.bottleneck = _bottleneck(config)
         self.decoder = Decoder(config.widths, config.latent_channels, **shape)
