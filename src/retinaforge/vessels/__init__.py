@@ -1,21 +1,29 @@
 """Vessel judges and vessel scores."""
 
+from retinaforge.vessels.catalogue import JUDGES, JudgeEntry, load_judge
 from retinaforge.vessels.compare import COMPARISONS, compare_masks, compare_vessels
 from retinaforge.vessels.compare_overlap import AUC, auc
 from retinaforge.vessels.compare_overlay import break_positions_px, overlay_missed_added
 from retinaforge.vessels.edges import EDGE_SHARPNESS, edge_sharpness
+from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused
 from retinaforge.vessels.skeleton import VesselMask, vessel_mask
 
 __all__ = [
     "AUC",
     "COMPARISONS",
     "EDGE_SHARPNESS",
+    "JUDGES",
+    "Judge",
+    "JudgeCard",
+    "JudgeEntry",
     "VesselMask",
+    "WeightsRefused",
     "auc",
     "break_positions_px",
     "compare_masks",
     "compare_vessels",
     "edge_sharpness",
+    "load_judge",
     "overlay_missed_added",
     "vessel_mask",
 ]
