@@ -68,7 +68,7 @@ def unit_distance(
 
         = f.f / (f.f + eps) + g.g / (g.g + eps) - 2 f.g / sqrt((f.f + eps) (g.g + eps))
 
-    eps under the root keeps the gradient finite where a ReLU left nothing. `g` is taken as constant.
+    eps under the root keeps the gradient finite where a ReLU left nothing; `g` is constant.
     """
     ff, fg = _Dots.apply(f, g)
     gg = g.float().square().sum(1, keepdim=True)

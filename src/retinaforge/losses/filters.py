@@ -8,16 +8,15 @@ from functools import lru_cache
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from retinaforge.core import Refusal
 
 Maps = Float[Tensor, "batch channels height width"]
-TRUNCATE = 3.0
+TRUNCATE = 4.0
 
 
 def radius_of(sigma_px: float) -> int:
-    """Return the radius, in pixels, at which a Gaussian of this width is cut off: 3 sigma."""
+    """Return the radius, in pixels, at which a Gaussian of this width is cut off: 4 sigma."""
     return max(1, math.ceil(TRUNCATE * sigma_px))
 
 
@@ -52,9 +51,23 @@ def gaussian_1d(sigma_px: float, radius_px: int, order: int) -> Tensor:
     return 2 * bend / (x**2 * bend).sum()
 
 
-def _taps(sigma_px: float, radius_px: int, orders: tuple[int, ...], like: Tensor) -> Tensor:
-    kernels = [gaussian_1d(sigma_px, radius_px, order) for order in orders]
-    return torch.stack(kernels).to(device=like.device, dtype=like.dtype)
+@lru_cache(maxsize=128)
+def band(
+    sigma_px: float, radius_px: int, order: int, *, side_px: int, device: torch.device
+) -> Float[Tensor, "side valid"]:
+    """Return the matrix by which a row is filtered on its valid positions.
+
+    For a few hundred pixels a matrix product is the fastest separable filter there is: forward and
+    backward together take half to a quarter of `conv2d` with one channel.
+    """
+    valid = side_px - 2 * radius_px
+    # Kept for later calls, so it must not be born an inference tensor.
+    with torch.inference_mode(False):
+        matrix = torch.zeros(side_px, valid)
+        places = torch.arange(valid)
+        for offset, value in enumerate(gaussian_1d(sigma_px, radius_px, order).tolist()):
+            matrix[places + offset, places] = value
+        return matrix.to(device)
 
 
 def derivatives(
@@ -63,36 +76,25 @@ def derivatives(
     """Return Gaussian derivatives for each (order across, order down), on valid positions.
 
     Args:
-        x: maps of any number of channels.
+        x: float32 maps of any number of channels.
         sigma_px: width of the Gaussian.
         orders: such as ((2, 0), (1, 1), (0, 2)) for a Hessian.
-        radius_px: of the kernels; None for 3 sigma.
+        radius_px: of the kernels; None for 4 sigma.
     """
     radius = radius_of(sigma_px) if radius_px is None else radius_px
-    batch, channels, height, width = x.shape
-    across = tuple(sorted({first for first, _ in orders}))
-    rows = _taps(sigma_px, radius, across, x)[:, None, None, :]
-    blurred = conv2d(x.reshape(batch * channels, 1, height, width), rows)
-    columns = _taps(sigma_px, radius, tuple(second for _, second in orders), x)
-    results: list[Maps] = []
-    for (first, _), column in zip(orders, columns, strict=True):
-        position = across.index(first)
-        result = conv2d(blurred[:, position : position + 1], column[None, None, :, None])
-        results.append(result.reshape(batch, channels, *result.shape[-2:]))
-    return results
+
+    def matrix(order: int, side_px: int) -> Tensor:
+        return band(sigma_px, radius, order, side_px=side_px, device=x.device)
+
+    height, width = x.shape[-2:]
+    rows = {first: x @ matrix(first, width) for first in {first for first, _ in orders}}
+    return [matrix(second, height).T @ rows[first] for first, second in orders]
 
 
 def log_filter(x: Maps, sigma_px: float) -> Maps:
-    """Return the scale-normalised Laplacian of Gaussian, sigma^2 (G_xx + G_yy) * x.
-
-    Two convolutions: across by G'' and G at once, then down by G and G'' summed in one.
-    """
-    batch, channels, height, width = x.shape
-    taps = _taps(sigma_px, radius_of(sigma_px), (2, 0), x)
-    flat = x.reshape(batch * channels, 1, height, width)
-    both = conv2d(flat, taps[:, None, None, :])
-    summed = conv2d(both, sigma_px**2 * taps.flip(0)[None, :, :, None])
-    return summed.reshape(batch, channels, *summed.shape[-2:])
+    """Return the scale-normalised Laplacian of Gaussian, sigma^2 (G_xx + G_yy) * x."""
+    h_xx, h_yy = derivatives(x, sigma_px, ((2, 0), (0, 2)))
+    return sigma_px**2 * (h_xx + h_yy)
 
 
 def gradient(x: Maps, side: float, middle: float) -> tuple[Maps, Maps]:

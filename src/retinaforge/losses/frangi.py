@@ -94,7 +94,7 @@ FRANGI = Card(
     unit="1",
     smallest_n=1,
     reference="Frangi et al., MICCAI 1998, eq. 15, eigenvalues ordered by sign, fixed c",
-    known_failure="fades at crossings and branchings; a judge built on the same filter flatters it; "
+    known_failure="fades at crossings and branchings; a judge of the same filter flatters it; "
     "bright lesions' rims look like vessels",
 )
 
