@@ -236,7 +236,7 @@ def test_added_terms_take_their_share_of_the_pixel_terms_gradient(tmp_path: Path
     matched, plain = log_of(tmp_path / "matched"), log_of(tmp_path / "plain")
     assert {line["weights"]["slopes"] for line in plain} == {0.5}
     assert {line["weights"]["l1"] for line in matched} == {1.0}
-    # rematched in steps 0, 3 and 6: seen in the lines of steps 2, 4 and 8
+    # rematched in steps 0, 1, 2, 3 and 6: the lines of steps 2, 4, 6, 8 show those of 1, 3, 3, 6
     assert len({line["weights"]["slopes"] for line in matched}) == 3
 
     def tenfold(x, y, fov):

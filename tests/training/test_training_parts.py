@@ -52,6 +52,12 @@ def test_impossible_configurations_are_refused(field: str, value: object, messag
         replace(CONFIG, **{field: value})
 
 
+def test_norms_are_measured_often_at_first() -> None:
+    config = replace(CONFIG, rematch_every=10)
+    due = [step for step in range(35) if config.rematches_at(step)]
+    assert due == [0, 1, 2, 4, 8, 10, 20, 30]
+
+
 @given(st.integers(0, 20), st.integers(0, 5))
 def test_batches_drawn_ahead_come_in_order(count: int, workers: int) -> None:
     indices = range(3, 3 + 2 * count, 2)

@@ -29,7 +29,7 @@ class TrainConfig:
         precision: bf16 autocast, float32, or "auto": what a short timed probe finds faster.
             Arms of one study are to be given the same, not "auto" each.
         match_gradients: scale every added term to the pixel term's gradient norm.
-        rematch_every: steps between two measurements of those norms.
+        rematch_every: steps between two measurements of those norms, more often at first.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two lines of log.jsonl.
         seed: seeds PyTorch's generator at the start.
@@ -85,6 +85,14 @@ class TrainConfig:
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, course)))
         low = self.last_learning_rate
         return self.learning_rate * rise * (low + (1 - low) * fall)
+
+    def rematches_at(self, step: int) -> bool:
+        """Return whether norms are measured: each `rematch_every` steps, and at 1, 2, 4, ... before.
+
+        The first reconstructions are noise and their norms soon outdated.
+        """
+        young = step < self.rematch_every and step & (step - 1) == 0
+        return young or step % self.rematch_every == 0
 
     def binding(self) -> dict[str, Any]:
         """Return the fields that a resumption must find unchanged, as plain data."""

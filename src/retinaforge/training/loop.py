@@ -120,7 +120,7 @@ def _step(run: Run, terms: Sequence[Term], batch: Batch, adversary: Adversary | 
     with autocast(run.accelerator.device, run.precision):
         output: AutoencoderOutput = run.model(batch.images)
     x = output.reconstruction.float()
-    if config.match_gradients and len(terms) > 1 and run.step % config.rematch_every == 0:
+    if config.match_gradients and len(terms) > 1 and config.rematches_at(run.step):
         run.weights = _match(run, terms, x, batch)
 
     leaf = x.detach().requires_grad_()
