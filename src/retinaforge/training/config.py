@@ -87,7 +87,7 @@ class TrainConfig:
         return self.learning_rate * rise * (low + (1 - low) * fall)
 
     def rematches_at(self, step: int) -> bool:
-        """Return whether norms are measured: each `rematch_every` steps, and at 1, 2, 4, ... before.
+        """Return whether norms are measured: at 0, 1, 2, 4, ... then each `rematch_every` steps.
 
         The first reconstructions are noise and their norms soon outdated.
         """
