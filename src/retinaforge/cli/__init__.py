@@ -26,9 +26,9 @@ app.add_typer(data.app, name="data")
 app.add_typer(phantoms.app, name="phantoms")
 app.add_typer(train.app, name="train")
 app.add_typer(study.app, name="study")
-app.command("reconstruct")(models.reconstruct)
-app.command("ceiling")(models.ceiling)
-app.command("doctor")(doctor.doctor)
+app.command("reconstruct", epilog=models.RECONSTRUCT_EXAMPLES)(models.reconstruct)
+app.command("ceiling", epilog=models.CEILING_EXAMPLES)(models.ceiling)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

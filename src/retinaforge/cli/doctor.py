@@ -15,6 +15,7 @@ from rich.table import Table
 
 from retinaforge.cli.output import answer_json, stdout
 
+EXAMPLES = "Examples:\n\n`retinaforge doctor`\n\n`retinaforge doctor --json`"
 REQUIRED = (
     "torch", "numpy", "scipy", "scikit-image", "scikit-learn", "pillow", "safetensors",
     "accelerate", "pandas", "pyarrow", "pydantic", "matplotlib", "jinja2",

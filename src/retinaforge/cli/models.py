@@ -15,6 +15,16 @@ from retinaforge.studies.ceiling import measure_ceiling
 from retinaforge.tasks.reconstruct import reconstruct_photograph, save_synthetic
 from retinaforge.tasks.sheets import open_photograph
 
+RECONSTRUCT_EXAMPLES = (
+    "Examples:\n\n"
+    "`retinaforge reconstruct RUN/arms/l1/seed-0/model DIR --out OUT`\n\n"
+    "`retinaforge reconstruct ./sd-vae-ft-mse DIR --out OUT --size 512 --no-native`"
+)
+CEILING_EXAMPLES = (
+    "Examples:\n\n"
+    "`retinaforge ceiling RUN/arms/l1/seed-0/model DIR --split test --out OUT`\n\n"
+    "`retinaforge ceiling ./sd-vae-ft-mse DIR --size 512 --judge ours`"
+)
 MODEL_HELP = "An autoencoder: a folder of ours or of diffusers, or a taming-transformers .ckpt."
 SIZE_HELP = "Side of the square on which the model works, in pixels."
 
@@ -28,8 +38,6 @@ def reconstruct(
     json: bool = typer.Option(False, "--json", help="Print the outcome as JSON on stdout."),
 ) -> None:
     """Send every photograph through an autoencoder; the files say that they are synthetic.
-
-    Examples:  `retinaforge reconstruct RUN/arms/l1/seed-0/model DIR --out OUT`
 
     Exit code 1 if some photographs could not be read; they are named, the others are done.
     """
@@ -80,7 +88,7 @@ def ceiling(
 
     Beside every score stands the same score of resizing alone, which needs no model.
 
-    Examples:  `retinaforge ceiling ./sd-vae-ft-mse DIR --size 512 --judge ours`
+    Exit code 1 if some photographs could not be read; they are named, the others are measured.
     """
     loaded = load_autoencoder(model)
     say(str(loaded.report))

@@ -25,8 +25,10 @@ DEMO_PHANTOMS = 60
 
 
 @app.command(
-    epilog="Examples:  `retinaforge study run studies/loss-study.toml --data DIR --out RUN`  ·  "
-    "the same command again resumes, or finds it done."
+    epilog="Examples:\n\n"
+    "`retinaforge study run studies/loss-study.toml --data DIR --out RUN`\n\n"
+    "`retinaforge study run my-study.toml --data DIR --out RUN --processes 2`\n\n"
+    "The same command again resumes, or finds it done."
 )
 def run(
     study: Path = typer.Argument(..., help="The study file (TOML)."),
@@ -45,13 +47,13 @@ def run(
         raise typer.BadParameter("expected trained or done", param_hint="--until")
     plan = load_study(study)
     with _live() as tick:
-        outcome = run_study(
-            plan, data, out, processes=processes, until=until, on_tick=tick
-        )  # fmt: skip
+        outcome = run_study(plan, data, out, processes=processes, until=until, on_tick=tick)
     _close(outcome, out, as_json=as_json)
 
 
-@app.command()
+@app.command(
+    epilog="Examples:\n\n`retinaforge study demo`\n\n`retinaforge study demo --out DIR --json`"
+)
 def demo(
     out: Path = typer.Option(Path("demo"), help="Where phantoms, run and report go."),
     as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON on stdout."),
@@ -67,13 +69,16 @@ def demo(
     _close(outcome, out / "run", as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Examples:\n\n`retinaforge study report RUN`")
 def report(run: Path = typer.Argument(..., help="A run folder.")) -> None:
     """Write a run's page again from the files that lie there, and print its path."""
     print(write_report(run))
 
 
-@app.command()
+@app.command(
+    epilog="Examples:\n\n`retinaforge study table RUN`\n\n"
+    "`retinaforge study table studies/loss-study/scorecard.json`"
+)
 def table(run: Path = typer.Argument(..., help="A run folder or a scorecard.json.")) -> None:
     """Print a run's main table as Markdown."""
     print(markdown_table(run))

@@ -26,10 +26,13 @@ app.add_typer(segmenter.app, name="segmenter")
 
 
 @app.command(
-    epilog="Examples:  `retinaforge train autoencoder --data DIR --out OUT --loss 'l1 + log'`  ·  "
-    "`... --loss 'l1 + lpips(vgg)' --encoder vgg=vgg16:vgg.pth,heads=heads.pth`  ·  "
-    "`... --init ./vae --decoder-only` to fine-tune a decoder  ·  "
-    "`torchrun --nproc-per-node 2 -m retinaforge train autoencoder ...` on several GPUs or processes"
+    epilog="Examples:\n\n"
+    "`retinaforge train autoencoder --data DIR --out OUT --loss 'l1 + log'`\n\n"
+    "`retinaforge train autoencoder --data DIR --out OUT --loss 'l1 + lpips(vgg)' "
+    "--encoder vgg=vgg16:vgg.pth,heads=heads.pth`\n\n"
+    "`retinaforge train autoencoder --data DIR --out OUT --init ./vae --decoder-only`\n\n"
+    "`torchrun --nproc-per-node 2 -m retinaforge train autoencoder --data DIR --out OUT` "
+    "on several GPUs or processes"
 )
 def autoencoder(
     data: Path = typer.Option(..., help="Photographs: a folder, imagefolder or manifest."),

@@ -53,7 +53,15 @@ class DataPlan(_Table):
 
 
 class ModelPlan(_Table):
-    """The autoencoder, equal for every arm; fields as in `AutoencoderConfig`."""
+    """The autoencoder, equal for every arm; what is left out is as in `AutoencoderConfig`.
+
+    Attributes:
+        kind: vector quantisation, finite scalar quantisation, or a KL autoencoder.
+        factor: side of the image over side of the latent.
+        widths: channels at 1/2, 1/4, ... of the image's side, one for each halving.
+        codes: size of the VQ codebook.
+        code_dim: channels of the latent (VQ and KL).
+    """
 
     kind: Literal["vq", "fsq", "kl"] = "vq"
     factor: Literal[4, 8, 16] = 4
@@ -120,12 +128,18 @@ class Study(_Table):
     """A whole study, as the TOML says it.
 
     Attributes:
+        name: short; stands on the report.
         question: what it asks.
         expected: what its authors expect, written before it was run.
         cost: about how long it takes, and on what.
         seed: base of every other seed.
+        data: which photographs.
+        model: the autoencoder.
+        train: how every arm trains.
+        measure: what is measured.
         encoders: names used in loss expressions, and the spec of `load_encoder` for each; a
             file is looked for under the data folder, then under the working directory.
+        arm: the arms, one `[[arm]]` each.
     """
 
     name: str

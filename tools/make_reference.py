@@ -1,0 +1,185 @@
+"""Write the reference pages that are made from code: docs/reference/cli.md and study-file.md.
+
+`python tools/make_reference.py` writes them; tests/docs/test_reference.py compares them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer.main
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from retinaforge.cli import app
+from retinaforge.studies.plan import Arm, DataPlan, MeasurePlan, ModelPlan, Study, TrainPlan
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+MADE = (
+    "Made by `python tools/make_reference.py` from {what}; a test keeps it true. "
+    "Do not edit by hand."
+)
+TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("At the top of the file", Study),
+    ("`[data]`", DataPlan),
+    ("`[model]`", ModelPlan),
+    ("`[train]`", TrainPlan),
+    ("`[measure]`", MeasurePlan),
+    ("`[[arm]]`", Arm),
+)
+
+
+def attribute_texts(cls: type) -> dict[str, str]:
+    """Return what a class's docstring says of each attribute, on one line each."""
+    _, _, block = inspect.getdoc(cls).partition("Attributes:\n")
+    texts: dict[str, str] = {}
+    for line in block.splitlines():
+        if found := re.match(r" {4}(\w+): (.*)", line):
+            name, texts[found[1]] = found[1], found[2]
+        elif line.startswith(" " * 8):
+            texts[name] += " " + line.strip()
+    return texts
+
+
+def _type_name(annotation: Any) -> str:
+    inner = [one for one in get_args(annotation) if one not in (type(None), Ellipsis)]
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(f"`{_toml(value)}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return f"list of {_type_name(inner[0])}"
+    if get_origin(annotation) is dict:
+        return "table of texts"
+    if type(None) in get_args(annotation):
+        return _type_name(inner[0])
+    plain = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return plain.get(annotation, "table")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return str(value)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    if field.default_factory is not None or isinstance(field.default, BaseModel):
+        return "empty" if field.default_factory else "its own defaults"
+    return "as in the code" if field.default is None else f"`{_toml(field.default)}`"
+
+
+def _limits(field: FieldInfo) -> str:
+    """Return pydantic's bounds in words, e.g. "at least 64"."""
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    found = [
+        f"{text} {getattr(item, key)}"
+        for item in field.metadata
+        for key, text in words.items()
+        if getattr(item, key, None) is not None
+    ]
+    return ", ".join(found)
+
+
+def _field_rows(cls: type[BaseModel]) -> Iterator[str]:
+    texts = attribute_texts(cls)
+    for name, field in cls.model_fields.items():
+        kind = ", ".join(filter(None, (_type_name(field.annotation), _limits(field))))
+        yield f"| `{name}` | {kind} | {_default(field)} | {texts[name]} |"
+
+
+def study_page() -> str:
+    """Return docs/reference/study-file.md."""
+    lines = [
+        "# The study file", "", MADE.format(what="the models in `retinaforge/studies/plan.py`"),
+        "", "A study is a TOML file: the question, what is trained, what is measured. A field that",
+        "is unknown or out of range is refused before anything is trained, with its name.",
+        "`studies/loss-study.toml` and `src/retinaforge/studies/demo.toml` are whole examples;",
+        "the losses of an arm are listed in [losses](losses.md).",
+    ]  # fmt: skip
+    for title, cls in TABLES:
+        about = inspect.getdoc(cls).splitlines()[0]
+        lines += ["", f"## {title}", "", about, "", "| field | what | default | meaning |"]
+        lines += ["|---|---|---|---|", *_field_rows(cls)]
+    return "\n".join(lines) + "\n"
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ("retinaforge",)) -> Iterator[Any]:
+    """Yield (words, command) of every command that does something, in the order of --help."""
+    command = command or typer.main.get_command(app)
+    children = getattr(command, "commands", None)
+    if not children:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+def _call_name(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return f"`{param.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
+
+
+def _param_default(param: Any) -> str:
+    value = param.default() if callable(param.default) else param.default
+    if param.required:
+        return "must be given"
+    if value is None or value == "" or value == []:
+        return ""
+    if isinstance(value, bool):
+        names = param.opts if value else param.secondary_opts
+        return f"`{names[0]}`" if names else ""
+    shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f"`{shown}`"
+
+
+def _command_lines(path: tuple[str, ...], command: Any) -> Iterator[str]:
+    yield from ("", f"## `{' '.join(path)}`", "", inspect.cleandoc(command.help or ""), "")
+    params = [param for param in command.params if param.name != "help"]
+    if params:
+        yield from ("| argument or option | default | meaning |", "|---|---|---|")
+    for param in params:
+        yield f"| {_call_name(param)} | {_param_default(param)} | {param.help or ''} |"
+    if command.epilog:
+        yield from ("", inspect.cleandoc(command.epilog))
+
+
+def cli_page() -> str:
+    """Return docs/reference/cli.md."""
+    lines = [
+        "# The command line", "", MADE.format(what="the commands in `retinaforge/cli`"), "",
+        "Answers go to stdout, narration to stderr; `--json` makes the answer JSON. The same",
+        "command again resumes. Exit codes: 0 all done, 1 done but for what was named (unreadable",
+        "photographs, failed arms), 2 refused, with what was expected, what came and what to do;",
+        "130 interrupted. `retinaforge --version` prints the version.",
+    ]  # fmt: skip
+    for path, command in commands():
+        lines += _command_lines(path, command)
+    return "\n".join(lines) + "\n"
+
+
+PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("study-file.md", study_page),
+    ("cli.md", cli_page),
+)
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES:
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+        print(f"wrote {REFERENCE / name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
