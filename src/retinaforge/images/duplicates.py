@@ -131,11 +131,17 @@ def _proposed(bits: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _correlation(first: Signature, second: Signature) -> float:
+    """Return the best r over shifts of up to 2 px, as two fields of view never fit quite alike."""
+    shifts = ((dy, dx) for dy in range(-2, 3) for dx in range(-2, 3))
+    return max(_correlation_at(first, second, shift) for shift in shifts)
+
+
+def _correlation_at(first: Signature, second: Signature, shift: tuple[int, int]) -> float:
     """Return r inside both fields of view; 0 where they hardly overlap or hold no detail."""
-    both = first.inside & second.inside
+    both = first.inside & np.roll(second.inside, shift, (0, 1))
     if both.mean() < 0.2:
         return 0.0
-    a, b = first.detail[both], second.detail[both]
+    a, b = first.detail[both], np.roll(second.detail, shift, (0, 1))[both]
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
     return float(np.sum(a * b)) / norm if norm > 0 else 0.0

@@ -178,7 +178,7 @@ def _largest_region(mask: np.ndarray) -> np.ndarray | None:
 def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) -> float:
     """Score a circle: how clearly the picture turns black across its rim; 0 refuses it.
 
-    The score is the mean over the rim inside the frame of (inside - outside) / (inside + 5), with
+    The score is the mean over the rim inside the frame of (inside - outside) / (inside + 4), with
     brightness counted from black: dark stretches count as much as bright ones. The misfit is taken
     off, as an arc alone also fits circles that reach far beyond the retina.
     """
@@ -193,16 +193,16 @@ def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) 
     drops = inside - outside > 0.25 * inside + 1
     if drops.mean() < _LEAST_DROPS:
         return 0.0
-    drop = float(np.mean((inside - outside) / (inside + 5)))
+    drop = float(np.mean((inside - outside) / (inside + 4)))
     return drop - _misfit(bright - black, _mask_of(circle, bright.shape))
 
 
 def _misfit(above: Float[np.ndarray, "h w"], mask: np.ndarray) -> float:
-    """Return 0.35 of the share of black within plus the share of retina left out."""
+    """Return 0.45 of the share of black within plus the share of retina left out."""
     typical = float(np.median(above[mask]))
     dark = np.count_nonzero(above[mask] < 0.05 * typical + 2)
     lit = np.count_nonzero(above[~mask] > 0.15 * typical + 3)
-    return float((0.35 * dark + lit) / np.count_nonzero(mask))
+    return float((0.45 * dark + lit) / np.count_nonzero(mask))
 
 
 def _refined(bright: Float[np.ndarray, "h w"], rough: _Ellipse) -> _Ellipse:

@@ -85,12 +85,12 @@ class Geometry:
     def carry_mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "s s"]:
         """Take a native mask to the square by the nearest pixel, False beyond the frame."""
         self._check(mask, self.native_size_px, "native")
-        return _nearest(mask, self._square_box(), self._square_size)
+        return _nearest(mask, self._square_box(), self._square_size, tie=1e-6)
 
     def undo_mask(self, mask: Bool[np.ndarray, "s s"]) -> Bool[np.ndarray, "height width"]:
         """Take a square mask to the native frame by the nearest pixel."""
         self._check(mask, self._square_size, "square")
-        return _nearest(mask, self._frame_box(), self.native_size_px)
+        return _nearest(mask, self._frame_box(), self.native_size_px, tie=-1e-6)
 
     def carry_map(self, values: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "s s"]:
         """Take a native float map to the square (triangle filter), 0 beyond the frame."""
@@ -206,15 +206,22 @@ def _padded(array: np.ndarray, box: Box, left: int, top: int) -> np.ndarray:
     return padded
 
 
-def _nearest(mask: np.ndarray, box: Box, size_px: tuple[int, int]) -> np.ndarray:
-    """Sample `mask` at the centres of the result's pixels; False beyond its frame."""
+def _nearest(mask: np.ndarray, box: Box, size_px: tuple[int, int], *, tie: float) -> np.ndarray:
+    """Sample `mask` at the centres of the result's pixels; False beyond its frame.
+
+    A centre that falls on an edge takes the later pixel if `tie` > 0, else the earlier: opposite
+    ways there and back, so that a round trip at equal scale shifts nothing.
+    """
     height, width = size_px
-    rows = np.floor(box[1] + (np.arange(height) + 0.5) * (box[3] - box[1]) / height).astype(int)
-    columns = np.floor(box[0] + (np.arange(width) + 0.5) * (box[2] - box[0]) / width).astype(int)
+    rows = _indices(box[1] + tie, box[3] + tie, height)
+    columns = _indices(box[0] + tie, box[2] + tie, width)
     ok_rows = (rows >= 0) & (rows < mask.shape[0])
     ok_columns = (columns >= 0) & (columns < mask.shape[1])
     sampled = np.zeros(size_px, bool)
-    sampled[np.ix_(ok_rows, ok_columns)] = np.asarray(mask, bool)[
-        np.ix_(rows[ok_rows], columns[ok_columns])
-    ]
+    picked = np.asarray(mask, bool)[np.ix_(rows[ok_rows], columns[ok_columns])]
+    sampled[np.ix_(ok_rows, ok_columns)] = picked
     return sampled
+
+
+def _indices(start: float, stop: float, count: int) -> np.ndarray:
+    return np.floor(start + (np.arange(count) + 0.5) * (stop - start) / count).astype(int)
