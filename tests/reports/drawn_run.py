@@ -226,7 +226,7 @@ def draw_run(folder: Path, *, size_px: int = 64) -> Path:
     study = {
         "name": "Loss study <drawn>",
         "question": "Which loss keeps the vessels of a fundus photograph?",
-        "expected": "Edge filters sharpen vessels; deep features of a foundation model do not help.",
+        "expected": "Edge filters sharpen vessels; features of a foundation model do not help.",
         "arm": [{"name": name, "loss": loss} for name, (loss, *_) in ARMS.items()],
         "train": {"steps": 1000, "crop_px": 256},
         "measure": {"primary": "dice", "baseline": "l1"},

@@ -80,8 +80,8 @@ def trade_off(board: Board, fidelity: str, vessel: str) -> Markup | None:
         return None
     left, bottom = 46, 250
     x = svg.axis([f["value"] for _, f, _ in known], left, RIGHT, margin=0.14)
-    y = svg.axis([v["value"] for _, _, v in known], bottom, 10, margin=0.14)
-    parts = [*svg.x_axis(x, 10, bottom), *svg.y_axis(y, left, RIGHT)]
+    y = svg.axis([v["value"] for _, _, v in known], bottom, 24, margin=0.14)
+    parts = [*svg.x_axis(x, 24, bottom), *svg.y_axis(y, left, RIGHT)]
     for index, (arm, f, v) in enumerate(known):
         at = x(f["value"]), y(v["value"])
         title = f"{arm}: {words.number(f['value'])}, {words.number(v['value'])}"
@@ -93,8 +93,10 @@ def trade_off(board: Board, fidelity: str, vessel: str) -> Markup | None:
                 kind="arm",
             )
         )  # fmt: skip
-    parts.append(svg.text((left + RIGHT) / 2, bottom + 32, label(fidelity), anchor="middle"))
-    parts.append(svg.text(left, 4, f"{label(vessel)} ↑", kind="tick"))
+    parts.append(
+        svg.text((left + RIGHT) / 2, bottom + 34, label(fidelity), anchor="middle", kind="arm")
+    )
+    parts.append(svg.text(4, 12, label(vessel), kind="arm"))
     alt = f"{label(vessel)} against {label(fidelity)}, one point an arm"
     return svg.drawing(bottom + 40, parts, alt=alt)
 
@@ -111,7 +113,10 @@ def recall_by_width(board: Board) -> Markup | None:
         return None
     left, bottom = 40, 220
     values = [
-        v for *_, pts in series for _, s in pts for v in (s["value"], *(s.get("interval") or []))
+        value
+        for *_, points in series
+        for _, s in points
+        for value in (s["value"], *(s.get("interval") or []))
     ]
     y = svg.axis(values, bottom, 12)
     parts = svg.y_axis(y, left, RIGHT)

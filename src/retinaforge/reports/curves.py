@@ -52,10 +52,12 @@ def _chart(
     x = svg.axis([s for _, points in drawn for s, _ in points], LEFT, RIGHT, margin=0.01)
     y = svg.axis(_without_start_up(drawn), BOTTOM, 12)
     parts = [*svg.x_axis(x, 12, BOTTOM), *svg.y_axis(y, LEFT, RIGHT)]
+    inside: list[Markup] = []
     for training, points in drawn:
         index = list(arms).index(training.arm)
-        places = [(x(s), max(y(v), 4.0)) for s, v in points]
-        parts.append(svg.polyline(places, stroke=svg.colour(index), dashes=svg.dash(index)))
+        places = [(x(s), y(v)) for s, v in points]
+        inside.append(svg.polyline(places, stroke=svg.colour(index), dashes=svg.dash(index)))
+    parts.append(svg.clipped(inside, (LEFT, 12), (RIGHT, BOTTOM)))
     parts.append(svg.text((LEFT + RIGHT) / 2, BOTTOM + 31, "step", anchor="middle", kind="tick"))
     names = ", ".join(dict.fromkeys(t.arm for t, _ in drawn))
     return svg.drawing(BOTTOM + 36, parts, alt=f"{title} against training step for {names}")

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import charts, curves, pictures, words
 from retinaforge.reports.board import KEY_MEASURES, Board, arms_of, board_of, label
-from retinaforge.reports.run_files import RunFiles, read_run
+from retinaforge.reports.run_files import RunFiles, TrainingRun, read_run
 from retinaforge.reports.tables import dataset_tables, judge_tables, table_of, verdict_rows
 
 VERDICT = ("dice", "cldice", "recall_thin", "edge_sharpness", "calibre_error", "psnr", "ssim")
@@ -56,6 +56,7 @@ def _context(run: RunFiles) -> dict[str, Any]:
         "missing": run.missing,
         "cautions": cautions(run, board),
         "verdict": verdict_rows(board, [m for m in VERDICT if m in key] or key[:5]),
+        "lead": _lead(board),
         "main": _main_table(run, board, key),
         "judges": judge_tables(board),
         "datasets": dataset_tables(board),
@@ -64,7 +65,7 @@ def _context(run: RunFiles) -> dict[str, Any]:
         "data": run.data,
         "environment": run.environment,
         "protocol": run.scorecard.get("protocol", {}),
-        "trainings": run.trainings,
+        "trainings": _in_order(run, board),
         "glossary": _glossary(board),
         "words": words,
         "label": label,
@@ -97,6 +98,23 @@ def cautions(run: RunFiles, board: Board) -> list[str]:
     if failed:
         said.append(f"Failed arms: {', '.join(failed)}. Their reasons stand in the table.")
     return said
+
+
+def _in_order(run: RunFiles, board: Board) -> list[TrainingRun]:
+    """Return the trainings in the study's order of arms; of the rest only what failed."""
+    order = {arm: place for place, arm in enumerate(board.arms)}
+    shown = [t for t in run.trainings if t.arm in order or t.failed]
+    return sorted(shown, key=lambda t: (order.get(t.arm, len(order)), t.seed))
+
+
+def _lead(board: Board) -> str:
+    """Return in one sentence whether pixels and vessels choose the same arm."""
+    pixels, vessels = board.best("psnr"), board.best("dice")
+    if not pixels or not vessels:
+        return ""
+    if pixels == vessels:
+        return f"PSNR and vessel Dice choose the same arm: {vessels}."
+    return f"Vessel Dice chooses {vessels}, PSNR chooses {pixels}: pixels and vessels disagree."
 
 
 def _drawn(run: RunFiles) -> bool:

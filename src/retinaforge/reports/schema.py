@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 VERSION = "1.0"
@@ -68,7 +67,7 @@ def _score() -> dict[str, Any]:
             "seed": {"type": ["string", "integer"]},
             "same_family": {
                 "type": "boolean",
-                "description": "the judge is of the family of the arm's loss: no independent witness",
+                "description": "the judge is of the family of the arm's loss",
             },
             "difference_to": {**_TEXT, "description": "value is arm minus this arm"},
             "p": {**_NUMBER, "minimum": 0, "maximum": 1},
@@ -99,7 +98,3 @@ def _card() -> dict[str, Any]:
             "smallest_n": {"type": "integer", "minimum": 1},
         },
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(scorecard_schema(), indent=2))

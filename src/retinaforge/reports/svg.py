@@ -36,7 +36,7 @@ class Axis:
         """Return the pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
-    def ticks(self, count: int = 4) -> list[float]:
+    def ticks(self, count: int = 6) -> list[float]:
         """Return round numbers within the scale."""
         step = _round_step((self.high - self.low) / count)
         first = math.ceil(self.low / step - 1e-9)
@@ -90,6 +90,14 @@ def polyline(points: Sequence[tuple[float, float]], *, stroke: str, dashes: str 
         '<polyline points="{}" fill="none" stroke="{}" stroke-width="1.8" '
         'stroke-dasharray="{}" stroke-linejoin="round"/>'
     ).format(path, stroke, dashes)
+
+
+def clipped(parts: Sequence[Markup], corner: tuple[float, float], end: tuple[float, float]):
+    """Return the parts with everything outside the box cut off."""
+    (x, y), (width, height) = corner, (end[0] - corner[0], end[1] - corner[1])
+    return Markup(
+        '<svg x="{}" y="{}" width="{}" height="{}" viewBox="{} {} {} {}">{}</svg>'
+    ).format(x, y, width, height, x, y, width, height, Markup("").join(parts))
 
 
 def drawing(height: float, parts: Sequence[Markup], *, alt: str) -> Markup:

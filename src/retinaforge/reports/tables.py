@@ -87,7 +87,7 @@ def table_of(
     columns = tuple(
         (label(m) + words.unit_suffix(board.card(m)), _arrow(board.card(m))) for m in measures
     )
-    return Table(title, columns, tuple([*rows, *lines]))
+    return Table(title, columns, (*rows, *lines))
 
 
 def verdict_rows(board: Board, measures: Sequence[str]) -> list[dict[str, Any]]:
