@@ -87,12 +87,12 @@ class LossArguments:
             raise Refusal(f"{name}= one number", str(values), "give one")
         return values[0]
 
-    def whole(self, name: str) -> tuple[int, ...] | None:
-        """Return an option that is whole numbers from 0; None where it was not given."""
+    def whole(self, name: str, *, zero: bool) -> tuple[int, ...] | None:
+        """Return an option that is whole numbers from 0 or 1; None where it was not given."""
         if name not in self.options:
             return None
-        values = self.numbers(name, (), zero=True)
-        if not all(one == int(one) for one in values):
+        values = self.numbers(name, (), zero=zero)
+        if not all(one.is_integer() for one in values):
             raise Refusal(f"{name}= whole numbers", str(values), "leave the fractions out")
         return tuple(int(one) for one in values)
 

@@ -96,7 +96,9 @@ def layer_distances(
     for layer, (first, second) in enumerate(zip(ours, theirs, strict=True)):
         f, g = as_maps(first), as_maps(second)
         each = unit_distance(f, g) if heads is None else headed_distance(f, g, heads[layer])
-        distances.append(mean_inside(each, adaptive_avg_pool2d(fov, each.shape[-2:])))
+        distances.append(
+            mean_inside(each, adaptive_avg_pool2d(fov, (each.shape[-2], each.shape[-1])))
+        )
     return distances
 
 
@@ -228,8 +230,8 @@ def _build_perceptual(arguments: LossArguments) -> Loss:
 
 def _build_features(arguments: LossArguments) -> Loss:
     encoder = _encoder_of(arguments, "features")
-    blocks = arguments.whole("blocks")
-    px = arguments.whole("px")
+    blocks = arguments.whole("blocks", zero=True)
+    px = arguments.whole("px", zero=False)
     input_px = px[0] if px else None
     if arguments.choice("distance", ("l2", "cosine_class")) == "l2":
         return Loss(

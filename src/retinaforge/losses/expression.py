@@ -94,7 +94,7 @@ def split_adversary(text: str) -> tuple[list[TermSpec], AdversarySpec | None]:
 
 def _adversary(spec: TermSpec) -> AdversarySpec:
     steps = {key: spec.options.get(key, 0.0) for key in ADVERSARY_OPTIONS}
-    whole = all(isinstance(n, float) and n >= 0 and n == int(n) for n in steps.values())
+    whole = all(isinstance(n, float) and n >= 0 and n.is_integer() for n in steps.values())
     if spec.argument is not None or set(spec.options) - set(steps) or not whole:
         raise Refusal(
             "gan(start=STEP, ramp=STEPS) with whole numbers", spec.label, "write it like that"

@@ -28,8 +28,10 @@ LIMITS = (1e-4, 1e4)
 
 def gradient_norm(loss: Tensor, last_layer: nn.Parameter) -> float:
     """Return the Euclidean norm of the loss's gradient at one parameter; the graph is kept."""
-    (gradient,) = torch.autograd.grad(loss, last_layer, retain_graph=True, allow_unused=True)
-    return 0.0 if gradient is None else float(gradient.float().norm())
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(
+        loss, last_layer, retain_graph=True, allow_unused=True
+    )
+    return sum(float(one.float().norm()) for one in gradients if one is not None)
 
 
 def gradient_norms(
