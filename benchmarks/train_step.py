@@ -109,7 +109,7 @@ def measure(size_px: int, repeats: int) -> list[dict[str, Any]]:
 def as_table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as text; ratio is our images per second to the peer's."""
     lines = [
-        f"{'case':20} {'network':18} {'s/step':>7} {'ratio':>6} {'goal':>5} {'M par.':>7}  precision"
+        f"{'case':20} {'network':18} {'s/step':>7} {'ratio':>6} {'goal':>5} {'M par.':>7} precision"
     ]
     for row in rows:
         if "missing" in row:
@@ -118,7 +118,7 @@ def as_table(rows: list[dict[str, Any]]) -> str:
         goal = f"{row['goal']:.2f}" if row["goal"] else ""
         lines.append(
             f"{row['case']:20} {row['peer']:18} {row['seconds']:7.3f} {row['ratio']:6.2f} "
-            f"{goal:>5} {row['parameters_m']:7.3f}  {row['precision']}"
+            f"{goal:>5} {row['parameters_m']:7.3f} {row['precision']}"
         )
     return "\n".join(lines)
 

@@ -41,6 +41,7 @@ def test_distances_stay_in_float32_under_autocast():
 
 def test_moving_averages_follow_oord_equations_6_to_8():
     quantiser = started(decay=0.9).train()
+    quantiser.step.fill_(1001)
     before = quantiser.codebook.clone()
     latent = some_latent(1, 2, 3, 3)
     points = latent.permute(0, 2, 3, 1).reshape(-1, 2)
@@ -51,6 +52,14 @@ def test_moving_averages_follow_oord_equations_6_to_8():
         m = 0.9 * before[k] + 0.1 * chosen.sum(0)
         torch.testing.assert_close(quantiser.counts[k].item(), n)
         torch.testing.assert_close(quantiser.codebook[k], m / n)
+
+
+def test_averages_are_short_at_the_start():
+    quantiser = started(codes=1).train()
+    latent = some_latent(1, 2, 3, 3)
+    quantiser(latent)
+    n = 2 / 11 * 1 + 9 / 11 * 9
+    torch.testing.assert_close(quantiser.counts[0].item(), n)
 
 
 def test_gradient_passes_straight_through_beside_the_commitment():

@@ -149,7 +149,7 @@ class VectorQuantiser(nn.Module):
     Args:
         codes: size of the codebook.
         dim: channels of the latent.
-        decay: g of the moving averages, 0 to 1.
+        decay: g of the moving averages, 0 to 1, reached by (1 + step) / (10 + step).
         commitment: beta.
         seed: seeds the k-means start and the revival.
 
@@ -213,8 +213,10 @@ class VectorQuantiser(nn.Module):
 
     def _follow(self, points: Tensor, codes: Tensor) -> None:
         n, sums = cluster_statistics(points, codes, len(self.codebook))
-        self.counts.lerp_(n, 1 - self.decay)
-        self.sums.lerp_(sums, 1 - self.decay)
+        # Early on the encoder moves fast and the averages must be short to keep up.
+        g = min(self.decay, (1 + int(self.step)) / (10 + int(self.step)))
+        self.counts.lerp_(n, 1 - g)
+        self.sums.lerp_(sums, 1 - g)
         self.step += 1
         if self.revive_every and int(self.step) % self.revive_every == 0:
             self._revive(points)
