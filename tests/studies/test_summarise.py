@@ -56,6 +56,15 @@ def test_means_by_dataset_recombine_to_the_whole() -> None:
     assert 0.1 <= low < 0.25 < high <= 0.4
 
 
+def test_the_study_file_says_how_many_resamples_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    rows = _rows({"l1": list(rng.random(12))})
+    few = STUDY.model_copy(update={"measure": STUDY.measure.model_copy(update={"bootstrap": 100})})
+    intervals = [next(_means(study, rows, CARDS)).interval for study in (STUDY, few)]
+    assert intervals[0] != intervals[1]
+    assert intervals[0] == pytest.approx(intervals[1], abs=0.05)
+
+
 def test_a_constant_difference_has_a_point_interval_and_the_smallest_p() -> None:
     base = np.linspace(0.3, 0.6, 10)
     rows = _rows({"l1": list(base), "l1+log": list(base + 0.1)})

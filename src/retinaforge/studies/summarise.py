@@ -81,6 +81,7 @@ def _means(study: Study, means: pd.DataFrame, cards: dict[str, Card]) -> Iterato
                 list(part["patient"]),
                 rng=rng,
                 where=where,
+                resamples=study.measure.bootstrap,
             )
             yield replace(score, extra={**score.extra, "role": ROLES.get(arm, "score")})
 
@@ -93,7 +94,7 @@ def _differences(study: Study, means: pd.DataFrame, cards: dict[str, Card]) -> l
         if arm in ROLES or arm == study.measure.baseline:
             continue
         own = group.set_index([*KEYS, "dataset", "image"])
-        both = own.join(baseline[["value"]], rsuffix="_baseline", how="inner")
+        both = own.join(baseline["value"].rename("value_baseline"), how="inner")
         where = {
             "arm": arm,
             "judge": keys[0],
@@ -109,6 +110,7 @@ def _differences(study: Study, means: pd.DataFrame, cards: dict[str, Card]) -> l
                 list(both["patient"]),
                 rng=rng_for(study.seed, "difference"),
                 where=where,
+                resamples=study.measure.bootstrap,
             )
         )
     return scores
