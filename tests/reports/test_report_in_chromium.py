@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,8 +14,7 @@ from retinaforge.reports import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-# No name resolves: whatever a page tries to fetch becomes an error on its console.
-QUIET = [
+OPTIONS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -25,8 +25,15 @@ QUIET = [
     "--disable-sync",
     "--enable-logging=stderr",
     "--virtual-time-budget=3000",
-]
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+# The browser's own list of what the page asked for, written where --dump-dom shows it.
+WITNESS = """<script>addEventListener("load", function () {
+  var asked = performance.getEntriesByType("resource").map(function (e) { return e.name; });
+  document.documentElement.setAttribute("data-asked", asked.length + " " + asked.join(" "));
+  document.documentElement.setAttribute("data-wide",
+    document.documentElement.scrollWidth > innerWidth);
+});</script>"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,11 +41,13 @@ pytestmark = [
 ]
 
 
-def opened(page: Path, profile: Path, width_px: int = 1200) -> tuple[str, list[str]]:
-    """Return the page's document after its script ran, and the lines of its console."""
-    size, user = f"--window-size={width_px},2000", f"--user-data-dir={profile}"
+def opened(page: str, folder: Path, width_px: int = 1200) -> tuple[str, list[str]]:
+    """Return the document after its scripts ran, and the lines of its console."""
+    file = folder / "watched.html"
+    file.write_text(WITNESS + page, encoding="utf-8")
+    size, user = f"--window-size={width_px},2000", f"--user-data-dir={folder / 'profile'}"
     done = subprocess.run(
-        [str(CHROMIUM), *QUIET, OFFLINE, size, user, "--dump-dom", page.as_uri()],
+        [str(CHROMIUM), *OPTIONS, size, user, "--dump-dom", file.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
@@ -49,16 +58,20 @@ def opened(page: Path, profile: Path, width_px: int = 1200) -> tuple[str, list[s
 
 @pytest.mark.parametrize("width_px", [500, 1200])
 def test_the_page_opens_without_requests_or_errors(tmp_path: Path, width_px: int) -> None:
-    page = write_report(draw_run(tmp_path / "run"))
-    document, console = opened(page, tmp_path / "profile", width_px)
+    page = write_report(draw_run(tmp_path / "run")).read_text(encoding="utf-8")
+    document, console = opened(page, tmp_path, width_px)
     # The script hides the rows whose box is not ticked: it ran to that point.
     assert '<body class="no-overlay">' in document
+    assert re.findall(r'data-asked="([^"]*)"', document) == ["0 "]
+    assert 'data-wide="false"' in document, "the page must not scroll sideways"
     assert console == []
 
 
 def test_a_page_that_fetches_or_fails_would_be_noticed(tmp_path: Path) -> None:
-    page = tmp_path / "bad.html"
-    page.write_text('<img src="http://example.invalid/a.png"><script>throw 1</script>')
-    _, console = opened(page, tmp_path / "profile")
-    assert any("Failed to load resource" in line for line in console)
+    bad = (
+        '<img src="http://example.invalid/a.png"><p style="width:3000px">x<script>throw 1</script>'
+    )
+    document, console = opened(bad, tmp_path)
+    assert re.findall(r'data-asked="([^"]*)"', document) == ["1 http://example.invalid/a.png"]
+    assert 'data-wide="true"' in document
     assert any("Uncaught" in line for line in console)

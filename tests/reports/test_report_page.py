@@ -184,6 +184,7 @@ def test_references_stand_beside_the_scores(page: str) -> None:
     table = part(page, "table")
     assert "resizing alone" in table
     assert "real against real" in table
+    assert "second human against the first" in table
     assert "resizing alone: 0.930" in part(page, "intervals")
 
 

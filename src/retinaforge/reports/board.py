@@ -54,7 +54,7 @@ LABELS = {
 }
 LINES = {
     "resize-only": "resizing alone",
-    "human-ceiling": "second human",
+    "human-ceiling": "second human against the first",
     "real-vs-real": "real against real",
     "real-vs-human": "judge on the original",
 }
@@ -103,20 +103,25 @@ class Board:
         """Return the card of a measure, or an empty one."""
         return next((s.get("card", {}) for s in self.scores if s["name"] == measure), {})
 
-    def lines(self, measure: str, *, judge: str | None = None) -> list[tuple[str, ScoreLine]]:
-        """Return the reference lines of a measure (resizing alone, humans, real against real)."""
-        wanted = (self.judge, "", "human") if judge is None else (judge, "", "human")
-        own = [s for s in self.scores if s["name"] == measure and s.get("role") in LINES]
-        fitting = [
-            s
-            for s in own
-            if s.get("judge", "") in wanted
-            and s.get("dataset", "all") == "all"
+    def lines(
+        self, measure: str, *, judge: str | None = None, reference: str = "original"
+    ) -> list[tuple[str, ScoreLine]]:
+        """Return the reference lines of a measure (resizing alone, humans, real against real).
+
+        What two humans reach stands beside every reference; the judge on the untouched photograph
+        only where the human mask is the reference.
+        """
+        judges = (judge or self.judge, "", "human")
+        return [
+            (LINES[s["role"]], s)
+            for s in self.scores
+            if s["name"] == measure
+            and s.get("role") in LINES
             and s.get("value") is not None
+            and (s.get("judge") or "") in judges
+            and s.get("dataset", "all") == "all"
+            and (s["role"] == "human-ceiling" or (s.get("reference") or reference) == reference)
         ]
-        # What stands against the human mask is another question than against the original.
-        same = [s for s in fitting if s.get("reference", "original") in ("original", "")]
-        return [(LINES[s["role"]], s) for s in same]
 
     def best(self, measure: str, **where: Any) -> str:
         """Return the arm whose value is best by the card's direction, or ""."""

@@ -20,6 +20,7 @@ class Cell:
     value: str = "—"
     interval: str = ""
     difference: str = ""
+    p: str = ""
     best: bool = False
     better: bool = False
     worse: bool = False
@@ -83,7 +84,7 @@ def table_of(
         )
         for arm in board.arms
     ]
-    lines = _reference_rows(board, measures) if not place else []
+    lines = [] if "dataset" in place else _reference_rows(board, measures, place)
     columns = tuple(
         (label(m) + words.unit_suffix(board.card(m)), _arrow(board.card(m))) for m in measures
     )
@@ -163,11 +164,11 @@ def _cell(
     gap = board.find(measure, arm, role="difference", **place)
     p = None if gap is None else gap.get("p_holm", gap.get("p"))
     ahead, behind = _sides(gap, p, board.card(measure).get("direction", "neither"))
-    text = "" if gap is None else f"{words.number(gap['value'], signed=True)} {words.p_value(p)}"
     return Cell(
         value=words.number(score["value"]),
         interval=words.interval(score.get("interval")),
-        difference=text.strip(),
+        difference="" if gap is None else words.number(gap["value"], signed=True),
+        p=words.p_value(p),
         best=best[measure] == arm,
         better=ahead,
         worse=behind,
@@ -186,10 +187,10 @@ def _sides(gap: dict[str, Any] | None, p: float | None, direction: str) -> tuple
     return up, not up
 
 
-def _reference_rows(board: Board, measures: Sequence[str]) -> list[Row]:
+def _reference_rows(board: Board, measures: Sequence[str], place: dict[str, Any]) -> list[Row]:
     rows = []
     for name in LINES.values():
-        found = {m: dict(board.lines(m)).get(name) for m in measures}
+        found = {m: dict(board.lines(m, **place)).get(name) for m in measures}
         if any(found.values()):
             cells = tuple(
                 Cell(words.number(s["value"]), words.interval(s.get("interval")), n=s.get("n"))
