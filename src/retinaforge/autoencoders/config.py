@@ -54,7 +54,7 @@ class AutoencoderConfig:
     blocks: int = 1
     attention: bool = False
     norm: bool = False
-    decay: float = 0.99
+    decay: float = 0.9
     commitment: float = 0.25
     kl_weight: float = 1e-6
     seed: int = 0
@@ -90,7 +90,13 @@ class AutoencoderConfig:
 def paper_config(factor: Factor, kind: Kind = "vq") -> AutoencoderConfig:
     """Return the widths, depth, norms and attention of Esser et al. 2021, for a GPU."""
     return AutoencoderConfig(
-        kind=kind, factor=factor, widths=PAPER_WIDTHS[factor], blocks=2, attention=True, norm=True
+        kind=kind,
+        factor=factor,
+        widths=PAPER_WIDTHS[factor],
+        blocks=2,
+        attention=True,
+        norm=True,
+        decay=0.99,
     )
 
 

@@ -162,7 +162,7 @@ class VectorQuantiser(nn.Module):
     step: Tensor
 
     def __init__(
-        self, codes: int, dim: int, *, decay: float = 0.99, commitment: float = 0.25, seed: int = 0
+        self, codes: int, dim: int, *, decay: float = 0.9, commitment: float = 0.25, seed: int = 0
     ) -> None:
         super().__init__()
         self.decay, self.commitment, self.seed = decay, commitment, seed
