@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -80,7 +79,7 @@ class Encoder(nn.Module, ABC):
         self.to(memory_format=torch.channels_last)
         super().train(False)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Encoder:
         """Stay in evaluation mode whatever is asked: a frozen network never trains."""
         return self
 

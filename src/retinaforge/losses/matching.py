@@ -28,10 +28,8 @@ LIMITS = (1e-4, 1e4)
 
 def gradient_norm(loss: Tensor, last_layer: nn.Parameter) -> float:
     """Return the Euclidean norm of the loss's gradient at one parameter; the graph is kept."""
-    gradients: Sequence[Tensor | None] = torch.autograd.grad(
-        loss, last_layer, retain_graph=True, allow_unused=True
-    )
-    return sum(float(one.float().norm()) for one in gradients if one is not None)
+    (gradient,) = torch.autograd.grad(loss, last_layer, retain_graph=True, materialize_grads=True)
+    return float(gradient.float().norm())
 
 
 def gradient_norms(
