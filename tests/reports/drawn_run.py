@@ -117,6 +117,7 @@ def drawn_scorecard() -> dict:
         "scores": drawn_scores(),
         "protocol": {
             "baseline": "l1",
+            "headline": ["dice", "cldice", "edge_sharpness", "psnr", "ssim"],
             "interval": "95 % cluster bootstrap over patients",
             "judges": [{"name": "ours", "family": "network"}, {"name": "frangi"}],
         },

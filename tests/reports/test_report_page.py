@@ -143,6 +143,26 @@ def test_lower_is_better_is_read_from_the_card(page: str) -> None:
     assert "1.200" in card
 
 
+def test_measures_that_were_not_named_beforehand_are_exploratory(page: str) -> None:
+    said = dict(re.findall(r'class="what">([^<·]+?)( · exploratory)?</div>', part(page, "verdict")))
+    assert {name for name, mark in said.items() if mark} == {
+        "Recall, thin vessels",
+        "Calibre error",
+    }
+
+
+def test_an_uncorrected_p_is_never_shown_as_corrected(tmp_path: Path, run: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    card = json.loads((folder / "scorecard.json").read_text())
+    for score in card["scores"]:
+        score.pop("p_holm", None)
+    (folder / "scorecard.json").write_text(json.dumps(card))
+    page = write_report(folder).read_text()
+    assert "p = 0.0" not in page
+    assert "▲" not in part(page, "table").split("</table>")[0]
+
+
 def test_a_judge_of_the_arms_own_family_is_marked(page: str) -> None:
     tables = part(page, "breakdown").split("<details>")
     frangi = next(t for t in tables if "Judge frangi, against the original" in t)

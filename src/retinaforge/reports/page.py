@@ -55,7 +55,11 @@ def _context(run: RunFiles) -> dict[str, Any]:
         "board": board,
         "missing": run.missing,
         "cautions": cautions(run, board),
-        "verdict": verdict_rows(board, [m for m in VERDICT if m in key] or key[:5]),
+        "verdict": verdict_rows(
+            board,
+            [m for m in VERDICT if m in key] or key[:5],
+            headline=run.scorecard.get("protocol", {}).get("headline", ()),
+        ),
         "lead": _lead(board),
         "main": _main_table(run, board, key),
         "judges": judge_tables(board),

@@ -91,8 +91,16 @@ def table_of(
     return Table(title, columns, (*rows, *lines))
 
 
-def verdict_rows(board: Board, measures: Sequence[str]) -> list[dict[str, Any]]:
-    """Return, for each measure, who leads and how sure the scorecard is of it."""
+def verdict_rows(
+    board: Board, measures: Sequence[str], *, headline: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return, for each measure, who leads and how sure the scorecard is of it.
+
+    Args:
+        board: the scorecard.
+        measures: one verdict each.
+        headline: the measures that the protocol named beforehand; the rest are exploratory.
+    """
     found = []
     for measure in measures:
         arm = board.best(measure)
@@ -100,11 +108,12 @@ def verdict_rows(board: Board, measures: Sequence[str]) -> list[dict[str, Any]]:
         if score is None:
             continue
         gap = board.find(measure, arm, role="difference")
-        p = None if gap is None else gap.get("p_holm", gap.get("p"))
+        p = None if gap is None else gap.get("p_holm")
         found.append(
             {
                 "measure": measure,
                 "label": label(measure),
+                "exploratory": bool(headline) and measure not in headline,
                 "arm": arm,
                 "is_baseline": arm == board.baseline,
                 "value": words.number(score["value"]),
@@ -162,7 +171,7 @@ def _cell(
     if score is None:
         return Cell(reason="not measured")
     gap = board.find(measure, arm, role="difference", **place)
-    p = None if gap is None else gap.get("p_holm", gap.get("p"))
+    p = None if gap is None else gap.get("p_holm")
     ahead, behind = _sides(gap, p, board.card(measure).get("direction", "neither"))
     return Cell(
         value=words.number(score["value"]),
