@@ -12,6 +12,8 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -66,7 +68,7 @@ class _UpBlock(nn.Module):
 class _SmallUNet(nn.Module):
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.first = _ConvBlock(inputs, widths[0])
         self.down_path = nn.ModuleList(_ConvBlock(wide, deep) for wide, deep in pairs)
         self.up_path = nn.ModuleList(_UpBlock(deep, wide) for wide, deep in reversed(pairs))

@@ -15,6 +15,8 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -28,7 +30,8 @@ STRIDE = 16
 """What the deepest stage divides the side by; any size is accepted and padded to a multiple."""
 
 
-def _blur_cells(x: Tensor) -> Tensor:
+def blur_cells(x: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
+    """Average over 5 × 5 cells twice: a smooth window 9 cells wide, zeros beyond the border."""
     for _ in range(2):
         x = F.avg_pool2d(x, 5, stride=1, padding=2)
     return x
@@ -46,8 +49,8 @@ def flatten_background(
     Returns:
         Residuals of mean about 0 and standard deviation 1 inside, 0 outside, clipped to [-5, 5].
     """
-    mass = _blur_cells(F.avg_pool2d(fov, CELL_PX)).clamp_min(1e-4)
-    mean = _blur_cells(F.avg_pool2d(images * fov, CELL_PX)) / mass
+    mass = blur_cells(F.avg_pool2d(fov, CELL_PX)).clamp_min(1e-4)
+    mean = blur_cells(F.avg_pool2d(images * fov, CELL_PX)) / mass
     mean = F.interpolate(mean, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
     residual = (images - mean) * fov
     area = fov.sum((2, 3), keepdim=True).clamp_min(1.0)
@@ -84,7 +87,7 @@ class VesselNet(nn.Module):
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.widths = tuple(widths)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.stem = _conv_norm(3, widths[0], 3)
         self.downs = nn.ModuleList(_conv_norm(wide, deep, 2, stride=2) for wide, deep in pairs)
         self.encoders = nn.ModuleList(ResidualBlock(deep) for _, deep in pairs)

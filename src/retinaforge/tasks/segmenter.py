@@ -14,20 +14,16 @@ References:
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from retinaforge.core import artefacts, rng_for
+from retinaforge.core import Refusal, artefacts, rng_for
 from retinaforge.nets.unet import WIDTHS, VesselNet
 from retinaforge.tasks.segmenter_samples import Annotated, Crops, draw_crops
 
@@ -50,9 +46,9 @@ class SegmenterConfig:
         seed: decides weights, crops and their order.
     """
 
-    steps: int = 2000
-    batch: int = 8
-    side_px: int = 224
+    steps: int = 1900
+    batch: int = 6
+    side_px: int = 192
     diameter_px: float = 720.0
     scales: tuple[float, float] = (0.4, 1.5)
     learning_rate: float = 3e-3
@@ -92,12 +88,58 @@ def _follow(mean: nn.Module, model: nn.Module, *, memory: float) -> None:
             kept.copy_(new)
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    artefacts.write_with(path, lambda stream: torch.save(state, stream))
+@dataclass
+class _State:
+    """All that a checkpoint holds: step, weights, their mean, the optimiser's moments."""
+
+    step: int
+    model: VesselNet
+    mean: VesselNet
+    optimiser: torch.optim.AdamW
+
+    @classmethod
+    def fresh(cls, config: SegmenterConfig) -> _State:
+        torch.manual_seed(config.seed)
+        model = VesselNet(config.widths).to(memory_format=torch.channels_last)
+        mean = VesselNet(config.widths)
+        mean.load_state_dict(model.state_dict())
+        optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, weight_decay=config.decay)
+        return cls(0, model, mean, optimiser)
+
+    def save(self, path: Path, config: SegmenterConfig) -> None:
+        content = {"step": self.step, "config": asdict(config)} | {
+            name: getattr(self, name).state_dict() for name in ("model", "mean", "optimiser")
+        }
+        artefacts.write_with(path, lambda stream: torch.save(content, stream))
+
+    def restore(self, path: Path, config: SegmenterConfig) -> None:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["config"] != asdict(config):
+            raise Refusal(
+                "the recipe that the checkpoint was begun with",
+                f"another one beside {path}",
+                "train into an empty folder, or give the settings of the first run again",
+            )
+        for name in ("model", "mean", "optimiser"):
+            getattr(self, name).load_state_dict(content[name])
+        self.step = int(content["step"])
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _learn(state: _State, crops: Crops, config: SegmenterConfig) -> float:
+    """Make one step and return its loss."""
+    for group in state.optimiser.param_groups:
+        group["lr"] = learning_rate_at(state.step, config)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = state.model(crops.images, crops.fov)
+    loss = segmentation_loss(logits.float(), crops, bce_share=config.bce_share)
+    state.optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+    state.optimiser.step()
+    memory = min(config.average, (state.step + 1) / (state.step + 10))
+    _follow(state.mean, state.model, memory=memory)
+    state.step += 1
+    return loss.item()
 
 
 def train_segmenter(
@@ -105,7 +147,7 @@ def train_segmenter(
     config: SegmenterConfig,
     folder: Path,
     *,
-    checkpoint_every: int = 100,
+    checkpoint_every: int = 50,
     on_step: Callable[[int, float], None] | None = None,
 ) -> VesselNet:
     """Train, or go on training, in `folder` and return the network of mean weights.
@@ -113,47 +155,24 @@ def train_segmenter(
     Args:
         photographs: annotated photographs of the training patients.
         config: the recipe; must equal that of a checkpoint found in `folder`.
-        folder: holds checkpoint.pt.
-        checkpoint_every: steps between whole checkpoints.
-        on_step: called with (step, loss) after every step.
+        folder: holds checkpoint.pt, whole at any moment.
+        checkpoint_every: steps between checkpoints.
+        on_step: called with (steps done, loss) after every step.
+
+    Raises:
+        Refusal: expected the recipe that the checkpoint was begun with.
     """
-    torch.manual_seed(config.seed)
-    model = VesselNet(config.widths).to(memory_format=torch.channels_last)
-    mean = VesselNet(config.widths)
-    mean.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, weight_decay=config.decay)
-    start, path = 0, folder / "checkpoint.pt"
+    state, path = _State.fresh(config), folder / "checkpoint.pt"
     if path.exists():
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for part, saved in ((model, "model"), (mean, "mean"), (optimiser, "optimiser")):
-            part.load_state_dict(state[saved])
-        start = int(state["step"])
-        _say(f"resuming at step {start} of {config.steps}")
-    began, losses = time.monotonic(), []
-    for step in range(start, config.steps):
+        state.restore(path, config)
+    while state.step < config.steps:
         crops = draw_crops(
-            photographs, rng_for(config.seed, "crops", step), count=config.batch,
+            photographs, rng_for(config.seed, "crops", state.step), count=config.batch,
             side_px=config.side_px, diameter_px=config.diameter_px, scales=config.scales,
         )  # fmt: skip
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(step, config)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = model(crops.images, crops.fov)
-        loss = segmentation_loss(logits.float(), crops, bce_share=config.bce_share)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        _follow(mean, model, memory=min(config.average, (step + 1) / (step + 10)))
-        losses.append(loss.item())
+        loss = _learn(state, crops, config)
         if on_step is not None:
-            on_step(step, losses[-1])
-        done = step + 1
-        if done % checkpoint_every == 0 or done == config.steps:
-            left = (time.monotonic() - began) / (done - start) * (config.steps - done)
-            recent = float(np.mean(losses[-checkpoint_every:]))
-            _say(f"step {done}/{config.steps} loss {recent:.4f} {left / 60:.1f} min left")
-            _save(path, {"model": model.state_dict(), "mean": mean.state_dict(),
-                         "optimiser": optimiser.state_dict(), "step": done,
-                         "config": asdict(config)})  # fmt: skip
-    return mean.eval()
+            on_step(state.step, loss)
+        if state.step % checkpoint_every == 0 or state.step == config.steps:
+            state.save(path, config)
+    return state.mean.eval()

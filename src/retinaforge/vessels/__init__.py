@@ -6,6 +6,7 @@ from retinaforge.vessels.compare_overlap import AUC, auc
 from retinaforge.vessels.compare_overlay import break_positions_px, overlay_missed_added
 from retinaforge.vessels.edges import EDGE_SHARPNESS, edge_sharpness
 from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused
+from retinaforge.vessels.network import shipped_weights
 from retinaforge.vessels.skeleton import VesselMask, vessel_mask
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "edge_sharpness",
     "load_judge",
     "overlay_missed_added",
+    "shipped_weights",
     "vessel_mask",
 ]

@@ -31,7 +31,7 @@ class Frame:
 
 
 def bounding_box(mask: Bool[np.ndarray, "height width"]) -> tuple[int, int, int, int]:
-    """Return (left, top, right, bottom) of the True pixels; the whole frame where there are none."""
+    """Return (left, top, right, bottom) of the True pixels; the whole frame if none is."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return 0, 0, mask.shape[1], mask.shape[0]
@@ -51,9 +51,7 @@ def square_frame(fov: Fov, *, side_px: int) -> Frame:
     return Frame(bounding_box(fov.mask), (side_px, side_px))
 
 
-def resize_pixels(
-    pixels: UInt8[np.ndarray, "..."], frame: Frame
-) -> UInt8[np.ndarray, "..."]:
+def resize_pixels(pixels: UInt8[np.ndarray, "..."], frame: Frame) -> UInt8[np.ndarray, "..."]:
     """Cut the frame's box out of an 8-bit image and resize it, antialiased."""
     height, width = frame.size_px
     image = Image.fromarray(pixels)

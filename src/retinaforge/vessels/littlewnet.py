@@ -42,8 +42,9 @@ def _state_of(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsRefused("a PyTorch checkpoint of plain tensors", f"{path} ({first})", remedy) \
-            from error
+        raise WeightsRefused(
+            "a PyTorch checkpoint of plain tensors", f"{path} ({first})", remedy
+        ) from error
     if not isinstance(content, dict) or "model_state_dict" not in content:
         raise WeightsRefused(
             "a checkpoint with the key model_state_dict", f"{path} without it", remedy
@@ -63,7 +64,7 @@ class LittleWNetJudge(Judge):
         self.card, self.threshold = CARD, THRESHOLD
         model = LittleWNet()
         load_strictly(model, _state_of(path), source=str(path))
-        self._model = model.eval().to(memory_format=torch.channels_last)
+        self._model = model.eval()
 
     @torch.inference_mode()
     def probability(self, photo: Photograph, fov: Fov) -> Float[np.ndarray, "height width"]:

@@ -28,7 +28,7 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,))
 
 def shipped_weights() -> Path:
     """Return the path of the weights that come with the package."""
-    return Path(str(resources.files("retinaforge.weights") / SHIPPED))
+    return Path(str(resources.files("retinaforge") / "weights" / SHIPPED))
 
 
 def save_network(model: VesselNet, path: Path, *, meta: Mapping[str, Any]) -> Path:
@@ -101,7 +101,7 @@ class NetworkJudge(Judge):
 
     def __init__(self, path: Path | None = None) -> None:
         model, meta = read_network(shipped_weights() if path is None else path)
-        self._model = model.to(memory_format=torch.channels_last)
+        self._model = model
         self._diameter_px = float(meta["diameter_px"])
         self.threshold = float(meta["threshold"])
         self.card = JudgeCard(
