@@ -13,13 +13,13 @@ from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, decoder_onl
 from retinaforge.cli import segmenter
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import RetinaForgeError, seed_for
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import Encoder, load_encoder
 from retinaforge.images import read_records, split_by_patient
 from retinaforge.losses import build_terms, split_adversary
 from retinaforge.nets.patchgan import PatchDiscriminator
 from retinaforge.tasks.crops import CropPlan, crop_drawer
 from retinaforge.tasks.sheets import Sheets, build_sheets
-from retinaforge.training import Adversary, TrainConfig, rich_progress, train
+from retinaforge.training import Adversary, TrainConfig, device_for, rich_progress, train
 
 app = typer.Typer(no_args_is_help=True, help="Train an autoencoder or a segmenter.")
 app.add_typer(segmenter.app, name="segmenter")
@@ -59,23 +59,21 @@ def autoencoder(
     2 if refused or stopped (with advice).
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    sheets = _sheets(data, out, sheet, seed)
+    config = TrainConfig(
+        steps=steps, learning_rate=rate, precision=precision, match_gradients=match, seed=seed
+    )
+    # Before the photographs are read, which takes longer than finding a misspelt loss.
+    terms = build_terms(loss, encoders=_encoders(encoder, config))
+    adversary = split_adversary(loss)[1]
     torch.manual_seed(seed_for(seed, "weights") % 2**63)
     model = _model(init, kind, factor, only_decoder)
-    encoders = {name: load_encoder(spec) for name, _, spec in (e.partition("=") for e in encoder)}
-    adversary = split_adversary(loss)[1]
+    sheets = _sheets(data, out, sheet, seed)
     plan = CropPlan(batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"))
     result = train(
         model,
-        build_terms(loss, encoders=encoders),
+        terms,
         crop_drawer(sheets, plan),
-        TrainConfig(
-            steps=steps,
-            learning_rate=rate,
-            precision=precision,
-            match_gradients=match,
-            seed=seed,
-        ),
+        config,
         out,
         adversary=adversary and Adversary(PatchDiscriminator(), adversary),
         on_progress=rich_progress(),
@@ -96,6 +94,12 @@ def autoencoder(
         print(f"{result.state}: {result.model_folder}")
     if sheets.refused:
         raise typer.Exit(1)
+
+
+def _encoders(named: list[str], config: TrainConfig) -> dict[str, Encoder]:
+    """Load NAME=SPEC, each on the device of the training."""
+    pairs = [one.partition("=") for one in named]
+    return {name: load_encoder(spec).to(device_for(config)) for name, _, spec in pairs}
 
 
 def _sheets(data: Path, out: Path, size_px: int, seed: int) -> Sheets:

@@ -24,7 +24,7 @@ from retinaforge.studies.measure import measure_arm
 from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared, prepare
 from retinaforge.tasks.crops import CropPlan, crop_drawer
-from retinaforge.training import Adversary, Draw, TrainConfig, TrainResult, train
+from retinaforge.training import Adversary, Draw, TrainConfig, TrainResult, device_for, train
 from retinaforge.training.precision import autocast, choose_precision
 
 
@@ -74,11 +74,6 @@ def train_arm(
 ) -> TrainResult:
     """Train one arm, or resume it, or find it done."""
     _, adversary = split_adversary(loss)
-    encoders = {
-        name: load_encoder(located(study.encoders[name], data))
-        for name in encoders_named(loss)
-        if name in study.encoders
-    }
     plan = study.train
     config = TrainConfig(
         steps=plan.steps,
@@ -88,6 +83,11 @@ def train_arm(
         checkpoint_every=plan.checkpoint_every,
         seed=job.seed,
     )
+    encoders = {
+        name: load_encoder(located(study.encoders[name], data)).to(device_for(config))
+        for name in encoders_named(loss)
+        if name in study.encoders
+    }
     return train(
         new_autoencoder(study, job.seed),
         build_terms(loss, encoders=encoders),
