@@ -144,7 +144,8 @@ def test_lower_is_better_is_read_from_the_card(page: str) -> None:
 
 
 def test_measures_that_were_not_named_beforehand_are_exploratory(page: str) -> None:
-    said = dict(re.findall(r'class="what">([^<·]+?)( · exploratory)?</div>', part(page, "verdict")))
+    pattern = r'class="what">([^<·]+?)( · exploratory)?</div>'
+    said = dict(re.findall(pattern, part(page, "verdict")))
     assert {name for name, mark in said.items() if mark} == {
         "Recall, thin vessels",
         "Calibre error",
