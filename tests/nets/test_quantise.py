@@ -158,7 +158,7 @@ def test_fsq_codes_and_vectors_are_one_to_one(levels):
     bound = torch.tensor([(level - 1) * 1.001 / 2 for level in levels]).view(1, -1, 1, 1)
     offset = torch.tensor([0.5 if level % 2 == 0 else 0.0 for level in levels]).view(1, -1, 1, 1)
     said = torch.atanh((vectors * halves + offset) / bound) - torch.atanh(offset / bound)
-    out = quantiser(said)
+    out = quantiser(4 * said)
     assert torch.equal(out.codes, codes)
     torch.testing.assert_close(out.latent, vectors)
 

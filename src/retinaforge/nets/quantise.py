@@ -23,6 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _ROWS_AT_ONCE = 2048
+# Latents of our encoder run into the flat ends of tanh at the rates that suit the rest: after 15
+# CPU-seconds a gain of 1/4 gave 27.1 dB and 107 effective codes, 1 gave 25.8 and 30, 4 gave 20.3.
+_FSQ_GAIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ class FiniteScalarQuantiser(nn.Module):
     ) -> Quantised:
         """Bound and round, the gradient passing straight through (`rng` is not used)."""
         with torch.autocast(latent.device.type, enabled=False):
-            bounded = self._bound(latent.float())
+            bounded = self._bound(_FSQ_GAIN * latent.float())
             whole = bounded + (bounded.round() - bounded).detach()
             codes = self._codes(whole.detach())
             if self.training:
