@@ -17,7 +17,7 @@ from retinaforge.nets.vit import VisionTransformer
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Images = Float[Tensor, "batch 3 height width"]
+Images = Float[Tensor, "batch 3 _ _"]
 
 
 class Preprocess(nn.Module):
@@ -103,11 +103,11 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def class_token(
         self, images: Images, *, input_px: int | None = None
-    ) -> Float[Tensor, "batch width"]:
+    ) -> Float[Tensor, "batch channels"]:
         """Return the class token after the last norm; a network without one refuses."""
 
     @abstractmethod
-    def embedding(self, images: Images) -> Float[Tensor, "batch width"]:
+    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
         """Return one vector an image."""
 
 
@@ -135,7 +135,7 @@ class MapEncoder(Encoder):
 
     def class_token(
         self, images: Images, *, input_px: int | None = None
-    ) -> Float[Tensor, "batch width"]:
+    ) -> Float[Tensor, "batch channels"]:
         """Refuse: a convolutional network has no class token."""
         raise Refusal(
             "a transformer, which has a class token",
@@ -143,7 +143,7 @@ class MapEncoder(Encoder):
             "use a ViT, or distance=l2 on its maps",
         )
 
-    def embedding(self, images: Images) -> Float[Tensor, "batch width"]:
+    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
         """Return the last map's mean over positions."""
         return self.features(images, self.blocks[-1:])[0].mean((2, 3))
 
@@ -182,11 +182,11 @@ class TokenEncoder(Encoder):
 
     def class_token(
         self, images: Images, *, input_px: int | None = None
-    ) -> Float[Tensor, "batch width"]:
+    ) -> Float[Tensor, "batch channels"]:
         """Return the class token after the last block, through the network's last norm."""
         return self._vit(self.prepare(images, input_px)).class_token
 
-    def embedding(self, images: Images) -> Float[Tensor, "batch width"]:
+    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
         """Return what the network was published with: class token, or normed mean of patches."""
         output = self._vit(self.prepare(images, None))
         published_mean = self._vit.shape.final_norm == "fc_norm"

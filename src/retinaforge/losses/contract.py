@@ -36,7 +36,7 @@ class Loss:
     compare: Compare
     keeps_autocast: bool = False
 
-    def __call__(self, reconstruction: Images, target: Images, fov: Region) -> Float[Tensor, ""]:
+    def __call__(self, reconstruction: Tensor, target: Tensor, fov: Tensor) -> Float[Tensor, ""]:
         """Return the loss of a batch: the mean over its images of each image's loss.
 
         Args:

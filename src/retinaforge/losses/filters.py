@@ -11,7 +11,8 @@ from torch import Tensor
 
 from retinaforge.core import Refusal
 
-Maps = Float[Tensor, "batch channels height width"]
+# Sizes are left open: filters return their valid positions only.
+Maps = Float[Tensor, "batch channels _ _"]
 TRUNCATE = 4.0
 
 

@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d
 
 from retinaforge.core import Card, Refusal
 from retinaforge.losses.contract import Images, Loss, LossEntry, Region
-from retinaforge.losses.filters import derivatives
+from retinaforge.losses.filters import Maps, derivatives
 from retinaforge.losses.region import compose
 
 C1, C2 = 0.01**2, 0.03**2
@@ -33,11 +33,11 @@ LEAST_MS_SSIM_PX = 2 * RADIUS_PX * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 LEAST_MEAN = 1e-4
 
 
-def _blur(images: Images) -> Images:
+def _blur(images: Maps) -> Maps:
     return derivatives(images, SIGMA_PX, ((0, 0),), radius_px=RADIUS_PX)[0]
 
 
-def ssim_maps(x: Images, y: Images) -> tuple[Images, Images]:
+def ssim_maps(x: Maps, y: Maps) -> tuple[Maps, Maps]:
     """Return (SSIM, contrast-structure) at each valid window of images in [0, 1]."""
     m_x, m_y = _blur(x), _blur(y)
     s_xx = _blur(x * x) - m_x * m_x
@@ -47,7 +47,7 @@ def ssim_maps(x: Images, y: Images) -> tuple[Images, Images]:
     return cs * (2 * m_x * m_y + C1) / (m_x * m_x + m_y * m_y + C1), cs
 
 
-def _means(maps: Images, fov: Region) -> Float[Tensor, "batch 3"]:
+def _means(maps: Maps, fov: Region) -> Float[Tensor, "batch 3"]:
     weight = fov[..., RADIUS_PX:-RADIUS_PX, RADIUS_PX:-RADIUS_PX]
     return (maps * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1e-12)
 
