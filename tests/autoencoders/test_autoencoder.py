@@ -37,7 +37,7 @@ def test_shapes_and_gradients_of_every_kind_and_factor(kind, factor):
     assert out.latent.shape == (2, model.config.latent_channels, *grid)
     assert out.codes is None if kind == "kl" else out.codes.shape == (2, *grid)
     # A started codebook of as many codes as points has no loss: look at a second batch.
-    out = model(images(32, 48).flip(3) * 0.5)
+    out = model(images(32, 48).flip(3) * 8)
     ((out.reconstruction - images(32, 48)).abs().mean() + out.codebook_loss).backward()
     for name in ("encoder.layers.1.weight", "decoder.last.weight"):
         assert model.get_parameter(name).grad.abs().max() > 0, name
