@@ -69,7 +69,7 @@ def choose_records(plan: DataPlan, data: Path) -> list[Record]:
     Raises:
         Refusal: if a data set is not there or no record has the masks.
     """
-    records = read_records(data)
+    records = read_records(data, second_observers=True)
     there = sorted({record.dataset for record in records})
     if missing := [name for name in plan.datasets if name not in there]:
         raise Refusal(

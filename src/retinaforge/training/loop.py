@@ -207,8 +207,15 @@ def _prepare(run: Run, terms: Sequence[Term], draw: Draw, preflight: Preflight |
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         with autocast(device, run.precision):
             output = model(batch.images)
-        values = term_values(terms, output.reconstruction.float(), batch, run.precision)
-        total = sum(run.weights[name] * value for name, value in values.items())
+        x = output.reconstruction.float()
+        values = term_values(terms, x, batch, run.precision)
+        weights = run.weights
+        if config.match_gradients and len(terms) > 1:
+            # Unmatched, a term of another magnitude would decide what is over-fitted.
+            with autocast(device, run.precision):
+                norms = gradient_norms(terms, x, batch.images, batch.fov, model.last_layer)
+            weights = matched_weights(terms, norms)
+        total = sum(weights[name] * value for name, value in values.items())
         return total + output.codebook_loss, values[yardstick(terms).name]
 
     def probe(model: nn.Module, precision: str) -> Tensor:

@@ -33,7 +33,7 @@ class Preflight:
     """
 
     images: int = 8
-    steps: int = 100
+    steps: int = 200
     factor: float = 0.7
 
 
