@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 
 import typer
+from rich import box
 from rich.table import Table
 
 from retinaforge.autoencoders import load_autoencoder
 from retinaforge.cli.output import answer_json, progress_bar, say, stdout
-from retinaforge.core import Record, Refusal, RetinaForgeError
+from retinaforge.core import Record, Refusal, RetinaForgeError, Score
 from retinaforge.images import read_records
-from retinaforge.studies.ceiling import measure_ceiling
+from retinaforge.studies.ceiling import MODEL, measure_ceiling
+from retinaforge.studies.folder import RESIZE_ONLY
 from retinaforge.tasks.reconstruct import reconstruct_photograph, save_synthetic
 from retinaforge.tasks.sheets import open_photograph
 
@@ -42,7 +46,7 @@ def reconstruct(
     Exit code 1 if some photographs could not be read; they are named, the others are done.
     """
     loaded = load_autoencoder(model)
-    say(str(loaded.report))
+    say(loaded.report.in_words())
     records = read_records(folder)
     written, refused = [], []
     with progress_bar("reconstructing") as tick:
@@ -66,6 +70,11 @@ def _one(model, record: Record, out: Path, size: int, native: bool, name: str) -
 def _close(written: list[str], refused: list[dict[str, str]], *, json: bool) -> None:
     for item in refused:
         say(f"[red]refused[/red] {item['name']}: {item['reason']}")
+    if not written:
+        reasons = "; ".join(f"{item['name']}: {item['reason']}" for item in refused[:3])
+        raise Refusal(
+            "at least one readable photograph", reasons, "run `retinaforge data check DIR`"
+        )
     if json:
         answer_json({"written": written, "refused": refused})
     else:
@@ -91,7 +100,7 @@ def ceiling(
     Exit code 1 if some photographs could not be read; they are named, the others are measured.
     """
     loaded = load_autoencoder(model)
-    say(str(loaded.report))
+    say(loaded.report.in_words())
     records = [r for r in read_records(folder) if not split or r.split == split][:limit]
     if not records:
         raise Refusal("at least one photograph", f"none in split {split!r}", "leave out --split")
@@ -107,19 +116,45 @@ def ceiling(
             }
         )
     else:
-        stdout.print(_table(result.scores))
+        _print_tables(result.scores)
     for name, reason in result.refused:
         say(f"[red]refused[/red] {name}: {reason}")
     if result.refused:
         raise typer.Exit(1)
 
 
-def _table(scores) -> Table:
-    table = Table("measure", "judge", "against", "arm", "value", "95 % interval", "n", "unit")
+def _print_tables(scores: Sequence[Score]) -> None:
+    """Print one table for each judge and reference, the model beside resizing alone."""
+    undefined = {}
+    tables: dict[tuple[str, str], list[Score]] = {}
     for score in scores:
-        interval = "" if score.interval is None else "{:.3f} to {:.3f}".format(*score.interval)
-        where = score.where
-        value = score.reason if score.value != score.value else f"{score.value:.3f}"
-        names = (score.card.name, where["judge"], where["reference"], where["arm"])
-        table.add_row(*names, value, interval, str(score.n), score.card.unit)
+        if isnan(score.value):
+            undefined[score.card.name] = score.reason
+        key = score.where["judge"], score.where["reference"]
+        tables.setdefault(key, []).append(score)
+    for (judge, reference), own in tables.items():
+        title = f"Vessels by {judge}, against {reference}" if judge else "Fidelity, field of view"
+        stdout.print(_table(title, own))
+    for name, reason in undefined.items():
+        say(f"{name} is undefined somewhere: {reason}")
+
+
+def _table(title: str, scores: Sequence[Score]) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.add_column("measure", no_wrap=True)
+    for column in (f"{MODEL} (95 % interval)", RESIZE_ONLY, "n", "unit"):
+        table.add_column(column, justify="right")
+    by_arm = {(score.card.name, score.where["arm"]): score for score in scores}
+    for score in scores:
+        if score.where["arm"] == MODEL:
+            line = by_arm.get((score.card.name, RESIZE_ONLY))
+            interval = "({:.3f} to {:.3f})".format(*score.interval) if score.interval else ""
+            table.add_row(
+                score.card.name, f"{_number(score)} {interval}", _number(line), str(score.n),
+                "" if score.card.unit == "1" else score.card.unit,
+            )  # fmt: skip
     return table
+
+
+def _number(score: Score | None) -> str:
+    return "—" if score is None or isnan(score.value) else f"{score.value:.3f}"

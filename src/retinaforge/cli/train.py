@@ -118,7 +118,7 @@ def _model(init: Path | None, kind: str, factor: int, only_decoder: bool) -> tor
     if init is None:
         return Autoencoder(AutoencoderConfig(kind=kind, factor=factor))
     loaded = load_autoencoder(init)
-    say(str(loaded.report))
+    say(loaded.report.in_words())
     if only_decoder:
         decoder_only(loaded.model)
     return loaded.model
