@@ -18,7 +18,7 @@ from retinaforge.cli.output import answer_json, stdout
 EXAMPLES = "Examples:\n\n`retinaforge doctor`\n\n`retinaforge doctor --json`"
 REQUIRED = (
     "torch", "numpy", "scipy", "scikit-image", "scikit-learn", "pillow", "safetensors",
-    "accelerate", "pandas", "pyarrow", "pydantic", "matplotlib", "jinja2",
+    "accelerate", "pandas", "pyarrow", "pydantic", "jinja2", "imagehash", "statsmodels",
 )  # fmt: skip
 OPTIONAL = {
     "diffusers": "loads diffusers' and taming-transformers' autoencoders: "
