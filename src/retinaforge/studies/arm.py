@@ -1,14 +1,11 @@
-"""One arm with one seed, in a process of its own: train, then measure.
+"""One arm with one seed: train, then measure.
 
-A process of its own, with one thread, since two one-thread processes give more images a second
-than one with two threads, and since an arm that is killed takes nothing else with it.
-Run as `python -m retinaforge.studies.arm RUN DATA ARM SEED LOSS UNTIL`.
+`worker` runs one of these in a process of its own.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from retinaforge.losses import AdversarySpec, build_terms, encoders_named, split
 from retinaforge.nets.patchgan import PatchDiscriminator
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.measure import measure_arm
-from retinaforge.studies.plan import Study, located
+from retinaforge.studies.plan import BEST, Study, located
 from retinaforge.studies.prepare import Prepared, prepare
 from retinaforge.tasks.crops import CropPlan, crop_drawer
 from retinaforge.training import Adversary, Draw, TrainConfig, TrainResult, device_for, train
@@ -72,7 +69,13 @@ def new_adversary(spec: AdversarySpec | None, *, width: int, seed: int) -> Adver
 def train_arm(
     study: Study, data: Path, prepared: Prepared, run: RunFolder, job: Job, *, loss: str
 ) -> TrainResult:
-    """Train one arm, or resume it, or find it done."""
+    """Train one arm, or resume it, or find it done.
+
+    Raises:
+        RetinaForgeError: if the loss is built on the best arm and no other arm was measured.
+    """
+    if BEST in loss:
+        raise RetinaForgeError("no other arm was measured, so none is the best to build on")
     _, adversary = split_adversary(loss)
     plan = study.train
     config = TrainConfig(
@@ -127,21 +130,3 @@ def work(study: Study, data: Path, run: RunFolder, job: Job, *, loss: str, until
     except (RetinaForgeError, OSError, RuntimeError, ValueError, MemoryError) as error:
         run.set_status(job, "failed", reason=f"{type(error).__name__}: {error}")
         raise
-
-
-def main(words: list[str]) -> int:
-    """Run one job named on the command line; exit code 1 if it failed."""
-    root, data, arm, seed, loss, until = words
-    torch.set_num_threads(1)
-    run = RunFolder(Path(root))
-    study = Study.model_validate(json.loads(run.study.read_text()))
-    try:
-        work(study, Path(data), run, Job(arm, int(seed)), loss=loss, until=until)
-    except RetinaForgeError as refusal:
-        print(f"{arm} seed {seed}: {refusal}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ from PIL import Image
 from retinaforge.core import Quantity, Record, RetinaForgeError
 from retinaforge.core.artefacts import whole_file, write_bytes, write_json, write_with
 from retinaforge.encoders import Encoder, load_encoder
-from retinaforge.metrics import ms_ssim, psnr, ssim
+from retinaforge.metrics import IMAGE_METRICS
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared
@@ -114,8 +114,8 @@ def domain_free_rows(
 ) -> Iterable[Row]:
     """Yield the scores that know no eyes, on the square that the model saw."""
     pair = (result.square.pixels, result.original.photograph.pixels, result.original.fov.mask)
-    for measure in (psnr, ssim, ms_ssim):
-        yield Row(record, part, "", "original", measure(*pair))
+    for metric in IMAGE_METRICS:
+        yield Row(record, part, "", "original", metric.compare(*pair))
     if lpips:
         yield Row(record, part, "", "original", lpips_quantity(*pair, encoder=lpips))
 

@@ -84,8 +84,7 @@ def run_study(
         jobs = alone
     _work(jobs, losses, data, run, at_once=at_once, until=until, on_tick=on_tick)
     if built and until == "done":
-        best = losses[best_arm(study, data, gather_rows(run, alone))]
-        losses = {name: loss.replace(BEST, best) for name, loss in losses.items()}
+        losses = _with_best(study, data, run, alone, losses)
         _work(built, losses, data, run, at_once=at_once, until=until, on_tick=on_tick)
         jobs += built
     failed = tuple(
@@ -95,6 +94,17 @@ def run_study(
     )
     report = finish(study, data, run, prepared, jobs) if until == "done" else None
     return StudyOutcome(report, failed)
+
+
+def _with_best(
+    study: Study, data: Path, run: RunFolder, alone: Sequence[Job], losses: dict[str, str]
+) -> dict[str, str]:
+    """Put the best arm's expression where a loss says {best}; if there is none, it stays."""
+    measured = [job for job in alone if (run.job(job) / "per_image.parquet").is_file()]
+    if not measured:
+        return losses
+    best = losses[best_arm(study, data, gather_rows(run, measured))]
+    return {name: loss.replace(BEST, best) for name, loss in losses.items()}
 
 
 def finish(
@@ -182,7 +192,7 @@ def _one(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         ended = subprocess.run(
-            [sys.executable, "-m", "retinaforge.studies.arm", *words],
+            [sys.executable, "-m", "retinaforge.studies.worker", *words],
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=_worker_environment(at_once, index),
