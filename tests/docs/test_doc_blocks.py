@@ -54,7 +54,7 @@ def test_a_wrong_command_or_option_would_be_seen() -> None:
         parse(["fly"])
     with pytest.raises(Exception, match="No such option: --wings"):
         parse(["doctor", "--wings"])
-    with pytest.raises(Exception, match="Missing (option|parameter)"):
+    with pytest.raises(Exception, match=r"Missing (option|parameter)"):
         parse(["reconstruct", "MODEL", "DIR"])
 
 
