@@ -1,4 +1,4 @@
-"""The process that does one job: `python -m retinaforge.studies.worker RUN DATA ARM SEED LOSS UNTIL`.
+"""The process that does one job: `-m retinaforge.studies.worker RUN DATA ARM SEED LOSS UNTIL`.
 
 A process of its own, with one thread, since two one-thread processes give more images a second
 than one with two threads, and since an arm that is killed takes nothing else with it.
