@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-SMALL = ("--sheet", 64, "--crop", 32, "--batch", 2, "--steps", 3, "--precision", "fp32")
+SMALL = (
+    "--sheet",
+    64,
+    "--crop",
+    32,
+    "--batch",
+    2,
+    "--steps",
+    3,
+    "--precision",
+    "fp32",
+    "--no-preflight",
+)
 
 STUDY = """
 name = "small"

@@ -19,7 +19,14 @@ from retinaforge.losses import build_terms, split_adversary
 from retinaforge.nets.patchgan import PatchDiscriminator
 from retinaforge.tasks.crops import CropPlan, crop_drawer
 from retinaforge.tasks.sheets import Sheets, build_sheets
-from retinaforge.training import Adversary, TrainConfig, device_for, rich_progress, train
+from retinaforge.training import (
+    Adversary,
+    Preflight,
+    TrainConfig,
+    device_for,
+    rich_progress,
+    train,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Train an autoencoder or a segmenter.")
 app.add_typer(segmenter.app, name="segmenter")
@@ -51,6 +58,7 @@ def autoencoder(
     precision: str = typer.Option("auto", help="auto, bf16 or fp32."),
     match: bool = typer.Option(True, help="Match gradient norms of added terms to the pixel term."),
     seed: int = typer.Option(0, help="Seed of weights and data order."),
+    preflight: bool = typer.Option(True, help="First see whether eight images can be learnt."),
     as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON on stdout."),
 ) -> None:
     """Train an autoencoder on the training patients of a folder.
@@ -76,6 +84,7 @@ def autoencoder(
         config,
         out,
         adversary=adversary and Adversary(PatchDiscriminator(), adversary),
+        preflight=Preflight() if preflight else None,
         on_progress=rich_progress(),
         meta={"loss": loss, "data": data.name, "data_fingerprint": sheets.fingerprint},
     )
