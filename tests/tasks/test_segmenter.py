@@ -67,12 +67,13 @@ def test_loss_looks_inside_the_field_of_view_only() -> None:
     )
 
 
-def test_learning_rate_rises_then_falls_to_nothing() -> None:
-    config = SegmenterConfig(steps=100)
-    rates = [learning_rate_at(step, config) for step in range(100)]
-    assert rates.index(max(rates)) in (4, 5)
-    assert max(rates) == config.learning_rate
-    assert rates[-1] < 0.001 * config.learning_rate
+def test_learning_rate_runs_through_two_cycles_the_second_of_half_the_peak() -> None:
+    config = SegmenterConfig(steps=300)
+    rates = np.array([learning_rate_at(step, config) for step in range(300)])
+    assert rates[:200].max() == pytest.approx(config.learning_rate)
+    assert rates[200:].max() == pytest.approx(config.learning_rate / 2)
+    assert rates[:200].argmax() in (9, 10)
+    assert rates[[199, 299]].max() < 0.001 * config.learning_rate
 
 
 def test_crops_depend_on_the_generator_only_and_keep_masks_in_step(eyes: list[Annotated]) -> None:

@@ -15,7 +15,7 @@ from retinaforge.phantoms import draw_phantom
 from retinaforge.vessels import JUDGES, Judge, WeightsRefused, load_judge, shipped_weights
 from retinaforge.vessels.network import read_network, save_network
 
-META = {"threshold": 0.5, "diameter_px": 200.0, "training_data": ["none"], "licence": "none"}
+META = {"threshold": 0.5, "views_px": [200.0], "training_data": ["none"], "licence": "none"}
 SIZE_PX = 256
 
 

@@ -2,8 +2,8 @@
 
     L = w BCE(z, v) + (1 - w) (1 - (2 Σ p v + 1) / (Σ p + Σ v + 1)),   p = sigmoid(z)
 
-summed inside the field of view, v the vessel fraction of a pixel. Adam with decoupled decay, one
-cycle of the learning rate, an exponential mean of the weights. Batch k depends on the seed and k
+summed inside the field of view, v the vessel fraction of a pixel. Adam with decoupled decay, two
+cycles of the learning rate, an exponential mean of the weights. Batch k depends on the seed and k
 only, so a killed run continues to the very weights it would have reached.
 
 References:
@@ -36,17 +36,19 @@ class SegmenterConfig:
         steps: optimisation steps.
         batch: crops a step.
         side_px: side of a crop, in pixels.
-        diameter_px: FOV diameter in the network's working frame, in pixels.
+        diameter_px: FOV diameter about which crops are scaled, in pixels.
         scales: smallest and largest random factor on that diameter.
-        learning_rate: peak of the cycle.
+        learning_rate: peak of the first cycle.
         decay: AdamW's weight decay.
         bce_share: w of the loss.
         average: memory of the exponential mean of the weights.
+        mild: strength of the crops' disguise in the second cycle, 1 being that of the first.
+        views_px: FOV diameters at which the judge looks at a photograph.
         widths: channels of the network, finest level first.
         seed: decides weights, crops and their order.
     """
 
-    steps: int = 1900
+    steps: int = 2850
     batch: int = 6
     side_px: int = 192
     diameter_px: float = 720.0
@@ -55,6 +57,8 @@ class SegmenterConfig:
     decay: float = 1e-2
     bce_share: float = 0.5
     average: float = 0.995
+    mild: float = 0.4
+    views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
     seed: int = 0
 
@@ -70,13 +74,23 @@ def segmentation_loss(
     return bce_share * bce / m.sum().clamp_min(1) + (1 - bce_share) * (1 - dice)
 
 
+def first_cycle(config: SegmenterConfig) -> int:
+    """Return how many steps the first cycle has: two thirds."""
+    return round(config.steps * 2 / 3)
+
+
 def learning_rate_at(step: int, config: SegmenterConfig) -> float:
-    """Return the rate of one cycle: a linear rise over 5 % of the steps, then half a cosine."""
-    rise = max(1, round(0.05 * config.steps))
-    if step < rise:
-        return config.learning_rate * (step + 1) / rise
-    along = (step - rise) / max(1, config.steps - rise)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * along))
+    """Return the rate: a cycle over two thirds of the steps, then a gentler one of half its peak.
+
+    A cycle rises linearly over 5 % of its steps and falls along half a cosine.
+    """
+    first = first_cycle(config)
+    begin, end, peak = (0, first, 1.0) if step < first else (first, config.steps, 0.5)
+    rise = max(1, round(0.05 * (end - begin)))
+    if step - begin < rise:
+        return config.learning_rate * peak * (step - begin + 1) / rise
+    along = (step - begin - rise) / max(1, end - begin - rise)
+    return config.learning_rate * peak * 0.5 * (1 + math.cos(math.pi * along))
 
 
 @torch.no_grad()
@@ -169,6 +183,7 @@ def train_segmenter(
         crops = draw_crops(
             photographs, rng_for(config.seed, "crops", state.step), count=config.batch,
             side_px=config.side_px, diameter_px=config.diameter_px, scales=config.scales,
+            strength=1.0 if state.step < first_cycle(config) else config.mild,
         )  # fmt: skip
         loss = _learn(state, crops, config)
         if on_step is not None:

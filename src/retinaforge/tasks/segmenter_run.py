@@ -47,7 +47,7 @@ def dice_by_threshold(
 
 
 def choose_threshold(
-    model: VesselNet, records: Sequence[Record], *, diameter_px: float
+    model: VesselNet, records: Sequence[Record], *, views_px: Sequence[float]
 ) -> tuple[float, float]:
     """Return the threshold of the best mean Dice over `records`, and that Dice."""
     table = []
@@ -55,7 +55,7 @@ def choose_threshold(
         photo = read_photograph(record.path)
         fov = find_fov(photo)
         vessels = read_mask(record.masks["vessel"], size_px=photo.size_px) & fov.mask
-        probability = network_probability(model, photo, fov, diameter_px=diameter_px)
+        probability = network_probability(model, photo, fov, views_px=views_px)
         table.append(dice_by_threshold(probability, vessels))
     mean = np.mean(table, axis=0)
     best = int(mean.argmax())
@@ -69,7 +69,7 @@ def _meta(
     drawn = [f"{phantoms} phantoms"] if phantoms else []
     return {
         "threshold": threshold,
-        "diameter_px": config.diameter_px,
+        "views_px": config.views_px,
         "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
         "licence": f"Apache-2.0; trained on data under {LICENCE}, authors named in the model card",
         "config": asdict(config),
@@ -105,7 +105,7 @@ def train_vessel_segmenter(
     photographs = [load_annotated(record) for record in learn]
     photographs += annotated_phantoms(phantoms, seed=config.seed)
     model = train_segmenter(photographs, config, out, on_step=on_step)
-    threshold, dice = choose_threshold(model, validate or learn, diameter_px=config.diameter_px)
+    threshold, dice = choose_threshold(model, validate or learn, views_px=config.views_px)
     meta = _meta(learn, phantoms, config, threshold)
     path = save_network(model, out / "vessels.safetensors", meta=meta)
     card = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, final
@@ -23,7 +23,6 @@ from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_
 
 SHIPPED = "vessels-v1.safetensors"
 FORMAT = "retinaforge vessel network 1"
-MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,))
 
 
 def shipped_weights() -> Path:
@@ -32,7 +31,7 @@ def shipped_weights() -> Path:
 
 
 def save_network(model: VesselNet, path: Path, *, meta: Mapping[str, Any]) -> Path:
-    """Write a network as safetensors; `meta` needs threshold, diameter_px, training_data, licence.
+    """Write a network as safetensors; `meta` needs threshold, views_px, training_data, licence.
 
     Args:
         model: what was trained.
@@ -70,25 +69,26 @@ def read_network(path: Path) -> tuple[VesselNet, dict[str, Any]]:
 
 
 def network_probability(
-    model: VesselNet, photo: Photograph, fov: Fov, *, diameter_px: float
+    model: VesselNet, photo: Photograph, fov: Fov, *, views_px: Sequence[float]
 ) -> Float[np.ndarray, "height width"]:
-    """Return the mean vessel probability over `MIRRORS`, carried back to the photograph.
+    """Return the mean vessel probability over views, carried back to the photograph.
 
     Args:
         model: in evaluation mode.
         photo: any size.
         fov: of the same photograph.
-        diameter_px: width of the aperture's circle in the working frame.
+        views_px: width of the aperture's circle in each view; every second view is mirrored.
     """
     require_same_size(photo, fov)
-    frame = working_frame(fov, diameter_px=diameter_px)
-    images, inside = enter(photo, fov, frame)
-    total = torch.zeros(frame.size_px)
-    with torch.inference_mode():
-        for mirror in MIRRORS:
-            logits = model(images.flip(mirror), inside.flip(mirror))
-            total += torch.sigmoid(logits).flip(mirror)[0, 0]
-    return leave((total / len(MIRRORS)).numpy(), fov, frame)
+    total = np.zeros(photo.size_px, dtype=np.float32)
+    for turn, diameter_px in enumerate(views_px):
+        frame = working_frame(fov, diameter_px=diameter_px)
+        images, inside = enter(photo, fov, frame)
+        mirror = (3,) if turn % 2 else ()
+        with torch.inference_mode():
+            p = torch.sigmoid(model(images.flip(mirror), inside.flip(mirror))).flip(mirror)
+        total += leave(p[0, 0].numpy(), fov, frame)
+    return total / len(views_px)
 
 
 @final
@@ -102,14 +102,14 @@ class NetworkJudge(Judge):
     def __init__(self, path: Path | None = None) -> None:
         model, meta = read_network(shipped_weights() if path is None else path)
         self._model = model
-        self._diameter_px = float(meta["diameter_px"])
+        self._views_px = [float(view) for view in meta["views_px"]]
         self.threshold = float(meta["threshold"])
         self.card = JudgeCard(
             name="ours" if path is None else f"ours:{path.name}",
             version=1,
             family="network",
-            measures="Vessels as a residual U-Net finds them where the aperture is "
-            f"{self._diameter_px:.0f} px wide, mean of an image and its mirror image.",
+            measures="Vessels as a residual U-Net finds them, mean of views in which the aperture "
+            f"is {' and '.join(f'{view:.0f}' for view in self._views_px)} px wide.",
             training_data=tuple(meta["training_data"]),
             licence=str(meta["licence"]),
             reference="retinaforge.tasks.segmenter; O. Ronneberger et al., MICCAI 2015",
@@ -119,4 +119,4 @@ class NetworkJudge(Judge):
 
     def probability(self, photo: Photograph, fov: Fov) -> Float[np.ndarray, "height width"]:
         """Return the vessel probability of each pixel of the photograph."""
-        return network_probability(self._model, photo, fov, diameter_px=self._diameter_px)
+        return network_probability(self._model, photo, fov, views_px=self._views_px)
