@@ -106,6 +106,13 @@ def test_doctor_names_what_is_missing(retinaforge, monkeypatch: pytest.MonkeyPat
     assert rows["no-such-package"]["found"] == "pip install no-such-package"
 
 
+def test_doctor_keeps_the_brackets_of_an_extra(
+    retinaforge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no-such-package": "pip install 'x[diffusers]'"})
+    assert "x[diffusers]" in retinaforge("doctor").out
+
+
 @pytest.mark.slow
 def test_as_a_process_answers_and_narration_keep_apart() -> None:
     call = [sys.executable, "-m", "retinaforge"]

@@ -10,6 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from retinaforge.cli import models
+from retinaforge.core.artefacts import DiskFull
+
+CEILING = ("--size", 128, "--judge", "classical", "--limit", 2)
+
 
 @pytest.fixture
 def mixed(tmp_path: Path, eyes: Path) -> Path:
@@ -45,6 +50,27 @@ def test_a_truncated_photograph_is_named_and_the_others_are_done(
         assert image.text["Synthetic"] == "true"
         assert image.text["Model"].startswith("untrained")
     assert _size_px(written[0]) == _size_px(mixed / "a.png")
+
+
+def test_a_full_disk_ends_it_and_blames_no_photograph(
+    retinaforge, untrained: Path, eyes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull("could not write a.png: No space left on device; free some space")
+
+    monkeypatch.setattr(models, "save_synthetic", full)
+    shown = retinaforge("reconstruct", untrained, eyes, "--out", tmp_path / "out", "--size", 64)
+    assert shown.code == 2
+    assert shown.told.count("No space left on device") == 1
+
+
+def test_a_file_in_place_of_the_output_folder_is_named(
+    retinaforge, untrained: Path, eyes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("in the way")
+    shown = retinaforge("ceiling", untrained, eyes, *CEILING, "--out", tmp_path / "out")
+    assert shown.code == 2
+    assert str(tmp_path / "out") in shown.told
 
 
 def test_squares_and_json(retinaforge, untrained: Path, mixed: Path, tmp_path: Path) -> None:
@@ -97,9 +123,6 @@ def test_what_is_no_autoencoder_is_refused(retinaforge, eyes: Path, tmp_path: Pa
     shown = retinaforge("reconstruct", tmp_path / "nowhere", eyes, "--out", tmp_path / "out")
     assert shown.code == 2
     assert "nowhere" in shown.told
-
-
-CEILING = ("--size", 128, "--judge", "classical", "--limit", 2)
 
 
 def test_the_ceiling_stands_beside_resizing_alone(

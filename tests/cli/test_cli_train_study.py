@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-SMALL = (
-    "--sheet",
-    64,
-    "--crop",
-    32,
-    "--batch",
-    2,
-    "--steps",
-    3,
-    "--precision",
-    "fp32",
-    "--no-preflight",
-)
+from retinaforge.cli import study as study_commands
+from retinaforge.studies import StudyOutcome
+
+SIZES = ("--sheet", 64, "--crop", 32, "--batch", 2, "--steps", 3)
+SMALL = (*SIZES, "--precision", "fp32", "--no-preflight")
 
 STUDY = """
 name = "small"
@@ -126,3 +118,44 @@ def test_a_run_that_is_not_there_has_no_page(retinaforge, tmp_path: Path, comman
     assert shown.out == ""
     assert "nowhere" in shown.told
     assert "retinaforge study run" in shown.told
+
+
+@pytest.mark.parametrize("failed", [(), (("l1", 0, "the loss is [nan]"),)])
+def test_a_failed_arm_shows_in_exit_code_and_words(
+    retinaforge, eyes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed
+) -> None:
+    outcome = StudyOutcome(tmp_path / "run" / "report.html", failed)
+    monkeypatch.setattr(study_commands, "run_study", lambda *_, **__: outcome)
+    (tmp_path / "study.toml").write_text(STUDY)
+    words = ("study", "run", tmp_path / "study.toml", "--data", eyes, "--out", tmp_path / "run")
+    shown, answered = retinaforge(*words), retinaforge(*words, "--json")
+    assert shown.code == answered.code == (1 if failed else 0)
+    assert f"report: {outcome.report}" in shown.out
+    assert json.loads(answered.out)["report"] == str(outcome.report)
+    for arm, seed, reason in failed:
+        assert f"FAILED {arm} seed {seed}: {reason}" in shown.told
+        listed = {"arm": arm, "seed": seed, "reason": reason}
+        assert json.loads(answered.out)["failed"] == [listed]
+
+
+def test_an_interrupted_study_says_how_to_go_on(
+    retinaforge, eyes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_commands, "run_study", interrupted)
+    (tmp_path / "study.toml").write_text(STUDY)
+    words = ("--data", eyes, "--out", tmp_path / "run")
+    shown = retinaforge("study", "run", tmp_path / "study.toml", *words)
+    assert shown.code == 130
+    assert "the same command resumes" in shown.told
+
+
+def test_brackets_in_a_message_are_kept(retinaforge, eyes: Path, tmp_path: Path) -> None:
+    text = STUDY + '[data]\ndatasets = ["nowhere"]\n'
+    (tmp_path / "study.toml").write_text(text)
+    words = ("--data", eyes, "--out", tmp_path / "run")
+    shown = retinaforge("study", "run", tmp_path / "study.toml", *words)
+    assert shown.code == 2
+    assert "change [data] datasets" in shown.told

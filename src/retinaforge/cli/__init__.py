@@ -11,8 +11,8 @@ from retinaforge.cli import data, doctor, models, phantoms, study, train
 from retinaforge.cli.output import say
 from retinaforge.core import RetinaForgeError
 
-EXIT_PARTLY = 1
 EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="retinaforge",
@@ -47,12 +47,17 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; a refusal is one message on stderr and exit code 2."""
+    """Run the command line; what a user can mend is one message on stderr and exit code 2."""
     try:
         app()
     except RetinaForgeError as refusal:
-        say(f"[red]refused:[/red] {refusal}")
+        say(str(refusal), alarm="refused:")
         sys.exit(EXIT_REFUSED)
-    except KeyboardInterrupt:
-        say("interrupted; the same command resumes")
-        sys.exit(130)
+    except OSError as error:
+        say(str(error), alarm="stopped:")
+        sys.exit(EXIT_REFUSED)
+    except SystemExit as end:
+        # Typer turns Ctrl-C into this exit code without a word.
+        if end.code == EXIT_INTERRUPTED:
+            say("interrupted; the same command resumes")
+        raise

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from retinaforge.cli.output import answer_json, progress_bar, say, stdout
@@ -80,7 +81,7 @@ def _table(report: DataReport) -> Table:
     ):  # fmt: skip
         table.add_column(column, overflow="fold")
     for dataset in report.datasets:
-        table.add_row(*_cells(dataset, report))
+        table.add_row(*map(escape, _cells(dataset, report)))
     return table
 
 

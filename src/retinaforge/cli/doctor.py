@@ -11,6 +11,7 @@ from importlib import metadata
 
 import torch
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from retinaforge.cli.output import answer_json, stdout
@@ -105,7 +106,7 @@ def doctor(json: bool = typer.Option(False, "--json", help="Print JSON on stdout
         table = Table("what", "state", "found")
         for row in rows:
             colour = colours[row["state"]]
-            table.add_row(row["what"], f"[{colour}]{row['state']}[/{colour}]", row["found"])
+            table.add_row(row["what"], f"[{colour}]{row['state']}[/{colour}]", escape(row["found"]))
         stdout.print(table)
     if any(row["state"] == "missing" for row in rows):
         raise typer.Exit(1)

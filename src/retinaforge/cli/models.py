@@ -13,6 +13,7 @@ from rich.table import Table
 from retinaforge.autoencoders import load_autoencoder
 from retinaforge.cli.output import answer_json, progress_bar, say, stdout
 from retinaforge.core import Record, Refusal, RetinaForgeError, Score
+from retinaforge.core.artefacts import DiskFull
 from retinaforge.images import read_records
 from retinaforge.studies.ceiling import MODEL, measure_ceiling
 from retinaforge.studies.folder import RESIZE_ONLY
@@ -53,6 +54,8 @@ def reconstruct(
         for done, record in enumerate(records, start=1):
             try:
                 written.append(_one(loaded.model, record, out, size, native, model.name))
+            except DiskFull:
+                raise
             except (RetinaForgeError, OSError) as error:
                 refused.append({"name": record.name, "reason": str(error)})
             tick(done, len(records))
@@ -69,7 +72,7 @@ def _one(model, record: Record, out: Path, size: int, native: bool, name: str) -
 
 def _close(written: list[str], refused: list[dict[str, str]], *, json: bool) -> None:
     for item in refused:
-        say(f"[red]refused[/red] {item['name']}: {item['reason']}")
+        say(f"{item['name']}: {item['reason']}", alarm="refused")
     if not written:
         reasons = "; ".join(f"{item['name']}: {item['reason']}" for item in refused[:3])
         raise Refusal(
@@ -118,7 +121,7 @@ def ceiling(
     else:
         _print_tables(result.scores)
     for name, reason in result.refused:
-        say(f"[red]refused[/red] {name}: {reason}")
+        say(f"{name}: {reason}", alarm="refused")
     if result.refused:
         raise typer.Exit(1)
 

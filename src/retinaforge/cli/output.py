@@ -14,9 +14,16 @@ stderr = Console(stderr=True)
 stdout = Console()
 
 
-def say(message: str) -> None:
-    """Narrate on stderr."""
-    stderr.print(message, highlight=False, soft_wrap=True)
+def say(message: str, *, alarm: str = "") -> None:
+    """Narrate on stderr, as it stands: messages quote fields such as [data], which is no markup.
+
+    Args:
+        message: the words.
+        alarm: a word in red to head them.
+    """
+    if alarm:
+        stderr.print(alarm, style="red", end=" ")
+    stderr.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def answer_json(content: Any) -> None:
@@ -28,7 +35,10 @@ def answer_json(content: Any) -> None:
 def progress_bar(what: str) -> Iterator[Any]:
     """Yield a function (done, all) that moves a bar on stderr, with the time left."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(what, total=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from retinaforge.cli.output import answer_json, progress_bar, say, stdout
+from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.phantoms import write_phantoms
 
 app = typer.Typer(help="Draw fundus photographs whose truth is exact.", no_args_is_help=True)
@@ -39,4 +39,4 @@ def draw(
     if json:
         answer_json({"manifest": str(manifest), "count": count, "size_px": size, "seed": seed})
     else:
-        stdout.print(str(manifest), highlight=False, soft_wrap=True)
+        print(manifest)

@@ -86,7 +86,7 @@ def table(run: Path = typer.Argument(..., help="A run folder or a scorecard.json
 
 def _close(outcome: StudyOutcome, out: Path, *, as_json: bool) -> None:
     for arm, seed, reason in outcome.failed:
-        say(f"[red]FAILED[/red] {arm} seed {seed}: {reason}")
+        say(f"{arm} seed {seed}: {reason}", alarm="FAILED")
     if as_json:
         failed = [{"arm": a, "seed": s, "reason": r} for a, s, r in outcome.failed]
         report_path = str(outcome.report) if outcome.report else None

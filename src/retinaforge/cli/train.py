@@ -89,7 +89,7 @@ def autoencoder(
         meta={"loss": loss, "data": data.name, "data_fingerprint": sheets.fingerprint},
     )
     for name, reason in sheets.refused:
-        say(f"[red]left out[/red] {name}: {reason}")
+        say(f"{name}: {reason}", alarm="left out")
     facts = {
         "state": result.state,
         "model": str(result.model_folder),

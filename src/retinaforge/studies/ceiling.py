@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from retinaforge.core import Card, Record, RetinaForgeError, Score, rng_for
-from retinaforge.core.artefacts import environment, whole_file, write_json
+from retinaforge.core.artefacts import DiskFull, environment, whole_file, write_json
 from retinaforge.metrics import mean_score
 from retinaforge.studies.folder import RESIZE_ONLY
 from retinaforge.studies.measure import Row, domain_free_rows, row_table, slug
@@ -57,6 +57,8 @@ def measure_ceiling(
         for done, record in enumerate(records, start=1):
             try:
                 rows += _both(model, record, loaded, Path(scratch), size_px)
+            except DiskFull:
+                raise
             except (RetinaForgeError, OSError) as error:
                 refused.append((record.name, str(error)))
             if on_progress:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from retinaforge.core import Quantity, Record, RetinaForgeError
-from retinaforge.core.artefacts import whole_file, write_bytes, write_json, write_with
+from retinaforge.core.artefacts import DiskFull, whole_file, write_bytes, write_json, write_with
 from retinaforge.encoders import Encoder, load_encoder
 from retinaforge.metrics import IMAGE_METRICS
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
@@ -102,6 +102,8 @@ def measure_arm(
                 squares.append(result.square.pixels)
                 names.append(f"{record.dataset}/{record.name}")
                 _save_pictures(run.job(job), record, result, judges[0])
+            except DiskFull:
+                raise
             except (RetinaForgeError, OSError, ValueError) as error:
                 problems.append(f"{record.name}: {type(error).__name__}: {error}")
     _save_features(run.job(job), located(study.measure.encoder, data), squares, names)
