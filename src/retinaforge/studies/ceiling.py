@@ -81,7 +81,8 @@ def _both(
         result = reconstruct_photograph(chosen, photo, fov, size_px=size_px)
         rows += [row.of_arm(arm) for row in domain_free_rows(record, "", result)]
         for judge, original in zip(judges, originals, strict=True):
-            for reference, quantity in vessel_rows(judge, original, result.native, record):
+            estimate = judge.mask(result.native, fov)
+            for reference, quantity in vessel_rows(estimate, original, result.native, record):
                 rows.append(Row(record, "", judge.card.name, reference, quantity, arm))
     return rows
 

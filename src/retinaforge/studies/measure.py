@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from retinaforge.core import Quantity, Record, RetinaForgeError
+from retinaforge.core import Quantity, Record, Refusal, RetinaForgeError
 from retinaforge.core.artefacts import DiskFull, whole_file, write_bytes, write_json, write_with
 from retinaforge.encoders import Encoder, load_encoder
 from retinaforge.metrics import IMAGE_METRICS
@@ -63,6 +64,35 @@ def available_judges(specs: Sequence[str], data: Path) -> tuple[list[Judge], lis
     return judges, missing
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What every photograph of an arm is measured with.
+
+    Attributes:
+        model: the autoencoder; None only resizes there and back.
+        judges: at least one; the first is the primary one.
+        size_px: side of the square the model works on.
+        lpips: encoder spec for LPIPS, or "".
+        judged: folder that keeps what the judges said of the originals.
+    """
+
+    model: torch.nn.Module | None
+    judges: Sequence[Judge]
+    size_px: int
+    lpips: str
+    judged: Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One photograph's rows, its reconstruction, and the primary judge's vessels on both."""
+
+    rows: list[Row]
+    result: Reconstruction
+    estimate: np.ndarray
+    reference: np.ndarray
+
+
 def measure_arm(
     study: Study,
     data: Path,
@@ -75,40 +105,52 @@ def measure_arm(
     """Reconstruct and measure the validation and held-out eyes of one arm; write its rows.
 
     A photograph that fails is named in `problems` of the job's status; the others go on.
+
+    Raises:
+        Refusal: if none of the study's judges could be loaded.
+        DiskFull: if a file could not be written.
     """
-    judges, missing = available_judges(study.measure.judges, data)
-    lpips = located(study.measure.lpips, data)
-    size_px = study.data.sheet_px
+    judges, problems = available_judges(study.measure.judges, data)
+    if not judges:
+        raise Refusal("at least one vessel judge", "; ".join(problems), "name one that loads")
+    size_px, lpips = study.data.sheet_px, located(study.measure.lpips, data)
+    bench = Bench(model, judges, size_px, lpips, run.judged)
     rows: list[Row] = []
-    squares: list[np.ndarray] = []
-    names: list[str] = []
-    problems = list(missing)
+    squares: dict[str, np.ndarray] = {}
     for part, sheets in (("val", prepared.val), ("test", prepared.test)):
         for record in sheets.records:
             try:
-                photo, fov = open_photograph(record)
-                result = reconstruct_photograph(model, photo, fov, size_px=size_px)
-                if part == "val":
-                    originals = [judge_original(judges[0], photo, fov, run.judged, slug(record))]
-                    rows += _vessels(record, part, result, originals, judges[:1])
-                    continue
-                originals = [
-                    judge_original(j, photo, fov, run.judged, slug(record)) for j in judges
-                ]
-                rows += domain_free_rows(record, part, result, lpips=lpips)
-                rows += _vessels(record, part, result, originals, judges)
-                if job.arm == RESIZE_ONLY:
-                    rows += _reference_lines(record, part, originals, judges)
-                squares.append(result.square.pixels)
-                names.append(f"{record.dataset}/{record.name}")
-                _save_pictures(run.job(job), record, result, judges[0])
+                done = measure_photograph(bench, record, part)
+                rows += done.rows
+                if part == "test":
+                    squares[f"{record.dataset}/{record.name}"] = done.result.square.pixels
+                    _save_pictures(run.job(job), record, done)
+                    if job.arm == RESIZE_ONLY:
+                        rows += _reference_lines(bench, record, part)
             except DiskFull:
                 raise
             except (RetinaForgeError, OSError, ValueError) as error:
                 problems.append(f"{record.name}: {type(error).__name__}: {error}")
-    _save_features(run.job(job), located(study.measure.encoder, data), squares, names)
+    _save_features(run.job(job), located(study.measure.encoder, data), squares)
     _save_rows(run.job(job), job, rows)
     run.set_status(job, "running", problems=problems)
+
+
+def measure_photograph(bench: Bench, record: Record, part: str) -> Measured:
+    """Reconstruct one photograph and measure it; of "val" only what chooses between arms."""
+    photo, fov = open_photograph(record)
+    result = reconstruct_photograph(bench.model, photo, fov, size_px=bench.size_px)
+    rows = [] if part == "val" else list(domain_free_rows(record, part, result, lpips=bench.lpips))
+    judges = bench.judges[:1] if part == "val" else bench.judges
+    estimates, references = [], []
+    for judge in judges:
+        original = judge_original(judge, photo, fov, bench.judged, slug(record))
+        estimate = judge.mask(result.native, fov)
+        for reference, quantity in vessel_rows(estimate, original, result.native, record):
+            rows.append(Row(record, part, judge.card.name, reference, quantity))
+        estimates.append(estimate)
+        references.append(original.mask)
+    return Measured(rows, result, estimates[0], references[0])
 
 
 def domain_free_rows(
@@ -122,44 +164,33 @@ def domain_free_rows(
         yield Row(record, part, "", "original", lpips_quantity(*pair, encoder=lpips))
 
 
-def _vessels(
-    record: Record,
-    part: str,
-    result: Reconstruction,
-    originals: Sequence[JudgedOriginal],
-    judges: Sequence[Judge],
-) -> Iterable[Row]:
-    for judge, original in zip(judges, originals, strict=True):
-        for reference, quantity in vessel_rows(judge, original, result.native, record):
-            yield Row(record, part, judge.card.name, reference, quantity)
-
-
-def _reference_lines(
-    record: Record, part: str, originals: Sequence[JudgedOriginal], judges: Sequence[Judge]
-) -> Iterable[Row]:
+def _reference_lines(bench: Bench, record: Record, part: str) -> Iterable[Row]:
     """The lines to read an arm against: the judge on the untouched photograph; a second human."""
-    for judge, original in zip(judges, originals, strict=True):
-        human = original.human(record)
-        if human is not None:
-            for quantity in compare_vessels(original.mask, human, original.fov.mask):
-                yield Row(record, part, judge.card.name, "human", quantity, arm=ORIGINAL)
-    second = originals[0].human(record, "vessel2")
-    first = originals[0].human(record)
-    if second is not None and first is not None:
-        for quantity in compare_vessels(second, first, originals[0].fov.mask):
+    photo, fov = open_photograph(record)
+    humans = JudgedOriginal(photo, fov, fov.mask)
+    first, second = humans.human(record), humans.human(record, "vessel2")
+    if first is None:
+        return
+    for judge in bench.judges:
+        original = judge_original(judge, photo, fov, bench.judged, slug(record))
+        for quantity in compare_vessels(original.mask, first, fov.mask):
+            yield Row(record, part, judge.card.name, "human", quantity, arm=ORIGINAL)
+    if second is not None:
+        for quantity in compare_vessels(second, first, fov.mask):
             yield Row(record, part, "human", "human", quantity, arm=HUMAN)
 
 
-def _save_pictures(folder: Path, record: Record, result: Reconstruction, judge: Judge) -> None:
-    """Keep the square reconstruction and the first judge's vessels on it, for the report."""
+def _save_pictures(folder: Path, record: Record, done: Measured) -> None:
+    """Keep the square, and the primary judge's vessels on both sides, for the report."""
     kept = folder / "reconstructions"
-    save_synthetic(result.square, kept, slug(record), model=folder.parent.name)
-    vessels = judge.mask(result.square, result.original.fov)
-    image = Image.fromarray(vessels)
-    write_with(
-        kept / f"synthetic_{slug(record)}_vessels.png",
-        lambda stream: image.save(stream, format="PNG"),
-    )
+    save_synthetic(done.result.square, kept, slug(record), model=folder.parent.name)
+    carry = done.result.original.geometry.carry_mask
+    for name, vessels in (("vessels", done.estimate), ("reference", done.reference)):
+        image = Image.fromarray(carry(vessels))
+        write_with(
+            kept / f"synthetic_{slug(record)}_{name}.png",
+            functools.partial(image.save, format="PNG"),
+        )
 
 
 def embed(encoder: Encoder, squares: Sequence[np.ndarray]) -> np.ndarray:
@@ -172,13 +203,11 @@ def embed(encoder: Encoder, squares: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(vectors)
 
 
-def _save_features(
-    folder: Path, spec: str, squares: Sequence[np.ndarray], names: Sequence[str]
-) -> None:
+def _save_features(folder: Path, spec: str, squares: Mapping[str, np.ndarray]) -> None:
     if squares:
-        features = embed(load_encoder(spec), squares)
+        features = embed(load_encoder(spec), list(squares.values()))
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, features=features, names=np.array(names))
+        np.savez_compressed(buffer, features=features, names=np.array(list(squares)))
         write_bytes(folder / "features.npz", buffer.getvalue())
 
 

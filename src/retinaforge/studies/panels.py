@@ -80,7 +80,7 @@ def _eye(
 ) -> dict[str, Any]:
     record = test.records[index]
     original, fov = np.asarray(test.pixels[index]), np.asarray(test.fov[index])
-    reference = _picture(run.job(Job(RESIZE_ONLY, 0)), record, "_vessels") > 0
+    reference = _picture(run.job(Job(RESIZE_ONLY, 0)), record, "_reference") > 0
     window = densest_window(reference, ZOOM_PX)
     files = _Files(run.panels, slug(record))
     return {

@@ -56,18 +56,17 @@ def judge_original(
 
 
 def vessel_rows(
-    judge: Judge, original: JudgedOriginal, reconstruction: Photograph, record: Record
+    estimate: np.ndarray, original: JudgedOriginal, reconstruction: Photograph, record: Record
 ) -> Iterator[tuple[str, Quantity]]:
     """Yield (reference, quantity): vessels kept, against the original's and against a human's.
 
     Args:
-        judge: takes the vessels from the reconstruction.
+        estimate: vessels that a judge finds on the reconstruction.
         original: the same judge on the original.
         reconstruction: in the original's own coordinates.
         record: names the human mask, where there is one.
     """
     fov_mask = original.fov.mask
-    estimate = judge.mask(reconstruction, original.fov)
     for quantity in compare_vessels(estimate, original.mask, fov_mask):
         yield "original", quantity
     human = original.human(record)
