@@ -35,9 +35,7 @@ PEOPLE = "second observer"
 def test_records(data: Path) -> list[Record]:
     """Return the test rows with a vessel mask, with second observers where there are any."""
     records = read_records(data, second_observers=True)
-    return [
-        r for r in records if r.dataset in SETS and r.split == "test" and "vessel" in r.masks
-    ]
+    return [r for r in records if r.dataset in SETS and r.split == "test" and "vessel" in r.masks]
 
 
 def measure(

@@ -90,7 +90,7 @@ def test_crops_depend_on_the_generator_only_and_keep_masks_in_step(eyes: list[An
 def test_disguise_stays_in_range_and_changes_the_picture(eyes: list[Annotated]) -> None:
     colour = torch.rand(3, 32, 32)
     disguised = [disguise(colour, rng_for(0, "disguise", i)) for i in range(20)]
-    assert all(0 <= each.min() and each.max() <= 1 for each in disguised)
+    assert all(each.min() >= 0 and each.max() <= 1 for each in disguised)
     assert sum(not torch.equal(each, colour) for each in disguised) >= 15
 
 

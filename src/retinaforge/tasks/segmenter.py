@@ -42,7 +42,6 @@ class SegmenterConfig:
         decay: AdamW's weight decay.
         bce_share: w of the loss.
         average: memory of the exponential mean of the weights.
-        mild: strength of the crops' disguise in the second cycle, 1 being that of the first.
         views_px: FOV diameters at which the judge looks at a photograph.
         widths: channels of the network, finest level first.
         seed: decides weights, crops and their order.
@@ -57,7 +56,6 @@ class SegmenterConfig:
     decay: float = 1e-2
     bce_share: float = 0.5
     average: float = 0.995
-    mild: float = 0.4
     views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
     seed: int = 0
@@ -74,17 +72,12 @@ def segmentation_loss(
     return bce_share * bce / m.sum().clamp_min(1) + (1 - bce_share) * (1 - dice)
 
 
-def first_cycle(config: SegmenterConfig) -> int:
-    """Return how many steps the first cycle has: two thirds."""
-    return round(config.steps * 2 / 3)
-
-
 def learning_rate_at(step: int, config: SegmenterConfig) -> float:
     """Return the rate: a cycle over two thirds of the steps, then a gentler one of half its peak.
 
     A cycle rises linearly over 5 % of its steps and falls along half a cosine.
     """
-    first = first_cycle(config)
+    first = round(config.steps * 2 / 3)
     begin, end, peak = (0, first, 1.0) if step < first else (first, config.steps, 0.5)
     rise = max(1, round(0.05 * (end - begin)))
     if step - begin < rise:
@@ -183,7 +176,6 @@ def train_segmenter(
         crops = draw_crops(
             photographs, rng_for(config.seed, "crops", state.step), count=config.batch,
             side_px=config.side_px, diameter_px=config.diameter_px, scales=config.scales,
-            strength=1.0 if state.step < first_cycle(config) else config.mild,
         )  # fmt: skip
         loss = _learn(state, crops, config)
         if on_step is not None:

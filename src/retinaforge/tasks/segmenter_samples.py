@@ -136,19 +136,13 @@ def _compress(colour: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def disguise(
-    colour: Float[Tensor, "3 side side"], rng: np.random.Generator, *, strength: float = 1.0
+    colour: Float[Tensor, "3 side side"], rng: np.random.Generator
 ) -> Float[Tensor, "3 side side"]:
-    """Make a crop in 0..1 look as if another camera had taken it.
-
-    Args:
-        colour: RGB in [0, 1].
-        rng: decides everything.
-        strength: factor on the chance of every change, in [0, 1].
-    """
+    """Make a crop in 0..1 look as if another camera had taken it."""
     for step, chance in (
         (_shade, 0.5), (_recolour, 0.9), (_soften, 0.35), (_grain, 0.4), (_compress, 0.3),
     ):  # fmt: skip
-        if rng.random() < strength * chance:
+        if rng.random() < chance:
             colour = step(colour, rng).clamp(0, 1)
     return colour
 
@@ -161,7 +155,6 @@ def draw_crops(
     side_px: int,
     diameter_px: float,
     scales: tuple[float, float],
-    strength: float = 1.0,
 ) -> Crops:
     """Draw random disguised crops; every group has the same chance, then every photograph.
 
@@ -172,7 +165,6 @@ def draw_crops(
         side_px: side of a crop, in pixels.
         diameter_px: FOV diameter in the network's working frame.
         scales: smallest and largest factor on that diameter, drawn log-uniformly.
-        strength: of the disguise, in [0, 1].
     """
     groups = sorted({photograph.group for photograph in photographs})
     cuts = []
@@ -185,6 +177,6 @@ def draw_crops(
             (i for i, at in enumerate(LEVELS_PX) if at >= target_px), default=len(LEVELS_PX) - 1
         )
         cut = _cut(planes_of[level], rng, zoom=target_px / LEVELS_PX[level], side_px=side_px)
-        cuts.append(torch.cat([disguise(cut[:3], rng, strength=strength) * (cut[4:] > 0.5), cut[3:]]))
+        cuts.append(torch.cat([disguise(cut[:3], rng) * (cut[4:] > 0.5), cut[3:]]))
     batch = torch.stack(cuts)
     return Crops(batch[:, :3] * 2 - 1, batch[:, 3:4], (batch[:, 4:] > 0.5).float())
