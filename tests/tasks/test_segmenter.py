@@ -158,7 +158,7 @@ def test_only_open_training_rows_with_vessels_are_learnt_from(tmp_path: Path) ->
 
 def test_a_folder_without_open_training_rows_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "eye.png")
-    with pytest.raises(Refusal, match="training rows with a vessel mask and licence CC BY 4.0"):
+    with pytest.raises(Refusal, match=r"training rows with a vessel mask and licence CC BY 4\.0"):
         learnable_records(tmp_path)
 
 
