@@ -25,6 +25,7 @@ from retinaforge.training import (
     Progress,
     TrainConfig,
     TrainingStopped,
+    branch_off,
     train,
 )
 
@@ -261,6 +262,32 @@ def test_the_adversary_starts_late_and_ramps_up(tmp_path: Path) -> None:
     assert {"weight", "generator", "discriminator"} == set(log[-1]["adversary"])
     after = adversary.discriminator.parameters()
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_an_adversary_branches_off_bit_equal(tmp_path: Path) -> None:
+    """Training on from the kept checkpoint gives what training alone from step 0 gives."""
+    spec = AdversarySpec(0.5, start_step=6, ramp_steps=2)
+
+    def adversary() -> Adversary:
+        torch.manual_seed(5)
+        return Adversary(PatchDiscriminator(width=4, layers=1), spec)
+
+    config = replace(CONFIG, keep_at=(6,))
+    go(tmp_path / "plain", config=config)
+    alone = go(tmp_path / "alone", config=config, adversary=adversary())
+    assert branch_off(tmp_path / "plain", tmp_path / "branch", adversary())
+    branch = go(tmp_path / "branch", config=config, adversary=adversary())
+    assert [line["total"] for line in log_of(tmp_path / "branch")] == [
+        line["total"] for line in log_of(tmp_path / "alone")
+    ]
+    weights = [
+        load_autoencoder(result.model_folder).model.state_dict() for result in (alone, branch)
+    ]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    plain = load_autoencoder(tmp_path / "plain" / "model").model.state_dict()
+    assert not all(torch.equal(plain[key], weights[0][key]) for key in plain)
+    assert not branch_off(tmp_path / "plain", tmp_path / "branch", adversary())  # it has begun
+    assert not branch_off(tmp_path / "nowhere", tmp_path / "other", adversary())
 
 
 def test_a_full_disk_leaves_the_last_whole_checkpoint(tmp_path, monkeypatch) -> None:

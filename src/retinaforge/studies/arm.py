@@ -66,6 +66,20 @@ def new_adversary(spec: AdversarySpec | None, *, width: int, seed: int) -> Adver
     return Adversary(PatchDiscriminator(width=width), spec)
 
 
+def adversary_starts(study: Study) -> tuple[int, ...]:
+    """Return the steps at which some arm's adversary starts: there, others may branch off."""
+    placed = [arm.loss.replace(BEST, "l1") for arm in study.arm]
+    specs = [split_adversary(loss)[1] for loss in placed]
+    return tuple(sorted({spec.start_step for spec in specs if spec is not None}))
+
+
+def same_without_adversary(study: Study, loss: str) -> str | None:
+    """Return the arm that trains with the same terms and no adversary: its start is shared."""
+    terms = split_adversary(loss)[0]
+    plain = [arm for arm in study.arm if BEST not in arm.loss]
+    return next((arm.name for arm in plain if split_adversary(arm.loss) == (terms, None)), None)
+
+
 def train_arm(
     study: Study, data: Path, prepared: Prepared, run: RunFolder, job: Job, *, loss: str
 ) -> TrainResult:
@@ -76,14 +90,19 @@ def train_arm(
     """
     if BEST in loss:
         raise RetinaForgeError("no other arm was measured, so none is the best to build on")
-    _, adversary = split_adversary(loss)
     plan = study.train
+    adversary = new_adversary(
+        split_adversary(loss)[1], width=plan.discriminator_width, seed=job.seed
+    )
+    if adversary is not None and (base := same_without_adversary(study, loss)):
+        branch_off(run.job(Job(base, job.seed)), run.job(job), adversary)
     config = TrainConfig(
         steps=plan.steps,
         learning_rate=plan.learning_rate,
         match_gradients=plan.match_gradients,
         precision=json.loads(run.environment.read_text())["precision"],
         checkpoint_every=plan.checkpoint_every,
+        keep_at=adversary_starts(study),
         seed=job.seed,
     )
     encoders = {
@@ -97,7 +116,7 @@ def train_arm(
         study_drawer(study, prepared, job.seed),
         config,
         run.job(job),
-        adversary=new_adversary(adversary, width=plan.discriminator_width, seed=job.seed),
+        adversary=adversary,
         meta={"study": study.name, "arm": job.arm, "loss": loss},
     )
 

@@ -1,6 +1,7 @@
 """Training: one flat loop that resumes, watches itself and runs on any number of processes."""
 
 from retinaforge.training.batch import Batch, Draw
+from retinaforge.training.branch import branch_off
 from retinaforge.training.config import TrainConfig
 from retinaforge.training.duel import Adversary
 from retinaforge.training.loop import train
@@ -20,6 +21,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TrainingStopped",
+    "branch_off",
     "device_for",
     "rich_progress",
     "train",

@@ -18,6 +18,21 @@ from retinaforge.training import journal
 NAMES = ("checkpoint.new.pt", "checkpoint.pt", "checkpoint.previous.pt")
 
 
+def kept_name(step: int) -> str:
+    """Return the name under which a checkpoint that is to stay is kept."""
+    return f"checkpoint-at-{step}.pt"
+
+
+def keep_copy(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write a checkpoint that later ones do not replace.
+
+    Raises:
+        DiskFull: if there was no room.
+    """
+    path = folder / kept_name(content["step"])
+    return artefacts.write_with(path, lambda stream: torch.save(dict(content), stream))
+
+
 def save(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write checkpoint.pt; the one before becomes checkpoint.previous.pt.
 

@@ -11,7 +11,7 @@ from retinaforge.core import Refusal
 Precision = Literal["auto", "bf16", "fp32"]
 
 # What may differ between a run and its resumption without changing a single weight.
-FREE_TO_CHANGE = frozenset({"checkpoint_every", "log_every", "threads", "workers"})
+FREE_TO_CHANGE = frozenset({"checkpoint_every", "keep_at", "log_every", "threads", "workers"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class TrainConfig:
         match_gradients: scale every added term to the pixel term's gradient norm.
         rematch_every: steps between two measurements of those norms, more often at first.
         checkpoint_every: steps between two checkpoints.
+        keep_at: steps whose checkpoints stay for `branch_off`.
         log_every: steps between two lines of log.jsonl.
         seed: seeds PyTorch's generator at the start.
         threads: threads of this process; None leaves them as they are.
@@ -51,6 +52,7 @@ class TrainConfig:
     match_gradients: bool = True
     rematch_every: int = 100
     checkpoint_every: int = 500
+    keep_at: tuple[int, ...] = ()
     log_every: int = 20
     seed: int = 0
     threads: int | None = None

@@ -107,7 +107,8 @@ def train(
         run.window.seconds += spent
         if run.step % config.log_every == 0 or run.step == config.steps:
             _report(run, terms, on_progress)
-        if run.step % config.checkpoint_every == 0 or run.step == config.steps:
+        due = run.step % config.checkpoint_every == 0 or run.step in config.keep_at
+        if due or run.step == config.steps:
             keep(run)
     return _finish(run, meta or {})
 

@@ -179,6 +179,8 @@ def keep(run: Run) -> None:
             content["discriminator"] = inside.state_dict()
             content["discriminator_optimiser"] = run.discriminator_optimiser.state_dict()
         checkpoint.save(run.folder, content)
+        if run.step in run.config.keep_at:
+            checkpoint.keep_copy(run.folder, content)
     run.accelerator.wait_for_everyone()
 
 
@@ -194,7 +196,9 @@ def restore(run: Run, content: dict[str, Any]) -> None:
     run.watch = Watch(**content["watch"])
     run.window = Window(**content["window"])
     run.images, run.seconds, run.skipped, run.peak_use = content["counts"]
-    if run.discriminator is not None and run.discriminator_optimiser is not None:
+    # A run that branched off begins here with a fresh discriminator.
+    branched = "discriminator" not in content
+    if not branched and run.discriminator is not None and run.discriminator_optimiser is not None:
         inside = run.accelerator.unwrap_model(run.discriminator)
         inside.load_state_dict(content["discriminator"])
         run.discriminator_optimiser.load_state_dict(content["discriminator_optimiser"])
