@@ -28,11 +28,14 @@ demo: install
 	$(BIN)/retinaforge study demo --out demo
 
 # Everything but the slow tests (browser, server, several processes).
+# One thread a process: two processes then give more than one with two threads.
+TEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: install-test lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(TEST) -m "not slow"
 
 test-all: install-test lint
-	$(BIN)/python -m pytest
+	$(TEST)
 
 lint: install-test
 	$(BIN)/ruff check .
