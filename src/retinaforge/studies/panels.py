@@ -35,14 +35,15 @@ def draw_panels(
         _eye(run, test, index, shown, values, {"why": "fixed"})
         for index in fixed_eyes(test.records, study.measure.eyes, seed=study.seed)
     ]
-    by_name = {record.name: index for index, record in enumerate(test.records)}
+    places = {(r.dataset, r.name): index for index, r in enumerate(test.records)}
     for job in shown:
         own = values[values.arm == job.arm].dropna(subset="value")
         for why, place in (("best", "idxmax"), ("worst", "idxmin")):
             if len(own):
-                name = own.loc[getattr(own["value"], place)()]["image"]
+                row = own.loc[getattr(own["value"], place)()]
                 tag = {"why": why, "arm": job.arm}
-                eyes.append(_eye(run, test, by_name[name], [job], values, tag))
+                index = places[row["dataset"], row["image"]]
+                eyes.append(_eye(run, test, index, [job], values, tag))
     return write_json(run.panels / "panels.json", {"eyes": eyes})
 
 
@@ -58,7 +59,7 @@ def fixed_eyes(records: Sequence[Record], count: int, *, seed: int) -> list[int]
 
 
 def _primary_values(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """Return (arm, image, value) of the primary measure by the first judge of the rows."""
+    """Return (arm, dataset, image, value) of the primary measure by the first judge of the rows."""
     chosen = table[
         (table.part == "test")
         & (table.measure == study.measure.primary)
@@ -67,7 +68,7 @@ def _primary_values(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     ]
     judge = chosen["judge"].iloc[0] if len(chosen) else ""
     own = chosen[chosen.judge == judge]
-    return own.groupby(["arm", "image"])["value"].mean().reset_index()
+    return own.groupby(["arm", "dataset", "image"])["value"].mean().reset_index()
 
 
 def _eye(
@@ -109,7 +110,8 @@ def _arm_pictures(
     pixels = _picture(run.job(job), record, "")
     estimate = _picture(run.job(job), record, "_vessels") > 0
     overlay = overlay_missed_added(pixels, reference, estimate, fov)
-    value = values[(values.arm == job.arm) & (values.image == record.name)]["value"]
+    here = (values.dataset == record.dataset) & (values.image == record.name)
+    value = values[(values.arm == job.arm) & here]["value"]
     return {
         "arm": job.arm,
         "reconstruction": files.save(pixels, job.arm),
