@@ -1,1 +1,1 @@
-"""Recipes that know eyes: sheets and crops for training, segmenters, reconstruction, the ceiling."""
+"""Recipes that know eyes: sheets, crops, segmenters, reconstruction, the ceiling."""
