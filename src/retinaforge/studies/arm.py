@@ -21,7 +21,15 @@ from retinaforge.studies.measure import measure_arm
 from retinaforge.studies.plan import BEST, Study, located
 from retinaforge.studies.prepare import Prepared, prepare
 from retinaforge.tasks.crops import CropPlan, crop_drawer
-from retinaforge.training import Adversary, Draw, TrainConfig, TrainResult, device_for, train
+from retinaforge.training import (
+    Adversary,
+    Draw,
+    TrainConfig,
+    TrainResult,
+    branch_off,
+    device_for,
+    train,
+)
 from retinaforge.training.precision import autocast, choose_precision
 
 
