@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from retinaforge.phantoms import PhantomParams, draw_phantom
+from retinaforge.phantoms import PhantomParams, VesselParams, draw_phantom
 from retinaforge.phantoms.growth import grow_trees
 from retinaforge.phantoms.layout import lay_out
 from retinaforge.phantoms.murray import branching_angles, child_radii
@@ -28,7 +28,7 @@ def test_a_tiny_side_branch_leaves_at_a_right_angle_and_the_main_goes_straight_o
 
 @pytest.mark.parametrize("exponent", [2.5, 3.0])
 def test_every_branching_keeps_the_exponent(exponent):
-    params = PhantomParams(murray_exponent=exponent)
+    params = PhantomParams(vessels=VesselParams(murray_exponent=exponent))
     branches = draw_phantom(3, size_px=128, params=params).tree.branches
     children: dict[int, list[float]] = {}
     for branch in branches:

@@ -14,12 +14,13 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float
 
 from retinaforge.core import VesselKind
+from retinaforge.phantoms.fundus import FIELD_RADIUS_UM, Layout, Point, Vessel
 from retinaforge.phantoms.guides import Guide, arcade, heading_of, nasal, straight, towards
-from retinaforge.phantoms.layout import Layout, Point
 from retinaforge.phantoms.murray import branching_angles, child_radii
-from retinaforge.phantoms.params import PhantomParams
+from retinaforge.phantoms.params import VesselParams
 
 STEP_UM = 90.0
 GAP_UM = 45.0
@@ -88,7 +89,7 @@ class Grower:
         self,
         kind: VesselKind,
         layout: Layout,
-        params: PhantomParams,
+        params: VesselParams,
         *,
         others: Occupied | None,
         rng: np.random.Generator,
@@ -200,8 +201,8 @@ class Grower:
         return math.atan2(hy, hx)
 
     def _leaves(self, point: Point) -> bool:
-        fx, fy = self.layout.frame_um
-        return math.hypot(point[0] - fx, point[1] - fy) > self.layout.fov_radius_um
+        dx, dy = self.layout.disc_um
+        return math.hypot(point[0] - dx / 2, point[1] - dy / 2) > FIELD_RADIUS_UM
 
     def _shortened(self, here: Point, new: Point) -> Point:
         """Return a point on the way to `new` where a vessel may be; `here` is one."""
@@ -295,8 +296,8 @@ FREE = ("free", "arcade")
 
 
 def grow_trees(
-    layout: Layout, params: PhantomParams, *, rng: np.random.Generator
-) -> tuple[Segment, ...]:
+    layout: Layout, params: VesselParams, *, rng: np.random.Generator
+) -> tuple[Vessel, ...]:
     """Grow both trees; arteries first, each parent before its branches."""
     grower = Grower("artery", layout, params, others=None, rng=rng)
     arteries = grower.grow()
@@ -304,4 +305,28 @@ def grow_trees(
     for segment in veins:
         if segment.parent is not None:
             segment.parent += len(arteries)
-    return (*arteries, *veins)
+    vessels: list[Vessel] = []
+    for segment in (*arteries, *veins):
+        points, radii = smooth(np.array(segment.points), np.array(segment.radii))
+        up = segment.parent
+        generation = 0 if up is None else vessels[up].generation + 1
+        vessels.append(Vessel(points, radii, segment.kind, up, generation))
+    return tuple(vessels)
+
+
+def smooth(
+    points: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "n"], *, pieces: int = 2
+) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m"]]:
+    """Return a Catmull-Rom curve through the points, so that large sizes show no corners."""
+    p = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    p0, p1, p2, p3 = (p[i : len(p) - 3 + i, None, :] for i in range(4))
+    t = (np.arange(pieces) / pieces)[None, :, None]
+    curve = 0.5 * (
+        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2
+        + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+    )  # fmt: skip
+    places = np.arange((len(points) - 1) * pieces + 1) / pieces
+    return (
+        np.concatenate([curve.reshape(-1, 2), points[-1:]]),
+        np.interp(places, np.arange(len(points)), radii),
+    )

@@ -1,70 +1,52 @@
-"""Where things lie in an eye: disc, fovea and the camera's field, in micrometres.
-
-The frame is that of a right eye seen in a photograph: x to the right (nasal), y down, fovea at
-the origin. A left eye is the mirror image and is mirrored only when it is rendered.
-"""
+"""Where things lie in an eye: disc, cup and fovea, in micrometres; see `fundus` for the frame."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from retinaforge.phantoms.params import UM_PER_DEG, PhantomParams
+from retinaforge.phantoms.fundus import Layout
+from retinaforge.phantoms.params import AnatomyParams, DiseaseParams, VesselParams
 
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One eye's landmarks, in micrometres.
-
-    Attributes:
-        disc_um: disc centre (x, y).
-        disc_axes_um: half width and half height of the disc.
-        cup_ratio: cup-to-disc ratio.
-        frame_um: centre of the camera's field (x, y).
-        fov_radius_um: radius of the camera's field.
-        faz_radius_um: radius of the zone round the fovea without vessels.
-        arcade_um: heights at which (upper, lower) temporal arcades pass the fovea.
-    """
-
-    disc_um: Point
-    disc_axes_um: Point
-    cup_ratio: float
-    frame_um: Point
-    fov_radius_um: float
-    faz_radius_um: float
-    arcade_um: Point
+GLAUCOMA_CUP = (0.42, 0.62, 0.78)
+"""Mean vertical cup-to-disc ratio of a healthy, a suspect and a glaucomatous disc."""
 
 
-def lay_out(params: PhantomParams, *, rng: np.random.Generator) -> Layout:
+def lay_out(
+    anatomy: AnatomyParams,
+    vessels: VesselParams,
+    disease: DiseaseParams,
+    *,
+    rng: np.random.Generator,
+) -> Layout:
     """Draw one eye's landmarks round the parameters' means.
 
     Args:
-        params: means; distances vary by a few per cent between eyes, the angle by 2.5 degrees.
+        anatomy: means; distances vary by a few per cent between eyes, the angle by 2.5 degrees.
+        vessels: height of the arcades.
+        disease: glaucoma sets cup and notch where they are not given.
         rng: consumed in a fixed order, so that one seed gives one eye at every size.
     """
-    half_height = params.disc_diameter_um / 2 * rng.uniform(0.94, 1.06)
-    distance = params.disc_fovea_dd * params.disc_diameter_um * rng.uniform(0.97, 1.03)
-    angle = math.radians(params.disc_fovea_deg + float(np.clip(rng.normal(0, 2.5), -5, 5)))
+    half_height = anatomy.disc_diameter_um / 2 * rng.uniform(0.94, 1.06)
+    distance = anatomy.disc_fovea_dd * anatomy.disc_diameter_um * rng.uniform(0.97, 1.03)
+    angle = math.radians(anatomy.disc_fovea_deg + float(np.clip(rng.normal(0, 2.5), -5, 5)))
     disc = (distance * math.cos(angle), -distance * math.sin(angle))
-    fov_radius = params.fov_deg / 2 * UM_PER_DEG
-    # Photographers aim at the macula, between macula and disc, or (less often) at the disc.
-    aims = (rng.uniform(0.0, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.85, 1.05))
-    aim = aims[int(rng.choice(3, p=(0.45, 0.4, 0.15)))]
-    # The disc is always in the picture: vessels are grown from it.
-    least = 1 - (0.93 * fov_radius - half_height) / distance
-    aim = max(aim, least)
-    wander = rng.uniform(-0.05, 0.05, 2) * fov_radius
-    arcade = params.arcade_dd * params.disc_diameter_um * rng.uniform(0.84, 1.16, 2)
+    arcade = vessels.arcade_dd * anatomy.disc_diameter_um * rng.uniform(0.84, 1.16, 2)
+    half_width = half_height * rng.uniform(0.86, 0.98)
+    drawn = float(np.clip(rng.normal(GLAUCOMA_CUP[disease.glaucoma], 0.08), 0.15, 0.92))
+    ratio = drawn if anatomy.cup_to_disc is None else anatomy.cup_to_disc
+    cup_width = ratio * half_width * rng.uniform(0.95, 1.05)
+    cup = (disc[0] - 0.1 * half_width * (1 - ratio), disc[1])
+    crescent = max(0.0, float(rng.normal(0.02, 0.1)))
     return Layout(
         disc_um=disc,
-        disc_axes_um=(half_height * rng.uniform(0.86, 0.98), half_height),
-        cup_ratio=float(np.clip(rng.normal(0.42, 0.1), 0.2, 0.7)),
-        frame_um=(aim * disc[0] + wander[0], aim * disc[1] + wander[1]),
-        fov_radius_um=fov_radius,
-        faz_radius_um=params.faz_radius_um * rng.uniform(0.85, 1.15),
+        disc_axes_um=(half_width, half_height),
+        cup_um=cup,
+        cup_axes_um=(min(cup_width, 0.95 * half_width), ratio * half_height),
+        notch=anatomy.notch,
+        notch_rad=float(rng.choice([-1, 1]) * rng.uniform(0.35, 0.65) * math.pi),
+        atrophy=crescent if anatomy.atrophy is None else anatomy.atrophy,
+        faz_radius_um=anatomy.faz_radius_um * rng.uniform(0.85, 1.15),
         arcade_um=(float(arcade[0]), float(arcade[1])),
     )

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from retinaforge.phantoms.params import AnatomyParams
+
 # Mean RGB of a fundus by camera and pigment; a photograph's base colour lies between two of them.
 TINTS = np.array(
     [
@@ -55,7 +57,7 @@ class Look:
     noise: float
 
 
-def draw_look(*, rng: np.random.Generator) -> Look:
+def draw_look(anatomy: AnatomyParams, *, rng: np.random.Generator) -> Look:
     """Draw one appearance."""
     one, two = rng.choice(len(TINTS), 2, replace=False)
     mix = rng.uniform(0, 1)

@@ -1,9 +1,14 @@
-"""What can be turned on a phantom, each number in its unit and with its source."""
+"""What can be turned on a phantom, each number in its unit and with its source.
+
+Four groups: the eye's anatomy, its vessels, its diseases, the camera. A field that is None is
+drawn from the population by the phantom's seed.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from retinaforge.core import Refusal
 
@@ -12,17 +17,101 @@ UM_PER_DEG = 288.0
 
 SMALLEST_SIZE_PX = 64
 
+Aperture = Literal["circle", "cut", "notch"]
+Aim = Literal["macula", "between", "disc"]
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "disc_diameter_um": (1000.0, 2800.0),
+    "disc_fovea_dd": (2.0, 3.2),
+    "disc_fovea_deg": (-5.0, 20.0),
+    "faz_radius_um": (0.0, 1000.0),
+    "cup_to_disc": (0.0, 0.95),
+    "notch": (0.0, 1.0),
+    "atrophy": (0.0, 1.5),
+    "foveal_reflex": (0.0, 1.0),
+    "fibres": (0.0, 1.0),
+    "pigment": (0.0, 1.0),
+    "tigroid": (0.0, 1.0),
+    "artery_um": (40.0, 250.0),
+    "artery_vein_ratio": (0.4, 1.0),
+    "murray_exponent": (2.0, 4.0),
+    "asymmetry": (0.2, 1.0),
+    "tortuosity": (0.0, 4.0),
+    "smallest_um": (10.0, 100.0),
+    "spacing": (0.4, 4.0),
+    "arcade_dd": (1.0, 3.0),
+    "diabetic_grade": (0, 4),
+    "amd": (0, 3),
+    "glaucoma": (0, 2),
+    "fov_deg": (30.0, 60.0),
+    "vignette": (0.0, 1.0),
+    "uneven": (0.0, 1.0),
+    "defocus_um": (0.0, 200.0),
+    "motion_um": (0.0, 1000.0),
+    "haze": (0.0, 1.0),
+    "dust": (0, 200),
+    "noise": (0.0, 40.0),
+    "jpeg_quality": (0, 100),
+}
+
+
+def require_ranges(params: Any) -> None:
+    """Raise Refusal for a field of `RANGES` that is not finite or outside; None passes."""
+    for entry in fields(params):
+        value = getattr(params, entry.name)
+        if value is None or entry.name not in RANGES:
+            continue
+        low, high = RANGES[entry.name]
+        if not (math.isfinite(value) and low <= value <= high):
+            raise Refusal(
+                f"{entry.name} between {low:g} and {high:g}",
+                f"{value!r}",
+                f"see the source of each number in retinaforge.phantoms.{type(params).__name__}",
+            )
+
 
 @dataclass(frozen=True)
-class PhantomParams:
-    """Parameters of the eye and of its vessels; the defaults describe an ordinary adult eye.
+class AnatomyParams:
+    """The eye without its vessels.
 
     Attributes:
-        fov_deg: field of view of the camera, 30-60 degrees; 45 is the usual one.
         disc_diameter_um: vertical disc diameter; mean 1.88 mm (Quigley et al. 1990), 1.8 here.
         disc_fovea_dd: disc centre to fovea in disc diameters; 2.5 is the clinical rule.
         disc_fovea_deg: how far the fovea lies below the disc, as the angle of the line between
             them; mean 7.8, SD 3.6 degrees (Rohrschneider 2004).
+        faz_radius_um: radius of the zone round the fovea without vessels; visible vessels in a
+            colour photograph end at 250-400 um.
+        cup_to_disc: vertical cup diameter over vertical disc diameter; healthy mean about 0.4.
+        notch: depth of a notch in the neuroretinal rim, 0 none, 1 the rim is gone there.
+        atrophy: width of temporal peripapillary atrophy over the disc's radius, 0 none.
+        foveal_reflex: brightness of the reflex at the fovea, 0-1; strong in the young.
+        fibres: how far striations of the nerve-fibre layer show, 0-1.
+        pigment: 0 a very light fundus, 1 a very dark one.
+        tigroid: how far choroidal vessels show, 0-1.
+    """
+
+    disc_diameter_um: float = 1800.0
+    disc_fovea_dd: float = 2.5
+    disc_fovea_deg: float = 6.5
+    faz_radius_um: float = 320.0
+    cup_to_disc: float | None = None
+    notch: float = 0.0
+    atrophy: float | None = None
+    foveal_reflex: float | None = None
+    fibres: float | None = None
+    pigment: float | None = None
+    tigroid: float | None = None
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
+
+
+@dataclass(frozen=True)
+class VesselParams:
+    """The vessel trees.
+
+    Attributes:
         artery_um: calibre of a temporal artery at the disc border; 90-120 um.
         artery_vein_ratio: artery calibre over vein calibre, 0.67-0.75 in healthy eyes
             (Hubbard et al. 1999).
@@ -31,15 +120,9 @@ class PhantomParams:
         tortuosity: 0 draws smooth vessels, 1 ordinary ones, 2 winding ones.
         smallest_um: calibre below which no branch is drawn.
         spacing: length of vessel between two branchings, 1 is ordinary; less is denser.
-        faz_radius_um: radius of the zone round the fovea without vessels; visible vessels in a
-            colour photograph end at 250-400 um.
         arcade_dd: height of the temporal arcades above and below the fovea, in disc diameters.
     """
 
-    fov_deg: float = 45.0
-    disc_diameter_um: float = 1800.0
-    disc_fovea_dd: float = 2.5
-    disc_fovea_deg: float = 6.5
     artery_um: float = 105.0
     artery_vein_ratio: float = 0.71
     murray_exponent: float = 3.0
@@ -47,33 +130,76 @@ class PhantomParams:
     tortuosity: float = 1.0
     smallest_um: float = 26.0
     spacing: float = 1.0
-    faz_radius_um: float = 320.0
     arcade_dd: float = 1.85
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            low, high = RANGES[entry.name]
-            if not (math.isfinite(value) and low <= value <= high):
-                raise Refusal(
-                    f"{entry.name} between {low:g} and {high:g}",
-                    f"{value!r}",
-                    "see the source of each number in retinaforge.phantoms.PhantomParams",
-                )
+        require_ranges(self)
 
 
-RANGES: dict[str, tuple[float, float]] = {
-    "fov_deg": (30.0, 60.0),
-    "disc_diameter_um": (1000.0, 2800.0),
-    "disc_fovea_dd": (2.0, 3.2),
-    "disc_fovea_deg": (-5.0, 20.0),
-    "artery_um": (40.0, 250.0),
-    "artery_vein_ratio": (0.4, 1.0),
-    "murray_exponent": (2.0, 4.0),
-    "asymmetry": (0.2, 1.0),
-    "tortuosity": (0.0, 4.0),
-    "smallest_um": (10.0, 100.0),
-    "spacing": (0.4, 4.0),
-    "faz_radius_um": (0.0, 1000.0),
-    "arcade_dd": (1.0, 3.0),
-}
+@dataclass(frozen=True)
+class DiseaseParams:
+    """What ails the eye; the labels follow from the lesions that are drawn, not from here.
+
+    Attributes:
+        diabetic_grade: severity that lesions are placed for, 0-4 on the international scale
+            (Wilkinson et al. 2003).
+        macular_oedema: exudates within a disc diameter of the fovea; None leaves it to chance.
+        laser: scars of panretinal photocoagulation.
+        amd: 0 none, 1 early, 2 intermediate, 3 late (Ferris et al. 2013).
+        glaucoma: 0 none, 1 suspect, 2 glaucoma; sets cup and notch where they are not given.
+    """
+
+    diabetic_grade: int = 0
+    macular_oedema: bool | None = None
+    laser: bool = False
+    amd: int = 0
+    glaucoma: int = 0
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
+
+
+@dataclass(frozen=True)
+class CameraParams:
+    """The camera and what it does to the picture.
+
+    Attributes:
+        model: name of a colour profile in `retinaforge.phantoms.camera`; None draws one.
+        fov_deg: field of view, 30-60 degrees; 45 is the usual one.
+        aperture: circle, circle with cut-off top and bottom, or circle with a notch.
+        aim: what the photographer centred.
+        vignette: darkening at the border of the field, 0-1.
+        uneven: brightness difference across the field, 0-1.
+        defocus_um: standard deviation of the optics' blur on the retina, micrometres.
+        motion_um: length of motion blur on the retina, micrometres.
+        haze: veil of scattered light, as from a cataract, 0-1.
+        dust: specks on the lens.
+        noise: standard deviation of the sensor's noise, grey levels.
+        jpeg_quality: 1-100; 0 leaves the picture uncompressed.
+    """
+
+    model: str | None = None
+    fov_deg: float = 45.0
+    aperture: Aperture | None = None
+    aim: Aim | None = None
+    vignette: float | None = None
+    uneven: float | None = None
+    defocus_um: float | None = None
+    motion_um: float | None = None
+    haze: float | None = None
+    dust: int | None = None
+    noise: float | None = None
+    jpeg_quality: int | None = None
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
+
+
+@dataclass(frozen=True)
+class PhantomParams:
+    """All that can be turned on a phantom; the defaults describe an ordinary healthy adult eye."""
+
+    anatomy: AnatomyParams = AnatomyParams()
+    vessels: VesselParams = VesselParams()
+    disease: DiseaseParams = DiseaseParams()
+    camera: CameraParams = CameraParams()

@@ -22,8 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from retinaforge.core import Eye, Refusal, Split, seed_for
 from retinaforge.core.artefacts import write_bytes, write_json, write_text
-from retinaforge.phantoms.draw import Phantom, draw_phantom
 from retinaforge.phantoms.params import PhantomParams
+from retinaforge.phantoms.phantom import Phantom, draw_phantom
 
 LICENCE = "CC0-1.0 (drawn by RetinaForge)"
 CAMERA = "RetinaForge phantom"

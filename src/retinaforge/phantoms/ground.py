@@ -6,29 +6,23 @@ All in display values (0-255, gamma as cameras save them); x, y are micrometres 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import map_coordinates
 
-from retinaforge.phantoms.layout import Layout
+from retinaforge.core import rng_for
+from retinaforge.phantoms.frame import Frame
+from retinaforge.phantoms.fundus import Fundus, Layout
 from retinaforge.phantoms.look import Look, smooth_noise
 
 Plane = Float[np.ndarray, "height width"]
+Mask = Bool[np.ndarray, "height width"]
 Colour = Float[np.ndarray, "height width 3"]
 
 
-def paint_ground(
-    x: Plane, y: Plane, layout: Layout, look: Look, *, rng: np.random.Generator
-) -> Colour:
-    """Return background, macula and nerve-fibre sheen.
-
-    Args:
-        x: retinal position of each pixel, micrometres, fovea at 0.
-        y: the same, downwards.
-        layout: where disc and fovea lie.
-        look: the appearance.
-        rng: for the texture; its draws do not depend on the size.
-    """
-    size = x.shape[0]
+def paint_ground(frame: Frame, fundus: Fundus, look: Look) -> Colour:
+    """Return background, macula and nerve-fibre sheen."""
+    x, y, layout, size = frame.x_um, frame.y_um, fundus.layout, frame.size_px
+    rng = rng_for(fundus.seed, "ground")
     octaves = ((3, 1.0), (7, 0.8), (17, 0.5), (41, 0.4), (97, 0.35))
     mottle = sum(weight * smooth_noise(cells, size, rng=rng) for cells, weight in octaves)
     shade = look.mottle * mottle + look.tigroid * _choroid(size, rng=rng) * 0.22
@@ -68,6 +62,22 @@ def _fibres(x: Plane, y: Plane, layout: Layout, *, rng: np.random.Generator) -> 
     return poles * np.exp(-((away / 2600) ** 2)) * (0.8 + 0.25 * striae)
 
 
+def disc_mask(frame: Frame, layout: Layout) -> Mask:
+    """Return the inside of the disc."""
+    return disc_radius_share(frame.x_um, frame.y_um, layout) <= 1
+
+
+def cup_mask(frame: Frame, layout: Layout) -> Mask:
+    """Return the inside of the cup."""
+    return (
+        np.hypot(
+            (frame.x_um - layout.cup_um[0]) / layout.cup_axes_um[0],
+            (frame.y_um - layout.cup_um[1]) / layout.cup_axes_um[1],
+        )
+        <= 1
+    )
+
+
 def disc_radius_share(x: Plane, y: Plane, layout: Layout) -> Plane:
     """Return the elliptic radius of each pixel: 1 on the disc's border."""
     return np.hypot(
@@ -76,12 +86,11 @@ def disc_radius_share(x: Plane, y: Plane, layout: Layout) -> Plane:
     )
 
 
-def paint_disc(
-    ground: Colour, x: Plane, y: Plane, layout: Layout, *, rng: np.random.Generator
-) -> Colour:
+def paint_disc(ground: Colour, frame: Frame, fundus: Fundus, look: Look) -> Colour:
     """Return the ground with the disc: yellowish rim, paler cup, sometimes a crescent."""
+    x, y, layout, size = frame.x_um, frame.y_um, fundus.layout, frame.size_px
+    rng = rng_for(fundus.seed, "disc")
     share = disc_radius_share(x, y, layout)
-    size = x.shape[0]
     base = ground.reshape(-1, 3).mean(0)
     rim = np.array([
         min(252.0, base[0] * rng.uniform(1.18, 1.3) + 18),
@@ -102,7 +111,7 @@ def paint_disc(
         (x - layout.disc_um[0] + 0.12 * layout.disc_axes_um[0]) / layout.disc_axes_um[0],
         (y - layout.disc_um[1]) / layout.disc_axes_um[1],
     )
-    in_cup = _step(layout.cup_ratio - inner, 0.24) * rng.uniform(0.5, 1.0)
+    in_cup = _step(layout.cup_to_disc - inner, 0.24) * rng.uniform(0.5, 1.0)
     disc = (rim + in_cup[..., None] * (cup - rim)) * (grain * nasal)[..., None]
     cover = _step(1 - share, rng.uniform(0.035, 0.08))[..., None] * rng.uniform(0.85, 0.97)
     return (out + cover * (disc - out)).astype(np.float32)
