@@ -55,6 +55,7 @@ class Phantom:
         shot: the camera's settings, all of them.
         look: pigment and texture.
         frame: where on the retina the picture lies (as a right eye).
+        shot_number: which photograph of the eye it is; seeds the sensor's noise.
     """
 
     photograph: Photograph
@@ -76,6 +77,7 @@ class Phantom:
     shot: Shot
     look: Look
     frame: Frame
+    shot_number: int = 0
 
 
 def draw(
@@ -151,6 +153,14 @@ def photograph_fundus(
     look = draw_look(params.anatomy, rng=rng_for(fundus.person, "look"))
     frame = frame_of(size_px=size_px, centre_um=settled.centre_um, fov_deg=settled.params.fov_deg)
     right = _render(fundus, look, settled, frame, shot_number=shot)
+    return right if fundus.eye == "OD" else mirror(right)
+
+
+def retake(phantom: Phantom, fundus: Fundus) -> Phantom:
+    """Photograph an edited fundus exactly as `phantom` was: same shot, look, frame and noise."""
+    right = _render(
+        fundus, phantom.look, phantom.shot, phantom.frame, shot_number=phantom.shot_number
+    )
     return right if fundus.eye == "OD" else mirror(right)
 
 
@@ -239,6 +249,7 @@ def _render(fundus: Fundus, look: Look, shot: Shot, frame: Frame, *, shot_number
         shot=shot,
         look=look,
         frame=frame,
+        shot_number=shot_number,
     )
 
 
