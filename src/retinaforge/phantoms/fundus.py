@@ -23,7 +23,7 @@ fovea, so that every camera of 60 degrees or less sees a whole picture wherever 
 LesionKind = Literal[
     "microaneurysm", "haemorrhage_dot", "haemorrhage_flame", "hard_exudate", "cotton_wool_spot",
     "neovascularisation", "irma", "venous_beading", "preretinal_haemorrhage", "drusen",
-    "geographic_atrophy", "laser_scar",
+    "geographic_atrophy", "laser_scar", "pigment_change", "disc_haemorrhage",
 ]  # fmt: skip
 LESION_KINDS: tuple[LesionKind, ...] = LesionKind.__args__  # type: ignore[attr-defined]
 

@@ -44,6 +44,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "diabetic_grade": (0, 4),
     "amd": (0, 3),
     "glaucoma": (0, 2),
+    "diabetic_progression": (0.0, 2.0),
+    "amd_progression": (0.0, 2.0),
     "fov_deg": (30.0, 60.0),
     "vignette": (0.0, 1.0),
     "uneven": (0.0, 1.0),
@@ -141,12 +143,15 @@ class DiseaseParams:
     """What ails the eye; the labels follow from the lesions that are drawn, not from here.
 
     Attributes:
-        diabetic_grade: severity that lesions are placed for, 0-4 on the international scale
-            (Wilkinson et al. 2003).
-        macular_oedema: exudates within a disc diameter of the fovea; None leaves it to chance.
+        diabetic_grade: severity that lesions are placed for at the first visit, 0-4 on the
+            international scale (Wilkinson et al. 2003).
+        macular_oedema: exudates within a disc diameter of the fovea; None leaves it to chance;
+            True needs a grade of 2 or more, as exudates are more than microaneurysms.
         laser: scars of panretinal photocoagulation.
         amd: 0 none, 1 early, 2 intermediate, 3 late (Ferris et al. 2013).
         glaucoma: 0 none, 1 suspect, 2 glaucoma; sets cup and notch where they are not given.
+        diabetic_progression: grades a year by which retinopathy worsens after the first visit.
+        amd_progression: stages a year by which macular degeneration worsens.
     """
 
     diabetic_grade: int = 0
@@ -154,9 +159,18 @@ class DiseaseParams:
     laser: bool = False
     amd: int = 0
     glaucoma: int = 0
+    diabetic_progression: float = 0.0
+    amd_progression: float = 0.0
 
     def __post_init__(self) -> None:
         require_ranges(self)
+        if self.macular_oedema and self.diabetic_grade < 2:
+            raise Refusal(
+                "a diabetic_grade of 2 or more for macular_oedema",
+                f"{self.diabetic_grade}",
+                "hard exudates make an eye at least moderate; raise the grade or leave "
+                "macular_oedema None",
+            )
 
 
 @dataclass(frozen=True)
