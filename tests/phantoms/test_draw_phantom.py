@@ -75,11 +75,11 @@ def test_calibre_of_a_straight_vessel_is_twice_its_radius(radius, angle):
     step = np.array([np.cos(angle), np.sin(angle)])
     line = np.array([100.3, 99.8]) + np.array([-60.0, 0.0, 60.0])[:, None] * step
     branch = Branch(points_px=line, radii_px=np.full(3, radius))
-    layer = render_vessels([branch], size_px=200, px_um=20.0, blur_px=0.5)
-    coverage = np.clip(layer.depth_px + 0.5, 0, 1).sum()
+    layer = render_vessels([branch], size_px=200)
+    coverage = layer.coverage.sum()
     # Area of a stadium: a rectangle and two half discs.
     assert coverage == pytest.approx(120 * 2 * radius + np.pi * radius**2, rel=0.01)
-    mask = layer.depth_px >= 0
+    mask = layer.mask
     assert 2 * distance_transform_edt(mask).max() == pytest.approx(2 * radius, abs=1.5)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from retinaforge.core import Branch, Eye, Fov, Photograph, Refusal, VesselTree, rng_for
 from retinaforge.phantoms.camera import Shot, aperture_mask, expose, set_up
+from retinaforge.phantoms.coverage import union_share
 from retinaforge.phantoms.crossings import find_crossings
 from retinaforge.phantoms.frame import Frame, frame_of
 from retinaforge.phantoms.fundus import Fundus, LesionKind
@@ -41,6 +42,7 @@ class Phantom:
         vessel: union of artery and vein.
         artery: True within an artery's radius of its centreline (at least half a pixel).
         vein: the same for veins; both are True where they cross.
+        coverage: share of each pixel that vessels cover, 0-1, exact for straight vessels.
         disc: inside of the disc.
         cup: inside of the cup.
         fovea: within 0.75 mm of the foveal centre.
@@ -63,6 +65,7 @@ class Phantom:
     vessel: Mask
     artery: Mask
     vein: Mask
+    coverage: Float[np.ndarray, "height width"]
     disc: Mask
     cup: Mask
     fovea: Mask
@@ -180,7 +183,7 @@ def mirror(phantom: Phantom) -> Phantom:
     )
     photo, fov = phantom.photograph, phantom.fov
     other: Eye = "OS" if photo.eye == "OD" else "OD"
-    planes = ("vessel", "artery", "vein", "disc", "cup", "fovea", "macula")
+    planes = ("vessel", "artery", "vein", "coverage", "disc", "cup", "fovea", "macula")
     return replace(
         phantom,
         photograph=replace(photo, pixels=flip(photo.pixels), eye=other),
@@ -215,8 +218,8 @@ def _render(fundus: Fundus, look: Look, shot: Shot, frame: Frame, *, shot_number
     scene = paint_over(scene, frame, fundus.lesions)
     inside = aperture_mask(frame, shot)
     pixels = expose(scene, frame, shot, look, rng=rng_for(fundus.seed, "sensor", shot_number))
-    artery = (layers["artery"].depth_px >= 0) & inside
-    vein = (layers["vein"].depth_px >= 0) & inside
+    artery = layers["artery"].mask & inside
+    vein = layers["vein"].mask & inside
     away = np.hypot(frame.x_um, frame.y_um)
     disc_px, fovea_px = frame.to_px(np.array([layout.disc_um, (0.0, 0.0)]))
     return Phantom(
@@ -235,6 +238,7 @@ def _render(fundus: Fundus, look: Look, shot: Shot, frame: Frame, *, shot_number
         vessel=artery | vein,
         artery=artery,
         vein=vein,
+        coverage=union_share(layers["artery"].coverage, layers["vein"].coverage) * inside,
         disc=disc_mask(frame, layout) & inside,
         cup=cup_mask(frame, layout) & inside,
         fovea=(away <= FOVEA_RADIUS_UM) & inside,

@@ -1,83 +1,198 @@
-"""Draw a vessel tree into pixels: distance to the wall, optical depth, light reflex.
+"""Find, for every pixel near a vessel, which piece of which centreline it belongs to, and where.
 
-Every centreline is cut into pieces about as long as the vessel's radius; each piece paints a small
-patch, and a pixel keeps the largest value over all. Pixel centres lie at whole coordinates.
+A pixel belongs to the piece whose wall it lies deepest in: depth = r - d, with d the distance to
+the piece and r the radius there. That is the union of all pieces, so joints of a centreline and
+branchings show neither gaps nor bumps. Pixel centres lie at whole coordinates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import erf
+from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Branch
+from retinaforge.phantoms.coverage import strip_share
 
 SMALLEST_RADIUS_PX = 0.5
 """Vessels narrower than a pixel are one pixel wide in masks, so that no vessel falls apart."""
 
-PATCH_PIXELS = 200_000
+STRAIGHT_PX = 0.01
+"""A point of a centreline is left out where the line without it passes as near as this."""
+
+PATCH_PIXELS = 60_000
 
 
 @dataclass(frozen=True)
 class VesselLayer:
-    """One kind of vessel, rendered.
+    """The pixels near one kind of vessel, in order of their index, and their place in it.
 
     Attributes:
-        depth_px: how far inside the nearest wall a pixel's centre lies (negative outside), px;
-            the mask is depth_px >= 0.
-        absorption: optical depth relative to a vessel of 150 um calibre, shape of the image.
-        reflex: strength of the light reflex along the axis, 0-1.
+        size_px: side of the square picture.
+        index: flat index of each pixel.
+        distance_px: from the pixel's centre to the centreline.
+        radius_px: half the vessel's calibre there.
+        branch: number of the branch.
+        coverage_at: share of the pixel that the vessel covers, 0-1.
     """
 
-    depth_px: Float[np.ndarray, "height width"]
-    absorption: Float[np.ndarray, "height width"]
-    reflex: Float[np.ndarray, "height width"]
+    size_px: int
+    index: Int[np.ndarray, "n"]
+    distance_px: Float[np.ndarray, "n"]
+    radius_px: Float[np.ndarray, "n"]
+    branch: Int[np.ndarray, "n"]
+    coverage_at: Float[np.ndarray, "n"]
+
+    @cached_property
+    def mask(self) -> Bool[np.ndarray, "height width"]:
+        """Return where a pixel's centre lies in a vessel, each at least one pixel wide."""
+        inside = self.distance_px <= np.maximum(self.radius_px, SMALLEST_RADIUS_PX)
+        return self.plane(inside)
+
+    @cached_property
+    def coverage(self) -> Float[np.ndarray, "height width"]:
+        """Return the share of each pixel that vessels cover, 0-1."""
+        return self.plane(self.coverage_at)
+
+    def plane(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the pixels near vessels as a picture, zero elsewhere."""
+        picture = np.zeros(self.size_px**2, dtype=values.dtype)
+        picture[self.index] = values
+        return picture.reshape(self.size_px, self.size_px)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Straight pieces of centrelines: starts and vectors (n, 2), radii at both ends, branches."""
+
+    starts: Float[np.ndarray, "n 2"]
+    vectors: Float[np.ndarray, "n 2"]
+    radii: Float[np.ndarray, "n"]
+    growths: Float[np.ndarray, "n"]
+    branches: Int[np.ndarray, "n"]
+
+    def __getitem__(self, chosen: np.ndarray) -> Pieces:
+        return Pieces(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
 def render_vessels(
-    branches: Iterable[Branch], *, size_px: int, px_um: float, blur_px: float
+    branches: Iterable[Branch], *, size_px: int, margin_px: float = 1.0
 ) -> VesselLayer:
-    """Render branches into a square image.
+    """Return the pixels of a square picture that lie in vessels or within `margin_px` of them.
 
     Args:
-        branches: centrelines and radii in pixels of this image.
-        size_px: side of the image.
-        px_um: micrometres a pixel.
-        blur_px: standard deviation of the optics' and sensor's blur, pixels.
+        branches: centrelines and radii in pixels of this picture.
+        size_px: side of the picture.
+        margin_px: how far outside the wall a pixel's centre may lie; at least 1, as a pixel
+            further away is not covered at all.
     """
-    starts, ends, radii = _pieces(branches)
-    depth = np.full(size_px * size_px, -np.inf, dtype=np.float32)
-    nearest = np.zeros((2, size_px * size_px), dtype=np.float32)
-    half = np.linalg.norm(ends - starts, axis=1) / 2
-    wall = np.maximum(radii, SMALLEST_RADIUS_PX)
-    reach = np.ceil(wall + half + 2.5 * blur_px + 0.5).astype(int)
+    margin = max(margin_px, 1.0)
+    pieces = _shorten(_cut(tuple(branches)), size_px, margin)
+    index, winner = _deepest(pieces, size_px, margin)
+    own = pieces[winner]
+    x, y = (index % size_px - own.starts[:, 0], index // size_px - own.starts[:, 1])
+    share = _along(x, y, own)
+    x, y = x - share * own.vectors[:, 0], y - share * own.vectors[:, 1]
+    distance, radius = np.hypot(x, y), own.radii + share * own.growths
+    # On the axis itself the way across is the piece's own normal.
+    on_axis = distance < 1e-9
+    length = np.maximum(np.hypot(*own.vectors.T), 1e-12)
+    across_x = np.where(on_axis, -own.vectors[:, 1] / length, x / np.maximum(distance, 1e-12))
+    across_y = np.where(on_axis, own.vectors[:, 0] / length, y / np.maximum(distance, 1e-12))
+    coverage = strip_share(distance, radius, across_x, across_y)
+    near = distance <= np.maximum(radius, SMALLEST_RADIUS_PX) + margin
+    return VesselLayer(
+        size_px,
+        index[near],
+        distance[near].astype(np.float32),
+        radius[near].astype(np.float32),
+        own.branches[near],
+        coverage[near].astype(np.float32),
+    )
+
+
+def _cut(branches: tuple[Branch, ...]) -> Pieces:
+    """Return the pieces between the points that centrelines need, all branches at once."""
+    if not branches:
+        return Pieces(*(np.empty((0, 2)),) * 2, *(np.empty(0),) * 2, np.empty(0, dtype=int))
+    points = np.concatenate([branch.points_px for branch in branches])
+    radii = np.concatenate([branch.radii_px for branch in branches])
+    number = np.repeat(np.arange(len(branches)), [len(b.radii_px) for b in branches])
+    for _ in range(3):
+        keep = ~_needless(points, radii, number)
+        points, radii, number = points[keep], radii[keep], number[keep]
+    joined = np.flatnonzero(number[1:] == number[:-1])
+    return Pieces(points[joined], points[joined + 1] - points[joined], radii[joined],
+                  radii[joined + 1] - radii[joined], number[joined])  # fmt: skip
+
+
+def _needless(points: np.ndarray, radii: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Return the inner points, no two in a row, that lie on the line between their neighbours."""
+    out = np.zeros(len(points), dtype=bool)
+    here = np.arange(1, len(points) - 1, 2)
+    here = here[(number[here - 1] == number[here]) & (number[here + 1] == number[here])]
+    before, chord = points[here - 1], points[here + 1] - points[here - 1]
+    square = np.maximum((chord**2).sum(1), 1e-12)
+    share = ((points[here] - before) * chord).sum(1) / square
+    off = np.linalg.norm(points[here] - before - share[:, None] * chord, axis=1)
+    radius = radii[here - 1] + share * (radii[here + 1] - radii[here - 1])
+    on_line = (off < STRAIGHT_PX) & (np.abs(radius - radii[here]) < STRAIGHT_PX)
+    # A point behind its neighbours, where the line turns back, is needed.
+    out[here[on_line & (share > 0) & (share < 1)]] = True
+    return out
+
+
+def _shorten(pieces: Pieces, size_px: int, margin: float) -> Pieces:
+    """Cut pieces much longer than their patch is wide, and drop what the picture does not show."""
+    pieces = _shown(pieces, size_px, margin)
+    wide = 2 * (_widest(pieces) + margin)
+    many = np.maximum(1, np.ceil(np.hypot(*pieces.vectors.T) / wide)).astype(int)
+    of = np.repeat(np.arange(len(many)), many)
+    rank = np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many)
+    part, whole = rank / many[of], pieces[of]
+    shorter = Pieces(
+        whole.starts + part[:, None] * whole.vectors,
+        whole.vectors / many[of][:, None],
+        whole.radii + part * whole.growths,
+        whole.growths / many[of],
+        whole.branches,
+    )
+    return _shown(shorter, size_px, margin)
+
+
+def _widest(pieces: Pieces) -> np.ndarray:
+    return np.maximum(pieces.radii + np.maximum(pieces.growths, 0), SMALLEST_RADIUS_PX)
+
+
+def _shown(pieces: Pieces, size_px: int, margin: float) -> Pieces:
+    reach, ends = (_widest(pieces) + margin)[:, None], pieces.starts + pieces.vectors
+    low, high = np.minimum(pieces.starts, ends), np.maximum(pieces.starts, ends)
+    return pieces[((high + reach > -0.5) & (low - reach < size_px - 0.5)).all(axis=1)]
+
+
+def _deepest(pieces: Pieces, size_px: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the flat index of each pixel near a piece and the piece it lies deepest in."""
+    middle = np.rint(pieces.starts + pieces.vectors / 2).astype(np.int64)
+    half = np.abs(pieces.vectors).max(axis=1, initial=0) / 2
+    reach = np.ceil(_widest(pieces) + margin + half + 0.5).astype(int)
+    # A border as wide as the widest patch saves asking which of its pixels are in the picture.
+    border = 2 * int(reach.max(initial=0)) + 1
+    side = size_px + 2 * border
+    depth = np.full(side * side, -np.inf, dtype=np.float32)
+    winner = np.full(side * side, -1, dtype=np.int32)
     for chosen, size in _batches(reach):
-        flat, distance, radius = _patches(
-            starts[chosen], ends[chosen], radii[chosen], size, size_px
-        )
-        inside = np.maximum(radius, SMALLEST_RADIUS_PX) - distance
-        np.maximum.at(depth, flat, inside)
-        wins = inside == depth[flat]
-        nearest[:, flat[wins]] = distance[wins], radius[wins]
-    near = np.flatnonzero(np.isfinite(depth))
-    distance, radius = nearest[:, near]
-    absorption, reflex = (np.zeros(size_px * size_px, dtype=np.float32) for _ in range(2))
-    thick = np.sqrt(2 * radius * px_um / 150.0)
-    absorption[near] = thick * bar_profile(distance, radius, blur_px)
-    reflex[near] = bar_profile(distance, 0.28 * radius, blur_px)
-    shape = (size_px, size_px)
-    return VesselLayer(depth.reshape(shape), absorption.reshape(shape), reflex.reshape(shape))
-
-
-def bar_profile(
-    distance: Float[np.ndarray, "n"], radius: Float[np.ndarray, "n"], blur_px: float
-) -> Float[np.ndarray, "n"]:
-    """Return a bar's profile after Gaussian blur: (erf((r-d)/bs) + erf((r+d)/bs)) / 2, s = √2."""
-    scale = np.float32(1 / (np.sqrt(2) * blur_px))
-    return (erf((radius - distance) * scale) + erf((radius + distance) * scale)) / 2
+        flat = (middle[chosen, 1] + border) * side + middle[chosen, 0] + border
+        index, inside = _patches(pieces[chosen], middle[chosen], flat, size, side)
+        np.maximum.at(depth, index, inside)
+        wins = np.flatnonzero(inside == depth[index])
+        winner[index[wins]] = chosen[wins // (2 * size + 1) ** 2]
+    inner = slice(border, border + size_px)
+    winner = winner.reshape(side, side)[inner, inner].ravel()
+    index = np.flatnonzero(winner >= 0)
+    return index, winner[index]
 
 
 def _batches(reach: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -89,42 +204,31 @@ def _batches(reach: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
             yield chosen[first : first + many], int(size)
 
 
-def _pieces(branches: Iterable[Branch]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut centrelines into pieces of a pixel or a radius: starts, ends (n, 2), radii (n,)."""
-    starts, ends, radii = [], [], []
-    for branch in branches:
-        p, r = branch.points_px, branch.radii_px
-        along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))])
-        # Keeping the polyline's own corners keeps the drawing on the exact centreline.
-        longest = max(1.0, float(r.min()))
-        at = np.union1d(np.linspace(0, along[-1], int(along[-1] / longest) + 2), along)
-        x, y = np.interp(at, along, p[:, 0]), np.interp(at, along, p[:, 1])
-        width = np.interp(at, along, r)
-        fine = np.stack([x, y], axis=1)
-        starts.append(fine[:-1])
-        ends.append(fine[1:])
-        radii.append((width[:-1] + width[1:]) / 2)
-    if not starts:
-        return np.empty((0, 2)), np.empty((0, 2)), np.empty(0)
-    return np.concatenate(starts), np.concatenate(ends), np.concatenate(radii)
-
-
 def _patches(
-    starts: np.ndarray, ends: np.ndarray, radii: np.ndarray, reach: int, size_px: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return flat pixel index, distance to the piece and its radius for every patch pixel."""
-    centre = np.rint((starts + ends) / 2).astype(int)
+    pieces: Pieces, middle: np.ndarray, flat: np.ndarray, reach: int, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return flat index and depth below the wall of each pixel of each piece's patch."""
     offset = np.arange(-reach, reach + 1)
-    oy, ox = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
-    x, y = centre[:, :1] + ox, centre[:, 1:] + oy
-    inside = (x >= 0) & (y >= 0) & (x < size_px) & (y < size_px)
-    dx, dy = (ends - starts)[:, :1], (ends - starts)[:, 1:]
-    px, py = x - starts[:, :1], y - starts[:, 1:]
-    along = np.clip((px * dx + py * dy) / np.maximum(dx**2 + dy**2, 1e-12), 0, 1)
-    distance = np.hypot(px - along * dx, py - along * dy)
-    radius = np.broadcast_to(radii[:, None], x.shape)
-    return (
-        (y * size_px + x)[inside],
-        distance[inside].astype(np.float32),
-        radius[inside].astype(np.float32),
+    index = (flat[:, None] + (offset[:, None] * side + offset).ravel()).ravel()
+    from_start = (middle - pieces.starts).astype(np.float32)
+    x = np.repeat(from_start[:, 0, None, None] + offset.astype(np.float32), 2 * reach + 1, axis=1)
+    y = from_start[:, 1, None, None] + offset.astype(np.float32)[:, None]
+    vx, vy = (pieces.vectors[:, k, None, None].astype(np.float32) for k in (0, 1))
+    square = np.maximum(vx**2 + vy**2, np.float32(1e-12))
+    share = x * (vx / square) + y * (vy / square)
+    np.clip(share, 0, 1, out=share)
+    x -= share * vx
+    y = y - share * vy
+    radius, growth = (
+        values[:, None, None].astype(np.float32) for values in (pieces.radii, pieces.growths)
     )
+    share *= growth
+    share += radius
+    np.maximum(share, np.float32(SMALLEST_RADIUS_PX), out=share)
+    return index, (share - np.sqrt(x**2 + y**2)).ravel()
+
+
+def _along(x: np.ndarray, y: np.ndarray, own: Pieces) -> np.ndarray:
+    """Return how far along its piece each pixel lies, 0-1."""
+    square = np.maximum((own.vectors**2).sum(axis=1), 1e-12)
+    return np.clip((x * own.vectors[:, 0] + y * own.vectors[:, 1]) / square, 0, 1)
