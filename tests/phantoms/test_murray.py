@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from retinaforge.phantoms import PhantomParams, VesselParams, draw_phantom
+from retinaforge.phantoms import PhantomParams, VesselParams, draw_fundus
 from retinaforge.phantoms.murray import branching_angles, child_radii
 
 
@@ -27,29 +27,29 @@ def test_a_tiny_side_branch_leaves_at_a_right_angle_and_the_main_goes_straight_o
 @pytest.mark.parametrize("exponent", [2.5, 3.0])
 def test_every_branching_keeps_the_exponent(exponent):
     params = PhantomParams(vessels=VesselParams(murray_exponent=exponent))
-    branches = draw_phantom(3, size_px=128, params=params).tree.branches
+    branches = draw_fundus(3, params=params).vessels
     children: dict[int, list[float]] = {}
     for branch in branches:
         if branch.parent is not None:
-            children.setdefault(branch.parent, []).append(branch.radii_px[0])
+            children.setdefault(branch.parent, []).append(branch.radii_um[0])
     assert len(children) > 60
     for parent, radii in children.items():
         assert len(radii) == 2
-        r0 = branches[parent].radii_px[-1]
+        r0 = branches[parent].radii_um[-1]
         assert sum(r**exponent for r in radii) == pytest.approx(r0**exponent, rel=1e-9)
 
 
 def test_branches_leave_by_murrays_angles():
     def direction(branch):
-        step = branch.points_px[1] - branch.points_px[0]
+        step = branch.points_um[1] - branch.points_um[0]
         return math.atan2(step[1], step[0])
 
-    branches = draw_phantom(5, size_px=128).tree.branches
+    branches = draw_fundus(5).vessels
     checked = 0
     for parent, branch in enumerate(branches):
-        kids = sorted((b for b in branches if b.parent == parent), key=lambda b: -b.radii_px[0])
+        kids = sorted((b for b in branches if b.parent == parent), key=lambda b: -b.radii_um[0])
         if kids:
-            expected = branching_angles(branch.radii_px[-1], *(b.radii_px[0] for b in kids))
+            expected = branching_angles(branch.radii_um[-1], *(b.radii_um[0] for b in kids))
             opened = abs(math.remainder(direction(kids[0]) - direction(kids[1]), 2 * math.pi))
             # Catmull-Rom's first half step turns a little off the chord between the knots.
             assert math.degrees(opened) == pytest.approx(math.degrees(sum(expected)), abs=12)

@@ -1,89 +1,86 @@
 """Grow an artery tree and a vein tree from the disc, in micrometres.
 
 Each kind is one tree: a trunk in the disc splits into an upper and a lower half, each half into a
-temporal and a nasal arcade, and every vessel goes on to branch by Murray's law until its branches
+temporal and a nasal vessel, and every vessel goes on to branch by Murray's law until its branches
 would be too narrow. Temporal arcades pursue a curve u = a v^2.5 that opens towards the fovea (u
 temporal, v vertical distance from the disc; Oloumi et al. 2012 measured parabolas). Wide vessels
-grow first; a vessel that would come too close to one of its own kind narrows and ends.
+grow first. The first steps of both branches are taken when they leave their parent, so that each
+has its place; whatever would touch a vessel of its own kind is not grown.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from retinaforge.core import VesselKind
+from retinaforge.phantoms.curves import smooth, vary
 from retinaforge.phantoms.fundus import FIELD_RADIUS_UM, Layout, Point, Vessel
-from retinaforge.phantoms.guides import Guide, arcade, heading_of, nasal, straight, towards
+from retinaforge.phantoms.guides import Guide, arcade, heading_of, outwards, straight, towards
 from retinaforge.phantoms.murray import branching_angles, child_radii
+from retinaforge.phantoms.occupancy import SIGHT_UM, Near, Occupied
 from retinaforge.phantoms.params import VesselParams
 
 STEP_UM = 90.0
-GAP_UM = 45.0
-SIGHT_UM = 330.0
+STUB_STEPS = 3
 COMPANION_UM = 200.0
-COMPANION_FROM_UM = 16.0
-TAPER_POINTS = 5
-
-
-Wall = tuple[float, float, float]
-"""Clear distance to the nearest vessel of one's own kind, and where (x, y) it lies."""
+TAPER_POINTS = 6
+NASAL_RATIO = 0.82
+ARTERY_OUTSIDE = 0.65
+"""Share of arcades whose artery runs outside its vein; set by eye beside HRF."""
+LONGEST_OVERLAP = 4
+"""Steps that a vessel may lie on one of the other kind; then it ends."""
 
 
 @dataclass
 class Segment:
-    """One vessel between two branchings while it grows, in micrometres."""
+    """One vessel between two branchings while it grows, in micrometres.
+
+    Attributes:
+        points: knots, STEP_UM apart.
+        radii: at the knots.
+        parent: index of the vessel it left.
+        kin: itself, its parent and its sibling, which it may touch near its first knot.
+    """
 
     points: list[Point]
     radii: list[float]
-    kind: VesselKind
     parent: int | None
+    kin: tuple[int, ...]
 
 
 @dataclass(order=True)
 class Tip:
-    """A branch waiting to be grown; the widest goes first."""
+    """A vessel waiting to be grown on; the widest goes first."""
 
     priority: tuple[float, int]
-    start: Point = field(compare=False)
+    index: int = field(compare=False)
     heading: float = field(compare=False)
     radius: float = field(compare=False)
-    parent: int | None = field(compare=False)
     guide: Guide = field(compare=False)
     role: str = field(compare=False)
+    order: int = field(compare=False)
 
 
-class Occupied:
-    """Points of one kind grown so far, asked for the nearest one; buffers double when full."""
-
-    def __init__(self) -> None:
-        self.table, self.count = np.empty((3, 1024)), 0
-
-    def add(self, point: Point, radius: float) -> None:
-        if self.count == self.table.shape[1]:
-            self.table = np.concatenate([self.table, np.empty_like(self.table)], axis=1)
-        self.table[:, self.count] = (*point, radius)
-        self.count += 1
-
-    def nearest(self, point: Point, upto: int, origin: Point, apart: float) -> Wall:
-        """Return (clear distance, x, y) of the nearest wall, ignoring `apart` round `origin`."""
-        x, y, r = self.table[:, :upto]
-        near = (np.abs(x - point[0]) < SIGHT_UM) & (np.abs(y - point[1]) < SIGHT_UM)
-        if not near.any():
-            return math.inf, 0.0, 0.0
-        x, y, r = x[near], y[near], r[near]
-        clear = np.hypot(x - point[0], y - point[1]) - r
-        clear[np.hypot(x - origin[0], y - origin[1]) < apart] = math.inf
-        best = int(np.argmin(clear))
-        return float(clear[best]), float(x[best]), float(y[best])
+def apart_um(radius: float) -> float:
+    """Return how far from a branching of a vessel of this radius its kin may touch."""
+    return 4.0 * radius + 140.0
 
 
 class Grower:
-    """Grows one kind's tree; holds the queue of tips and what is occupied."""
+    """Grows one kind's tree; holds the queue of tips and what is occupied.
+
+    Args:
+        kind: artery or vein.
+        layout: of the eye.
+        params: this eye's, not the population's.
+        outer: whether this kind's (upper, lower) arcade runs outside the other kind's.
+        others: what the other kind occupies; None for the first.
+        rng: consumed in the order of growth.
+    """
 
     def __init__(
         self,
@@ -91,13 +88,16 @@ class Grower:
         layout: Layout,
         params: VesselParams,
         *,
+        outer: tuple[bool, bool],
         others: Occupied | None,
         rng: np.random.Generator,
     ) -> None:
+        self.outer = outer
         self.kind, self.layout, self.params, self.rng = kind, layout, params, rng
         self.segments: list[Segment] = []
         self.queue: list[Tip] = []
-        self.occupied = Occupied()
+        self.middle = (layout.disc_um[0] / 2, layout.disc_um[1] / 2)
+        self.occupied = Occupied(self.middle)
         self.smallest = params.smallest_um / 2
         self.others = others
 
@@ -110,7 +110,7 @@ class Grower:
 
     def _plant(self) -> None:
         wide = 1.0 if self.kind == "artery" else 1 / self.params.artery_vein_ratio
-        temporal = self.params.artery_um / 2 * wide * self.rng.uniform(0.92, 1.08)
+        temporal = self.params.artery_um / 2 * wide
         k = self.params.murray_exponent
         trunk = temporal * (2 * (1 + NASAL_RATIO**k)) ** (1 / k)
         dx, dy = self.rng.uniform(-110, 110, 2)
@@ -118,14 +118,13 @@ class Grower:
         shift = 140.0 if self.kind == "artery" else 20.0
         start = (self.layout.disc_um[0] + shift + dx, self.layout.disc_um[1] + dy)
         heading = self.rng.choice([0.0, math.pi]) + self.rng.normal(0, 0.2)
-        self._push(start, heading, trunk, parent=None, guide=straight(), role="trunk")
+        self.segments.append(Segment([start], [trunk], None, (0,)))
+        self._queue(0, heading, trunk, straight(), "trunk", order=0)
 
-    def _push(
-        self, start: Point, heading: float, radius: float, *, parent: int | None, guide: Guide,
-        role: str,
-    ) -> None:  # fmt: skip
-        tip = Tip((-radius, len(self.segments) * 2 + len(self.queue)), start, heading, radius,
-                  parent, guide, role)  # fmt: skip
+    def _queue(
+        self, index: int, heading: float, radius: float, guide: Guide, role: str, *, order: int
+    ) -> None:
+        tip = Tip((-radius, index), index, heading, radius, guide, role, order)
         heapq.heappush(self.queue, tip)
 
     def _length(self, tip: Tip) -> float:
@@ -133,85 +132,108 @@ class Grower:
             return STEP_UM
         if tip.role == "half":
             return float(self.rng.uniform(220, 480))
-        if tip.role == "arcade":
-            return float(self.rng.uniform(350, 950)) * self.params.spacing
-        return float(self.rng.uniform(350, 1250)) * self.params.spacing
+        if tip.role in ("arcade", "nasal"):
+            low, high = (150, 600) if tip.order == 0 else (350, 1100)
+            return float(self.rng.uniform(low, high)) * self.params.spacing
+        return float(self.rng.uniform(350, 1350)) * self.params.spacing
 
     def _extend(self, tip: Tip) -> None:
-        """Walk one segment to its next branching (or its end) and queue the branches."""
-        index = len(self.segments)
-        segment = Segment([tip.start], [tip.radius], self.kind, tip.parent)
-        self.segments.append(segment)
-        before = self.occupied.count
-        apart = 0.0 if tip.parent is None else 4.0 * tip.radius + 140.0
-        heading, bend, left = tip.heading, 0.0, self._length(tip)
-        wall = self.occupied.nearest(tip.start, before, tip.start, apart)
+        """Walk one vessel to its next branching (or its end) and queue the branches."""
+        segment = self.segments[tip.index]
+        left = self._length(tip) - STEP_UM * (len(segment.points) - 1)
         ends = 2 * tip.radius**self.params.murray_exponent
         terminal = ends < (2 * self.smallest) ** self.params.murray_exponent
         if terminal:
-            left += float(self.rng.uniform(400, 1500))
+            left += float(self.rng.uniform(300, 1500))
+        known = len(segment.points)
+        heading = tip.heading
         while True:
-            here = segment.points[-1]
-            first = len(segment.points) == 1
-            if not first:  # The first step keeps Murray's angle exactly.
-                bend = 0.8 * bend + self.rng.normal(0, 0.042) * self.params.tortuosity
-                heading = self._steer(tip, here, heading + bend, wall)
-            new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
-            if self._leaves(new) or self._avascular(new):
-                if first:
-                    segment.points.append(self._shortened(here, new))
-                    segment.radii.append(tip.radius)
-                elif not self._leaves(new):
-                    self._taper(segment)
-                break
-            wall = self.occupied.nearest(new, before, tip.start, apart)
-            blocked = tip.role in FREE and wall[0] < tip.radius + GAP_UM
-            if blocked and not first:
+            steps = max(2, math.ceil(left / STEP_UM))
+            heading, ended = self._walk(segment, tip, heading, steps)
+            ended |= self._cut(segment, tip.radius, known)
+            self._occupy(segment, tip.index, known)
+            known = len(segment.points)
+            if ended or terminal:
                 self._taper(segment)
-                break
+                return
+            if self._branch(tip, segment, heading):
+                return
+            left = 2 * STEP_UM
+
+    def _walk(self, segment: Segment, tip: Tip, heading: float, steps: int) -> tuple[float, bool]:
+        """Take steps; return the heading and whether the vessel must end here."""
+        wind = self.params.tortuosity * min(1.5, max(0.55, (24.0 / tip.radius) ** 0.5))
+        slow, fast = 0.0, 0.0
+        noise = self.rng.normal(0, wind, (steps, 2)).tolist()
+        overlap = 0
+        for far, close in noise:
+            # Two scales: bends of about a millimetre, and ripples of a few steps.
+            slow, fast = 0.92 * slow + 0.012 * far, 0.35 * fast + 0.055 * close
+            here = segment.points[-1]
+            heading, on_other = self._steer(tip, segment, here, heading + slow + fast)
+            new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
+            overlap = overlap + 1 if on_other else 0
+            if not self._allowed(new) or (overlap > LONGEST_OVERLAP and tip.role == "free"):
+                return heading, True
             segment.points.append(new)
             segment.radii.append(tip.radius)
-            left -= STEP_UM
-            if left <= 0:
-                if terminal:
-                    self._taper(segment)
-                    break
-                if self._branch(tip, index, new, heading, before):
-                    break
-                left = 2 * STEP_UM
-        for point, radius in zip(segment.points, segment.radii, strict=True):
-            self.occupied.add(point, radius)
+        return heading, False
 
-    def _steer(self, tip: Tip, here: Point, heading: float, wall: Wall) -> float:
+    def _cut(self, segment: Segment, radius: float, known: int) -> bool:
+        """Take back the knots that touch a vessel of the same kind, and all after them."""
+        if len(segment.points) == known:
+            return False
+        knots = np.array(segment.points[known - 1 :])
+        between = (knots[:-1] + knots[1:]) / 2
+        fine = np.stack([between, knots[1:]], axis=1).reshape(-1, 2)
+        kept = self._free_of_touch(fine, radius, segment) // 2
+        if kept == len(knots) - 1:
+            return False
+        del segment.points[known + kept :], segment.radii[known + kept :]
+        return True
+
+    def _free_of_touch(self, fine: np.ndarray, radius: float, segment: Segment) -> int:
+        start = segment.points[0]
+        up = radius if segment.parent is None else self.segments[segment.parent].radii[-1]
+        near_node = np.hypot(*(fine - start).T) < apart_um(up)
+        x, y = (fine - self.layout.disc_um).T
+        half_width, half_height = self.layout.disc_axes_um
+        free = np.hypot(x / half_width, y / half_height) < 1
+        radii = np.full(len(fine), radius)
+        return self.occupied.first_blocked(fine, radii, free, segment.kin, near_node)
+
+    def _occupy(self, segment: Segment, index: int, known: int) -> None:
+        knots = np.array(segment.points[known - 1 :])
+        between = (knots[:-1] + knots[1:]) / 2
+        points = np.concatenate([knots if known == 1 else knots[1:], between])
+        if len(points):
+            self.occupied.add(points, np.full(len(points), segment.radii[-1]), index)
+
+    def _steer(self, tip: Tip, segment: Segment, here: Point, heading: float) -> tuple[float, bool]:
+        """Return the new heading, and whether a vessel of the other kind lies right here."""
         gx, gy, pull = tip.guide(here)
-        hx, hy = math.cos(heading), math.sin(heading)
-        hx, hy = hx + pull * gx, hy + pull * gy
-        clear, ox, oy = wall
-        if clear < SIGHT_UM:
-            away = heading_of(ox, oy, here)
-            push = 0.22 * (1 - max(clear, 0.0) / SIGHT_UM) ** 2
-            hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
-        if self.others is not None and tip.radius > COMPANION_FROM_UM:
-            # The other kind may be crossed, but not followed on top of it.
-            clear, ox, oy = self.others.nearest(here, self.others.count, here, -1.0)
-            if clear < COMPANION_UM:
-                away = heading_of(ox, oy, here)
-                push = 0.16 * (1 - max(clear, 0.0) / COMPANION_UM)
-                hx, hy = hx + push * math.cos(away), hy + push * math.sin(away)
-        return math.atan2(hy, hx)
+        hx, hy = math.cos(heading) + pull * gx, math.sin(heading) + pull * gy
+        near = self.occupied.near(*here)
+        kin = near[3] == segment.kin[0] or (
+            near[3] in segment.kin and math.dist(here, segment.points[0]) < apart_um(tip.radius)
+        )
+        if not kin:
+            hx, hy = _pushed(hx, hy, here, near, 0.25 if tip.role == "free" else 0.1, SIGHT_UM)
+        if self.others is None:
+            return math.atan2(hy, hx), False
+        # The other kind may be crossed, but not followed on top of it.
+        other = self.others.near(*here)
+        strength = 0.18 if tip.role == "free" else 0.4
+        hx, hy = _pushed(hx, hy, here, other, strength, COMPANION_UM)
+        return math.atan2(hy, hx), other[0] < 0 and not self._on_disc(here)
 
-    def _leaves(self, point: Point) -> bool:
-        dx, dy = self.layout.disc_um
-        return math.hypot(point[0] - dx / 2, point[1] - dy / 2) > FIELD_RADIUS_UM
+    def _on_disc(self, point: Point) -> bool:
+        return math.dist(point, self.layout.disc_um) < 1.2 * self.layout.disc_axes_um[1]
 
-    def _shortened(self, here: Point, new: Point) -> Point:
-        """Return a point on the way to `new` where a vessel may be; `here` is one."""
-        while self._leaves(new) or self._avascular(new):
-            new = ((here[0] + new[0]) / 2, (here[1] + new[1]) / 2)
-        return new
-
-    def _avascular(self, point: Point) -> bool:
-        return math.hypot(*point) < self.layout.faz_radius_um
+    def _allowed(self, point: Point) -> bool:
+        if math.hypot(*point) < self.layout.faz_radius_um:
+            return False
+        return math.dist(point, self.middle) < FIELD_RADIUS_UM
 
     def _taper(self, segment: Segment) -> None:
         """Narrow the last points to the smallest calibre, as vessels fade, not stop."""
@@ -220,113 +242,176 @@ class Grower:
             share = (i + 1) / n
             segment.radii[i - n] += share * (self.smallest - segment.radii[i - n])
 
-    def _branch(self, tip: Tip, index: int, at: Point, heading: float, before: int) -> bool:
+    def _branch(self, tip: Tip, segment: Segment, heading: float) -> bool:
+        at = segment.points[-1]
         if tip.role == "trunk":
-            return self._split_trunk(tip, index, at, heading)
+            return self._split_trunk(tip, heading)
         if tip.role == "half":
-            return self._split_half(tip, index, at, heading)
+            return self._split_half(tip, at, heading)
         radii = self._radii(tip)
-        first = 1 if self.rng.random() < 0.5 else -1
+        main, twig = branching_angles(tip.radius, *radii)
+        first = self._first_side(tip, at, heading)
         for side in (first, -first):
-            main, twig = branching_angles(tip.radius, *radii)
             angle = heading + side * twig
-            probe = (at[0] + 330 * math.cos(angle), at[1] + 330 * math.sin(angle))
-            if self._room_at(probe, at, tip.radius, before, radii[1]):
-                self._push(at, heading - side * main, radii[0], parent=index, guide=tip.guide,
-                           role=tip.role)  # fmt: skip
-                self._push(at, angle, radii[1], parent=index,
-                           guide=self._side_guide(at, angle), role="free")  # fmt: skip
+            children = (
+                (heading - side * main, radii[0], tip.guide, tip.role),
+                (angle, radii[1], self._side_guide(tip, at, angle), "free"),
+            )
+            if self._sprout(tip, children):
                 return True
         return False
 
-    def _room_at(self, probe: Point, at: Point, width: float, before: int, radius: float) -> bool:
-        if self._leaves(probe) or math.hypot(*probe) < 1.5 * self.layout.faz_radius_um:
-            return False
-        clear, _, _ = self.occupied.nearest(probe, before, at, 2 * width)
-        return clear > radius + 2 * GAP_UM
+    def _first_side(self, tip: Tip, at: Point, heading: float) -> int:
+        """Choose a side: from an arcade's root to the macula, else where there is more room."""
+        if tip.role == "arcade" and tip.order == 0:
+            return 1 if math.sin(heading_of(*at, (0.0, 0.0)) - heading) > 0 else -1
+        room = []
+        for side in (1, -1):
+            angle = heading + side * 1.2
+            probe = self.occupied.near(at[0] + 500 * math.cos(angle), at[1] + 500 * math.sin(angle))
+            room.append(min(probe[0], SIGHT_UM) + self.rng.uniform(0, 300))
+        return 1 if room[0] > room[1] else -1
+
+    def _sprout(self, tip: Tip, children: tuple[tuple[float, float, Guide, str], ...]) -> bool:
+        """Take the first steps of both branches if both have room, and queue them."""
+        at = self.segments[tip.index].points[-1]
+        count = len(self.segments)
+        kin = (tip.index, count, count + 1)
+        stubs = []
+        for number, (heading, radius, guide, role) in enumerate(children):
+            own = Segment([at], [radius], tip.index, (count + number, *kin))
+            new = replace(tip, index=count + number, heading=heading, radius=radius, guide=guide,
+                          role=role)  # fmt: skip
+            first = (at[0] + STEP_UM * math.cos(heading), at[1] + STEP_UM * math.sin(heading))
+            own.points.append(first)
+            own.radii.append(radius)
+            stopped = not self._allowed(first)
+            if not stopped and role == "free":
+                heading, stopped = self._walk(own, new, heading, STUB_STEPS - 1)
+            if stopped or self._cut(own, radius, 1):
+                return False
+            stubs.append((own, heading))
+        for (own, heading), (_, radius, guide, role) in zip(stubs, children, strict=True):
+            index = len(self.segments)
+            self.segments.append(own)
+            self._occupy(own, index, 1)
+            order = 0 if role == "free" or tip.role == "half" else tip.order + 1
+            self._queue(index, heading, radius, guide, role, order=order)
+        return True
 
     def _radii(self, tip: Tip) -> tuple[float, float]:
         """Draw a ratio; a side branch too narrow to draw is widened to the smallest calibre."""
         k = self.params.murray_exponent
-        # The arcades keep their width: what leaves them is narrower than what leaves a twig.
-        mean = self.params.asymmetry * (0.75 if tip.role == "arcade" else 1.15)
-        ratio = float(np.clip(self.rng.normal(mean, 0.15), 0.25, 1.0))
+        # What goes to the macula from an arcade's root is narrow; the arcades keep their width.
+        share = {"arcade": 0.65 if tip.order == 0 else 0.95, "nasal": 1.15}.get(tip.role, 1.15)
+        ratio = float(np.clip(self.rng.normal(self.params.asymmetry * share, 0.15), 0.25, 1.0))
         needed = (tip.radius / self.smallest) ** k - 1
         least = 1.0 if needed <= 1 else needed ** (-1 / k)
         return child_radii(tip.radius, max(ratio, least), exponent=k)
 
-    def _side_guide(self, at: Point, angle: float) -> Guide:
+    def _side_guide(self, tip: Tip, at: Point, angle: float) -> Guide:
         """Send a side branch to the macula if it starts that way, else to the periphery."""
+        disc = self.layout.disc_um
+        away = math.hypot(*at)
         inward = -(at[0] * math.cos(angle) + at[1] * math.sin(angle)) > 0
-        macular = at[0] < self.layout.disc_um[0] - 300 and math.hypot(*at) < 5200
-        if inward and macular:
-            turn, far = self.rng.uniform(0, 2 * math.pi), self.rng.uniform(200, 1700)
-            return towards((far * math.cos(turn), far * math.sin(turn)), 0.08)
-        dx, dy = self.layout.disc_um
-        out = math.atan2(at[1] - 0.6 * dy, at[0] - 0.6 * dx) + self.rng.normal(0, 0.35)
-        return straight(out, 0.07)
+        if inward and at[0] < disc[0] - 300 and away < 5200:
+            if at[0] < -1200:
+                # Beyond the fovea they meet the raphe, where upper and lower vessels end.
+                end = (at[0] - self.rng.uniform(-400, 1800), 0.06 * at[1])
+                return towards(end, 0.1)
+            # Like a spoke: it ends on its own side of the fovea.
+            bearing = math.atan2(at[1], at[0]) + self.rng.normal(0, 0.3)
+            far = min(self.layout.faz_radius_um + 200 + self.rng.exponential(500), 0.7 * away)
+            return towards((far * math.cos(bearing), far * math.sin(bearing)), 0.12)
+        root = (0.75 * disc[0], 0.75 * disc[1]) if at[0] < disc[0] else disc
+        return outwards(root, 0.09, turned=self.rng.normal(0, 0.3))
 
-    def _split_trunk(self, tip: Tip, index: int, at: Point, heading: float) -> bool:
+    def _split_trunk(self, tip: Tip, heading: float) -> bool:
         r1, r2 = child_radii(tip.radius, 1.0, exponent=self.params.murray_exponent)
         t1, t2 = branching_angles(tip.radius, r1, r2)
         up = 1 if math.cos(heading) < 0 else -1
+        children = []
         for radius, angle, vertical in ((r1, up * t1, -1), (r2, -up * t2, 1)):
-            lean = self.rng.normal(0, 0.25)
-            guide = straight(vertical * math.pi / 2 + lean, 0.6)
-            self._push(at, heading + angle, radius, parent=index, guide=guide, role="half")
-        return True
+            guide = straight(vertical * math.pi / 2 + self.rng.normal(0, 0.25), 0.6)
+            children.append((heading + angle, radius, guide, "half"))
+        return self._sprout(tip, tuple(children))
 
-    def _split_half(self, tip: Tip, index: int, at: Point, heading: float) -> bool:
+    def _split_half(self, tip: Tip, at: Point, heading: float) -> bool:
         r1, r2 = child_radii(tip.radius, NASAL_RATIO, exponent=self.params.murray_exponent)
         t1, t2 = branching_angles(tip.radius, r1, r2)
-        vertical = -1 if at[1] < self.segments[index].points[0][1] else 1
-        high = self.layout.arcade_um[0 if vertical < 0 else 1] * self.rng.uniform(0.97, 1.03)
-        # Artery and vein of an arcade run side by side, the artery mostly outside.
-        high *= 1.06 if self.kind == "artery" else 0.93
+        vertical = -1 if math.sin(heading) < 0 else 1
+        high = self.layout.arcade_um[0 if vertical < 0 else 1]
+        # Artery and vein of an arcade run side by side.
+        outer = self.outer[0 if vertical < 0 else 1]
+        high *= self.rng.uniform(1.03, 1.14) if outer else self.rng.uniform(0.87, 0.97)
+        past = self.rng.uniform(-0.2, 0.3)
+        nasal = straight(vertical * math.radians(self.rng.uniform(30, 70)), 0.1)
         # Temporal is to the left: counter-clockwise on the screen for a vessel going up.
-        self._push(at, heading + vertical * t1, r1, parent=index,
-                   guide=arcade(self.layout.disc_um, high, vertical), role="arcade")  # fmt: skip
-        self._push(at, heading - vertical * t2, r2, parent=index,
-                   guide=nasal(vertical, rng=self.rng), role="arcade")  # fmt: skip
-        return True
+        return self._sprout(tip, (
+            (heading + vertical * t1, r1,
+             arcade(self.layout.disc_um, high, vertical, past=past), "arcade"),
+            (heading - vertical * t2, r2, nasal, "nasal"),
+        ))  # fmt: skip
 
 
-NASAL_RATIO = 0.8
-FREE = ("free", "arcade")
+def _pushed(
+    hx: float, hy: float, here: Point, near: Near, strength: float, sight: float
+) -> tuple[float, float]:
+    """Turn a heading away from what is near: (1 - clear/sight)^2 times the strength."""
+    clear, x, y, _ = near
+    if clear >= sight:
+        return hx, hy
+    far = max(math.hypot(here[0] - x, here[1] - y), 1.0)
+    push = strength * (1 - max(clear, 0.0) / sight) ** 2
+    return hx + push * (here[0] - x) / far, hy + push * (here[1] - y) / far
+
+
+def one_eyes(params: VesselParams, *, rng: np.random.Generator) -> VesselParams:
+    """Draw one eye's parameters round the population's means.
+
+    The spreads are set so that densities and calibres range as in HRF, CHASE_DB1 and DRIVE.
+    """
+    calibre, ratio, wind, spacing = np.exp(rng.normal(0, (0.07, 0.05, 0.25, 0.1)))
+    return replace(
+        params,
+        artery_um=float(np.clip(params.artery_um * calibre, 40, 250)),
+        artery_vein_ratio=float(np.clip(params.artery_vein_ratio * ratio, 0.4, 1.0)),
+        tortuosity=float(np.clip(params.tortuosity * wind, 0, 4)),
+        spacing=float(np.clip(params.spacing * spacing, 0.4, 4)),
+        asymmetry=float(np.clip(params.asymmetry + rng.normal(0, 0.04), 0.2, 1.0)),
+    )
 
 
 def grow_trees(
     layout: Layout, params: VesselParams, *, rng: np.random.Generator
 ) -> tuple[Vessel, ...]:
     """Grow both trees; arteries first, each parent before its branches."""
-    grower = Grower("artery", layout, params, others=None, rng=rng)
+    own = one_eyes(params, rng=rng)
+    up, down = (bool(draw < ARTERY_OUTSIDE) for draw in rng.random(2))
+    grower = Grower("artery", layout, own, outer=(up, down), others=None, rng=rng)
     arteries = grower.grow()
-    veins = Grower("vein", layout, params, others=grower.occupied, rng=rng).grow()
-    for segment in veins:
-        if segment.parent is not None:
-            segment.parent += len(arteries)
+    veins = Grower("vein", layout, own, outer=(not up, not down), others=grower.occupied, rng=rng)
+    return _both(arteries, veins.grow(), rng=rng)
+
+
+def _both(
+    arteries: list[Segment], veins: list[Segment], *, rng: np.random.Generator
+) -> tuple[Vessel, ...]:
+    return (
+        *_finished(arteries, "artery", offset=0, rng=rng),
+        *_finished(veins, "vein", offset=len(arteries), rng=rng),
+    )
+
+
+def _finished(
+    segments: list[Segment], kind: VesselKind, *, offset: int, rng: np.random.Generator
+) -> list[Vessel]:
+    """Return smooth vessels of wavering calibre; parents are counted over both kinds."""
     vessels: list[Vessel] = []
-    for segment in (*arteries, *veins):
+    for segment in segments:
         points, radii = smooth(np.array(segment.points), np.array(segment.radii))
         up = segment.parent
         generation = 0 if up is None else vessels[up].generation + 1
-        vessels.append(Vessel(points, radii, segment.kind, up, generation))
-    return tuple(vessels)
-
-
-def smooth(
-    points: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "n"], *, pieces: int = 2
-) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m"]]:
-    """Return a Catmull-Rom curve through the points, so that large sizes show no corners."""
-    p = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    p0, p1, p2, p3 = (p[i : len(p) - 3 + i, None, :] for i in range(4))
-    t = (np.arange(pieces) / pieces)[None, :, None]
-    curve = 0.5 * (
-        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2
-        + (3 * p1 - p0 - 3 * p2 + p3) * t**3
-    )  # fmt: skip
-    places = np.arange((len(points) - 1) * pieces + 1) / pieces
-    return (
-        np.concatenate([curve.reshape(-1, 2), points[-1:]]),
-        np.interp(places, np.arange(len(points)), radii),
-    )
+        parent = None if up is None else up + offset
+        vessels.append(Vessel(points, vary(radii, rng=rng), kind, parent, generation))
+    return vessels
