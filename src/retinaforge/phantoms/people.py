@@ -186,7 +186,7 @@ def _latents(recipe: Recipe, person_seed: int, place: Place) -> dict[str, float]
 
 def _years(plan: PeoplePlan, person_seed: int, visit: int) -> float:
     gaps = (rng_for(person_seed, "gap", number).random() for number in range(visit))
-    return sum(float(plan.years_between.at(float(gap))) for gap in gaps)
+    return sum((float(plan.years_between.at(float(gap))) for gap in gaps), start=0.0)
 
 
 def _group_of(plan: PeoplePlan, u: float) -> str:

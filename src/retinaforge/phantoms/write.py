@@ -1,38 +1,31 @@
-"""Write phantoms as a data set in the form of `shared/data`: images, masks, trees, two tables.
+"""Write phantoms as a data set: an imagefolder with masks, graphs and facts, and two tables.
 
-Every file depends on the set's seed and its own number only, so the number of workers changes
-nothing, and a run that was interrupted goes on where it stopped.
+Every file depends on the recipe, the set's seed and the photograph's number only, so the number of
+workers changes nothing, and a run that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from contextlib import contextmanager
 from functools import partial
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from retinaforge.core import Refusal
+from retinaforge.core.artefacts import write_bytes, write_json
+from retinaforge.phantoms.export import encode
+from retinaforge.phantoms.facts import facts_of
+from retinaforge.phantoms.params import SMALLEST_SIZE_PX
+from retinaforge.phantoms.people import Place, phantom_of, places, sit
+from retinaforge.phantoms.recipe import Recipe, load_recipe
+from retinaforge.phantoms.write_tables import write_tables
 
-from retinaforge.core import Eye, Refusal, Split, seed_for
-from retinaforge.core.artefacts import write_bytes, write_json, write_text
-from retinaforge.phantoms.params import PhantomParams
-from retinaforge.phantoms.phantom import Phantom, draw_phantom
-
-LICENCE = "CC0-1.0 (drawn by RetinaForge)"
-CAMERA = "RetinaForge phantom"
-MANIFEST = (
-    "image", "vessel_mask", "fov_mask", "artery_vein_mask", "disc_mask", "cup_mask", "dr_grade",
-    "glaucoma", "labels", "caption", "age", "sex", "eye", "split",
-)  # fmt: skip
-SPLITS = ("dataset", "image", "patient", "camera", "licence", "split")
-PLAIN = PhantomParams()
+Progress = Callable[[int, int], None]
 
 
 def write_phantoms(
@@ -42,177 +35,127 @@ def write_phantoms(
     size_px: int,
     seed: int,
     workers: int = 1,
-    params: PhantomParams = PLAIN,
-    on_progress: Callable[[int, int], None] | None = None,
+    recipe: Recipe | None = None,
+    on_progress: Progress | None = None,
 ) -> Path:
-    """Write `count` phantoms, two eyes a person, and return the path of manifest.csv.
+    """Write `count` phantoms as an imagefolder and return the path of manifest.csv.
 
-    A phantom whose files are there already (same seed, size and parameters) is kept.
+    A phantom whose files are all there is kept; the same call again resumes.
 
     Args:
         folder: made if absent.
-        count: photographs; an odd last one is a right eye alone.
+        count: photographs, person by person, visit by visit, right eye before left.
         size_px: side of each, at least 64.
-        seed: of the set.
+        seed: of the set, 0 or more.
         workers: processes; the bytes do not depend on it.
-        params: means of eyes and vessels.
+        recipe: the population; None takes "healthy".
         on_progress: called with (done, count).
 
     Raises:
-        Refusal: if count or workers is below 1, or the folder holds a set of other settings.
+        Refusal: if count, workers, size or seed are too small, or the folder holds a set of
+            other settings.
+        DiskFull: if a file could not be written.
     """
+    recipe = recipe or load_recipe("healthy")
+    require_numbers(count=count, workers=workers, size_px=size_px, seed=seed)
+    folder = claim(folder, settings_of(recipe, seed=seed, size_px=size_px))
+    wanted = places(recipe, seed=seed, count=count)
+    work = partial(_write_one, folder, recipe, seed=seed, size_px=size_px)
+    with mapper(workers) as each:
+        for done, _ in enumerate(each(work, wanted), start=1):
+            if on_progress is not None:
+                on_progress(done, count)
+    return write_tables(folder, wanted)
+
+
+def require_numbers(*, count: int, workers: int, size_px: int, seed: int) -> None:
+    """Refuse numbers that no set can be drawn with, before any process is started."""
     if count < 1 or workers < 1:
         raise Refusal("count and workers of 1 or more", f"{count} and {workers}", "raise them")
+    if size_px < SMALLEST_SIZE_PX:
+        raise Refusal(f"a size of at least {SMALLEST_SIZE_PX} px", f"{size_px} px", "raise it")
+    if seed < 0:
+        raise Refusal("a seed of 0 or more", f"{seed}", "choose a non-negative whole number")
+
+
+def settings_of(recipe: Recipe, *, seed: int, size_px: int) -> dict[str, Any]:
+    """Return what decides every byte of a set."""
+    return {
+        "retinaforge": metadata.version("retinaforge"),
+        "seed": seed,
+        "size_px": size_px,
+        "recipe": {"name": recipe.name, **recipe.written},
+    }
+
+
+def claim(folder: Path, settings: dict[str, Any]) -> Path:
+    """Write down the set's settings, or refuse to mix two sets in one folder.
+
+    What a killed run left half-written is removed.
+
+    Raises:
+        Refusal: if the folder is a file, or holds a set of other settings.
+    """
     folder = Path(folder)
-    _claim(folder, {"seed": seed, "size_px": size_px, "params": asdict(params)})
-    work = partial(_write_one, folder, seed=seed, size_px=size_px, params=params)
-    if workers == 1:
-        _count(map(work, range(count)), count, on_progress)
-    else:
-        # "spawn", as forking a process that runs PyTorch threads may hang.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            _count(pool.map(work, range(count), chunksize=4), count, on_progress)
-    return _write_tables(folder, count=count)
-
-
-def patient_of(index: int) -> str:
-    """Return the name of the person whose eye a phantom is."""
-    return f"synthetic_p{index // 2:05d}"
-
-
-def eye_of(index: int) -> Eye:
-    """Return OD for even numbers, OS for odd ones."""
-    return "OS" if index % 2 else "OD"
-
-
-def split_of(index: int) -> Split:
-    """Return the split of a phantom's person: of ten persons two are test and one is val."""
-    return ("train", "test", "train", "train", "val", "train", "test", "train", "train", "train")[
-        index // 2 % 10
-    ]  # type: ignore[return-value]
-
-
-def name_of(index: int) -> str:
-    """Return the file name without its ending."""
-    return f"synthetic_{index:05d}_{eye_of(index)}"
-
-
-def _claim(folder: Path, settings: dict) -> None:
-    """Write down the set's settings, or refuse to mix two sets in one folder."""
+    if folder.exists() and not folder.is_dir():
+        raise Refusal("a folder to write", f"a file: {folder}", "choose another name")
     path = folder / "phantoms.json"
-    if path.exists() and json.loads(path.read_text()) != settings:
+    if path.exists() and _read(path) != settings:
         raise Refusal(
             f"a folder that is empty or holds phantoms of seed {settings['seed']}, "
-            f"{settings['size_px']} px and the same parameters",
+            f"{settings['size_px']} px and the same recipe",
             f"{folder} with others",
             "choose another folder or remove this one",
         )
-    if not path.exists():
+    if path.exists():
+        for torn in folder.rglob(".*.tmp"):
+            torn.unlink()
+    else:
         write_json(path, settings)
+    return folder
 
 
-def _count(done, count: int, on_progress: Callable[[int, int], None] | None) -> None:
-    for number, _ in enumerate(done, start=1):
-        if on_progress is not None:
-            on_progress(number, count)
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
-def _paths(index: int) -> dict[str, str]:
-    name = name_of(index)
-    return {
-        "image": f"images/{name}.png",
-        "vessel_mask": f"vessel/{name}.png",
-        "fov_mask": f"fov/{name}.png",
-        "artery_vein_mask": f"artery_vein/{name}.png",
-        "disc_mask": f"disc/{name}.png",
-        "tree": f"trees/{name}.json",
-    }
-
-
-def _write_one(folder: Path, index: int, *, seed: int, size_px: int, params: PhantomParams) -> None:
-    paths = {key: folder / path for key, path in _paths(index).items()}
-    if all(path.exists() for path in paths.values()):
+@contextmanager
+def mapper(workers: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
+    """Yield a map that keeps the order, over one process or several."""
+    if workers == 1:
+        yield map
         return
-    own = seed_for(seed, "phantom", index)
-    phantom = draw_phantom(own, size_px=size_px, eye=eye_of(index), params=params,
-                           person=seed_for(seed, "person", index // 2))  # fmt: skip
-    write_json(paths["tree"], tree_as_dict(phantom))
-    for key, mask in (
-        ("vessel_mask", phantom.vessel),
-        ("fov_mask", phantom.fov.mask),
-        ("disc_mask", phantom.disc),
-        ("artery_vein_mask", artery_vein_colours(phantom)),
-    ):
-        pixels = mask.astype(np.uint8) * 255 if mask.ndim == 2 else mask
-        write_bytes(paths[key], _png(pixels, own))
-    write_bytes(paths["image"], _png(phantom.photograph.pixels, own))
+    # "spawn", as forking a process that runs PyTorch threads may hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield partial(pool.map, chunksize=2)
 
 
-def artery_vein_colours(phantom: Phantom) -> np.ndarray:
-    """Return RGB as the public sets use it: red artery, blue vein, green where they cross."""
-    both = phantom.artery & phantom.vein
-    planes = (phantom.artery & ~both, both, phantom.vein & ~both)
-    return np.stack(planes, axis=-1).astype(np.uint8) * 255
+def files_of(recipe: Recipe, place: Place, *, seed: int, size_px: int) -> dict[str, bytes]:
+    """Draw one photograph and return its files, see `export.encode`."""
+    sitting = sit(recipe, place, seed=seed)
+    phantom = phantom_of(sitting, size_px=size_px)
+    return encode(phantom, facts_of(phantom, sitting))
 
 
-def tree_as_dict(phantom: Phantom) -> dict:
-    """Return landmarks and exact tree as plain data, in pixels to a thousandth."""
-
-    def plain(values: np.ndarray) -> list:
-        return np.round(values, 3).tolist()
-
-    return {
-        "synthetic": True,
-        "source": phantom.photograph.source,
-        "eye": phantom.photograph.eye,
-        "size_px": phantom.vessel.shape[0],
-        "um_per_px": phantom.px_um,
-        "disc_centre_px": list(phantom.disc_centre_px),
-        "disc_radius_px": phantom.disc_radius_px,
-        "fovea_px": list(phantom.fovea_px),
-        "branches": [
-            {
-                "kind": branch.kind,
-                "parent": branch.parent,
-                "points_px": plain(branch.points_px),
-                "radii_px": plain(branch.radii_px),
-            }
-            for branch in phantom.tree.branches
-        ],
-    }
+def path_of(layer: str, name: str) -> str:
+    """Return where a file of a layer lies, e.g. ("vessel.png", NAME) → "vessel/NAME.png"."""
+    stem, _, ending = layer.rpartition(".")
+    return f"{stem}/{name}.{ending}"
 
 
-def _png(pixels: np.ndarray, seed: int) -> bytes:
-    info = PngInfo()
-    info.add_text("synthetic", "true")
-    info.add_text("seed", str(seed))
-    info.add_text("Software", "RetinaForge")
-    info.add_text("Description", "Phantom: a drawn eye, not a photograph of anyone")
-    info.add_text("Copyright", LICENCE)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png", pnginfo=info, compress_level=4)
-    return buffer.getvalue()
+def is_whole(folder: Path, place: Place) -> bool:
+    """Return whether every file of a photograph is there; its facts list them and come last."""
+    facts = _read(folder / path_of("facts.json", place.name))
+    return facts is not None and all(
+        (folder / path_of(layer, place.name)).exists() for layer in facts["files"]
+    )
 
 
-def _write_tables(folder: Path, *, count: int) -> Path:
-    manifest, splits = [], []
-    for index in range(count):
-        paths, patient, split = _paths(index), patient_of(index), split_of(index)
-        row = dict.fromkeys(MANIFEST, "")
-        row |= {key: path for key, path in paths.items() if key in MANIFEST}
-        row |= {"dr_grade": "0", "glaucoma": "0", "eye": eye_of(index), "split": split}
-        row["labels"] = f"synthetic;patient={patient};tree={paths['tree']}"
-        manifest.append(row)
-        splits.append({"dataset": folder.resolve().name, "image": paths["image"],
-                       "patient": patient, "camera": CAMERA, "licence": LICENCE,
-                       "split": split})  # fmt: skip
-    write_text(folder / "splits.csv", _csv(SPLITS, splits))
-    return write_text(folder / "manifest.csv", _csv(MANIFEST, manifest))
-
-
-def _csv(columns: tuple[str, ...], rows: list[dict[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _write_one(folder: Path, recipe: Recipe, place: Place, *, seed: int, size_px: int) -> None:
+    if is_whole(folder, place):
+        return
+    for layer, content in files_of(recipe, place, seed=seed, size_px=size_px).items():
+        write_bytes(folder / path_of(layer, place.name), content)
