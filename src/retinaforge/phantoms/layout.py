@@ -11,6 +11,8 @@ from retinaforge.phantoms.params import AnatomyParams, DiseaseParams, VesselPara
 
 GLAUCOMA_CUP = (0.42, 0.62, 0.78)
 """Mean vertical cup-to-disc ratio of a healthy, a suspect and a glaucomatous disc."""
+CUP_BETWEEN = ((0.15, 0.54), (0.56, 0.69), (0.71, 0.92))
+"""What is drawn stays on its side of the thresholds of `grading.glaucoma_label`."""
 
 
 def lay_out(
@@ -34,7 +36,8 @@ def lay_out(
     disc = (distance * math.cos(angle), -distance * math.sin(angle))
     arcade = vessels.arcade_dd * anatomy.disc_diameter_um * rng.uniform(0.84, 1.16, 2)
     half_width = half_height * rng.uniform(0.86, 0.98)
-    drawn = float(np.clip(rng.normal(GLAUCOMA_CUP[disease.glaucoma], 0.08), 0.15, 0.92))
+    drawn = float(np.clip(rng.normal(GLAUCOMA_CUP[disease.glaucoma], 0.08),
+                          *CUP_BETWEEN[disease.glaucoma]))  # fmt: skip
     ratio = drawn if anatomy.cup_to_disc is None else anatomy.cup_to_disc
     cup_width = ratio * half_width * rng.uniform(0.95, 1.05)
     cup = (disc[0] - 0.1 * half_width * (1 - ratio), disc[1])

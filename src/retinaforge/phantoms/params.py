@@ -17,7 +17,8 @@ UM_PER_DEG = 288.0
 
 SMALLEST_SIZE_PX = 64
 
-Aperture = Literal["circle", "cut", "notch"]
+Aperture = Literal["circle", "cut", "cut sides", "full"]
+Tab = Literal["none", "round", "triangle", "square"]
 Aim = Literal["macula", "between", "disc"]
 
 
@@ -47,7 +48,15 @@ RANGES: dict[str, tuple[float, float]] = {
     "diabetic_progression": (0.0, 2.0),
     "amd_progression": (0.0, 2.0),
     "fov_deg": (30.0, 60.0),
+    "cut": (0.6, 1.0),
+    "exposure": (0.2, 3.0),
     "vignette": (0.0, 1.0),
+    "crescent": (-1.0, 1.0),
+    "rim_haze": (0.0, 1.0),
+    "lashes": (0.0, 1.0),
+    "motion_deg": (-180.0, 180.0),
+    "spots": (0, 50),
+    "sharpen": (0.0, 3.0),
     "uneven": (0.0, 1.0),
     "defocus_um": (0.0, 200.0),
     "motion_um": (0.0, 1000.0),
@@ -175,33 +184,52 @@ class DiseaseParams:
 
 @dataclass(frozen=True)
 class CameraParams:
-    """The camera and what it does to the picture.
+    """The camera and what it does to the picture; None is drawn from the camera's profile.
 
     Attributes:
-        model: name of a colour profile in `retinaforge.phantoms.camera`; None draws one.
+        model: name of a profile in `retinaforge.phantoms.cameras.PROFILES`; None draws one.
         fov_deg: field of view, 30-60 degrees; 45 is the usual one.
-        aperture: circle, circle with cut-off top and bottom, or circle with a notch.
+        aperture: circle, circle cut off at top and bottom or on all sides, or no border at all
+            ("full": the picture lies within the circle; at most 40 degrees).
+        cut: where the field is cut off, in radii from the middle.
+        tab: shape of the mark that stands out at the rim of some cameras' fields.
         aim: what the photographer centred.
+        exposure: brightness over the camera's usual one.
         vignette: darkening at the border of the field, 0-1.
-        uneven: brightness difference across the field, 0-1.
+        uneven: brightness difference between middle and border along the darkest direction, 0-1.
+        crescent: shadow of a pupil missed (below 0) or glare from its edge (above 0), -1 to 1.
+        rim_haze: bright haze along one side of the rim, 0-1.
+        lashes: shadow of eyelashes, 0-1.
         defocus_um: standard deviation of the optics' blur on the retina, micrometres.
         motion_um: length of motion blur on the retina, micrometres.
-        haze: veil of scattered light, as from a cataract, 0-1.
+        motion_deg: its direction, degrees from the horizontal, y down.
+        haze: veil of scattered light, as from a cataract, 0-1; contrast falls by this share.
         dust: specks on the lens.
-        noise: standard deviation of the sensor's noise, grey levels.
+        spots: pale reflections of the lens.
+        sharpen: strength of the camera's sharpening; halos appear above 1.
+        noise: standard deviation of the sensor's noise at medium grey, grey levels.
         jpeg_quality: 1-100; 0 leaves the picture uncompressed.
     """
 
     model: str | None = None
-    fov_deg: float = 45.0
+    fov_deg: float | None = None
     aperture: Aperture | None = None
+    cut: float | None = None
+    tab: Tab | None = None
     aim: Aim | None = None
+    exposure: float | None = None
     vignette: float | None = None
     uneven: float | None = None
+    crescent: float | None = None
+    rim_haze: float | None = None
+    lashes: float | None = None
     defocus_um: float | None = None
     motion_um: float | None = None
+    motion_deg: float | None = None
     haze: float | None = None
     dust: int | None = None
+    spots: int | None = None
+    sharpen: float | None = None
     noise: float | None = None
     jpeg_quality: int | None = None
 

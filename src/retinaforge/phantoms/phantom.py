@@ -20,7 +20,7 @@ from retinaforge.phantoms.fundus import Fundus, LesionKind
 from retinaforge.phantoms.ground import cup_mask, disc_mask, paint_disc, paint_ground
 from retinaforge.phantoms.growth import grow_trees
 from retinaforge.phantoms.layout import lay_out
-from retinaforge.phantoms.lesions import lesion_masks, paint_over, paint_under, place_lesions
+from retinaforge.phantoms.lesions import bead, lesion_masks, paint_over, paint_under, place_lesions
 from retinaforge.phantoms.look import Look, draw_look
 from retinaforge.phantoms.params import SMALLEST_SIZE_PX, CameraParams, PhantomParams
 from retinaforge.phantoms.vessel_paint import paint_vessels, rasterise
@@ -123,12 +123,14 @@ def draw_fundus(
     """Draw one eye's fundus as it is `years` after its first visit; no camera is involved."""
     layout = lay_out(params.anatomy, params.vessels, params.disease, rng=rng_for(seed, "layout"))
     vessels = grow_trees(layout, params.vessels, rng=rng_for(seed, "vessels"))
+    lesions = place_lesions(layout, vessels, params.disease, seed=seed, years=years)
+    vessels = bead(vessels, lesions)
     return Fundus(
         eye=eye or ("OD", "OS")[int(rng_for(seed, "eye").integers(2))],
         layout=layout,
         vessels=vessels,
         crossings=find_crossings(vessels, rng=rng_for(seed, "crossings")),
-        lesions=place_lesions(layout, vessels, params.disease, seed=seed, years=years),
+        lesions=lesions,
         seed=seed,
         person=seed if person is None else person,
     )
