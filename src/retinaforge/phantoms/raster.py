@@ -23,7 +23,13 @@ SMALLEST_RADIUS_PX = 0.5
 STRAIGHT_PX = 0.01
 """A point of a centreline is left out where the line without it passes as near as this."""
 
+HALF_DIAGONAL_PX = 0.7072
+"""No wall further than this from a pixel's centre cuts the pixel."""
+
+ROUND = np.float32(1 / 24)
+
 PATCH_PIXELS = 60_000
+"""Pixels worked on at a time, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -92,26 +98,41 @@ def render_vessels(
     margin = max(margin_px, 1.0)
     pieces = _shorten(_cut(tuple(branches)), size_px, margin)
     index, winner = _deepest(pieces, size_px, margin)
+    parts = [
+        _place(index[first : first + PATCH_PIXELS], winner[first : first + PATCH_PIXELS], pieces,
+               size_px=size_px, margin=margin)
+        for first in range(0, max(len(index), 1), PATCH_PIXELS)
+    ]  # fmt: skip
+    return VesselLayer(size_px, *(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _place(
+    index: np.ndarray, winner: np.ndarray, pieces: Pieces, *, size_px: int, margin: float
+) -> tuple[np.ndarray, ...]:
+    """Return index, distance, radius, branch and coverage of the pixels within the margin."""
     own = pieces[winner]
-    x, y = (index % size_px - own.starts[:, 0], index // size_px - own.starts[:, 1])
-    share = _along(x, y, own)
-    x, y = x - share * own.vectors[:, 0], y - share * own.vectors[:, 1]
-    distance, radius = np.hypot(x, y), own.radii + share * own.growths
+    x = (index % size_px - own.starts[:, 0]).astype(np.float32)
+    y = (index // size_px - own.starts[:, 1]).astype(np.float32)
+    vx, vy = own.vectors.T.astype(np.float32)
+    square = np.maximum(vx**2 + vy**2, np.float32(1e-12))
+    whole = (x * vx + y * vy) / square
+    share = np.clip(whole, 0, 1)
+    x, y = x - share * vx, y - share * vy
+    distance = np.sqrt(x**2 + y**2)
+    radius = (own.radii + share * own.growths).astype(np.float32)
     # On the axis itself the way across is the piece's own normal.
-    on_axis = distance < 1e-9
-    length = np.maximum(np.hypot(*own.vectors.T), 1e-12)
-    across_x = np.where(on_axis, -own.vectors[:, 1] / length, x / np.maximum(distance, 1e-12))
-    across_y = np.where(on_axis, own.vectors[:, 0] / length, y / np.maximum(distance, 1e-12))
-    coverage = strip_share(distance, radius, across_x, across_y)
+    x, y = (np.where(distance < 1e-5, *pair) for pair in ((-vy, x), (vx, y)))
+    # A round end bends away from its tangent, within a pixel by 1 / (24 r) on average.
+    beyond = np.abs(whole - share) * np.sqrt(square)
+    flat = radius - np.minimum(2 * beyond, 1) * ROUND / np.maximum(radius, 1)
+    coverage = np.where(radius > distance, np.float32(1), np.float32(0))
+    cut = (np.abs(radius - distance) < HALF_DIAGONAL_PX) | (radius + distance < HALF_DIAGONAL_PX)
+    wall = np.flatnonzero(cut)
+    x, y = x[wall], y[wall]
+    norm = np.maximum(np.sqrt(x**2 + y**2), np.float32(1e-12))
+    coverage[wall] = strip_share(distance[wall], flat[wall], x / norm, y / norm)
     near = distance <= np.maximum(radius, SMALLEST_RADIUS_PX) + margin
-    return VesselLayer(
-        size_px,
-        index[near],
-        distance[near].astype(np.float32),
-        radius[near].astype(np.float32),
-        own.branches[near],
-        coverage[near].astype(np.float32),
-    )
+    return index[near], distance[near], radius[near], own.branches[near], coverage[near]
 
 
 def _cut(branches: tuple[Branch, ...]) -> Pieces:
@@ -226,9 +247,3 @@ def _patches(
     share += radius
     np.maximum(share, np.float32(SMALLEST_RADIUS_PX), out=share)
     return index, (share - np.sqrt(x**2 + y**2)).ravel()
-
-
-def _along(x: np.ndarray, y: np.ndarray, own: Pieces) -> np.ndarray:
-    """Return how far along its piece each pixel lies, 0-1."""
-    square = np.maximum((own.vectors**2).sum(axis=1), 1e-12)
-    return np.clip((x * own.vectors[:, 0] + y * own.vectors[:, 1]) / square, 0, 1)
