@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from retinaforge.phantoms.fundus import LESION_KINDS, Fundus, Lesion, Point
+from retinaforge.phantoms.grading import labels_of, lesions_in
 from retinaforge.phantoms.lesion_sites import quadrant
-from retinaforge.phantoms.params import DiseaseParams
 from retinaforge.phantoms.people import Sitting
 from retinaforge.phantoms.phantom import FOVEA_RADIUS_UM, MACULA_RADIUS_UM, Phantom
 
@@ -47,7 +47,8 @@ def facts_of(phantom: Phantom, sitting: Sitting | None = None) -> dict[str, Any]
         "macula": macula_facts(phantom),
         "vessels": vessel_facts(fundus),
         "lesions": lesion_facts(phantom),
-        "labels": label_facts(phantom, sitting),
+        "labels": label_facts(phantom),
+        "labels_of_eye": asdict(labels_of(fundus.layout, fundus.lesions)),
         "biomarkers": {},
         "parameters": asdict(sitting.params) if sitting else {},
         "camera": asdict(phantom.shot.params),
@@ -140,10 +141,10 @@ def lesion_facts(phantom: Phantom) -> dict[str, Any]:
     }
 
 
-def label_facts(phantom: Phantom, sitting: Sitting | None) -> dict[str, Any]:
-    """Return the labels."""
-    disease = sitting.params.disease if sitting else DiseaseParams()
-    return {"dr_grade": disease.diabetic_grade, "glaucoma": disease.glaucoma, "amd": disease.amd}
+def label_facts(phantom: Phantom) -> dict[str, Any]:
+    """Return the labels of what the picture shows, see `grading`."""
+    fundus = phantom.fundus
+    return asdict(labels_of(fundus.layout, lesions_in(phantom.frame, fundus.lesions)))
 
 
 def _of_kind(phantom: Phantom, lesions: list[Lesion]) -> dict[str, Any]:

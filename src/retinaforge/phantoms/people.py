@@ -211,7 +211,7 @@ def _with_cup(params: PhantomParams, z: float) -> PhantomParams:
 def _with_camera(params: PhantomParams, person_seed: int) -> PhantomParams:
     """Let one camera see all of a person, where the recipe names none."""
     names = camera_names()
-    if params.camera.model is not None or not names:
+    if params.camera.model is not None:
         return params
     model = names[int(rng_for(person_seed, "camera").integers(len(names)))]
     return replace(params, camera=replace(params.camera, model=model))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from retinaforge.core import Refusal
+from retinaforge.phantoms.cameras import PROFILES
 from retinaforge.phantoms.params import (
     RANGES,
     AnatomyParams,
@@ -176,8 +177,8 @@ def words_of(spread: Spread) -> tuple[Any, ...]:
     return getattr(spread, "choices", None) or (spread.value,)  # type: ignore[union-attr]
 
 
-def allowed_words(cls: type, key: str) -> tuple[Any, ...] | None:
-    """Return the words that a field takes; None where any word will do."""
+def allowed_words(cls: type, key: str) -> tuple[Any, ...]:
+    """Return the words or switches that a field takes."""
     hint = get_type_hints(cls)[key]
     inner = [one for one in get_args(hint) if one is not type(None)] or [hint]
     if inner[0] is bool or hint is bool:
@@ -187,16 +188,14 @@ def allowed_words(cls: type, key: str) -> tuple[Any, ...] | None:
     return tuple(words) or camera_names()
 
 
-def camera_names() -> tuple[str, ...] | None:
+def camera_names() -> tuple[str, ...]:
     """Return the names of the cameras that there are."""
-    from retinaforge.phantoms import camera
-
-    return tuple(getattr(camera, "PROFILES", ())) or None
+    return tuple(PROFILES)
 
 
 def _require_word(value: Any, group: str, cls: type, key: str) -> None:
     words = allowed_words(cls, key)
-    if words is not None and value not in words:
+    if value not in words:
         shown = ", ".join(str(word).lower() if word in (True, False) else word for word in words)
         raise Refusal(f"{group}.{key} as one of {shown}", f"{value!r}", _nearest(value, words))
 
