@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from retinaforge.core import Fov, Photograph, Record, Refusal, rng_for
+from retinaforge.tasks import segmenter_run
 from retinaforge.tasks.segmenter import (
     SegmenterConfig,
     learning_rate_at,
@@ -17,6 +18,7 @@ from retinaforge.tasks.segmenter import (
     train_segmenter,
 )
 from retinaforge.tasks.segmenter_data import learnable_records, part_validation
+from retinaforge.tasks.segmenter_phantoms import phantom_population
 from retinaforge.tasks.segmenter_run import THRESHOLDS, dice_by_threshold, train_vessel_segmenter
 from retinaforge.tasks.segmenter_samples import Annotated, Crops, annotate, disguise, draw_crops
 
@@ -194,3 +196,31 @@ def test_the_run_writes_weights_that_the_judge_loads_and_a_card(tmp_path: Path) 
     assert judge.threshold == card["threshold"]
     photo, fov, _ = striped_eye()
     assert judge.probability(photo, fov).shape == photo.size_px
+
+
+def test_phantoms_alone_are_learnt_from_without_any_photograph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmenter_run, "HELD_OUT", 2)
+    card = train_vessel_segmenter(
+        None, tmp_path, phantoms=1, config=replace(SMALL, steps=1, views_px=(360.0,))
+    )
+    assert card["training_data"] == ["1 phantoms"]
+    assert card["learnt_from"] == []
+    assert card["threshold_chosen_on"] == ["2 further phantoms"]
+    assert card["licence"].endswith("trained on phantoms only")
+    assert (tmp_path / "vessels.safetensors").exists()
+
+
+def test_learning_from_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="photographs or phantoms to learn from; got neither"):
+        train_vessel_segmenter(None, tmp_path)
+
+
+def test_the_population_is_wide_and_each_phantom_its_own() -> None:
+    drawn = list(phantom_population(6, seed=3, size_px=64))
+    again = list(phantom_population(2, seed=3, first=2, size_px=64))
+    assert len({p.shot.params.fov_deg for p in drawn}) >= 2
+    assert len({round(p.fundus.layout.disc_um[0]) for p in drawn}) == 6
+    for one, other in zip(drawn[2:4], again, strict=True):
+        assert np.array_equal(one.photograph.pixels, other.photograph.pixels)

@@ -1,9 +1,9 @@
-"""From a data folder to weights that can ship: learn, choose the threshold, write the card."""
+"""From photographs, phantoms or both to weights: learn, choose the threshold, write the card."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Record, artefacts, seed_for
+from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
 from retinaforge.images import find_fov, read_mask, read_photograph
 from retinaforge.nets.unet import VesselNet
-from retinaforge.phantoms import draw_phantom
 from retinaforge.tasks.segmenter import SegmenterConfig, train_segmenter
 from retinaforge.tasks.segmenter_data import (
     LICENCE,
@@ -22,23 +21,18 @@ from retinaforge.tasks.segmenter_data import (
     load_annotated,
     part_validation,
 )
-from retinaforge.tasks.segmenter_samples import Annotated, annotate
+from retinaforge.tasks.segmenter_phantoms import annotated_phantoms, phantom_population
 from retinaforge.vessels.network import network_probability, save_network
 
 THRESHOLDS = tuple(round(0.20 + 0.02 * i, 2) for i in range(31))
 PLATEAU = 0.001
-PHANTOM_PX = 768
+HELD_OUT = 12
+"""Phantoms that the threshold is chosen on where there are no photographs."""
+Mask = Bool[np.ndarray, "height width"]
+Seen = tuple[Photograph, Fov, Mask]
 
 
-def annotated_phantoms(count: int, *, seed: int) -> list[Annotated]:
-    """Draw phantoms to learn from; as a group of their own they are as likely as a data set."""
-    drawn = (draw_phantom(seed_for(seed, "phantom", i), size_px=PHANTOM_PX) for i in range(count))
-    return [annotate(p.photograph, p.fov, p.vessel, group="phantoms") for p in drawn]
-
-
-def dice_by_threshold(
-    probability: Float[np.ndarray, "height width"], vessels: Bool[np.ndarray, "height width"]
-) -> list[float]:
+def dice_by_threshold(probability: Float[np.ndarray, "height width"], vessels: Mask) -> list[float]:
     """Return 2 |P ∩ V| / (|P| + |V|) for each of `THRESHOLDS`."""
     on_vessels, total = probability[vessels], int(vessels.sum())
     return [
@@ -47,8 +41,22 @@ def dice_by_threshold(
     ]
 
 
+def photographs_seen(records: Iterable[Record]) -> Iterator[Seen]:
+    """Read photographs with field of view and vessel mask, one at a time."""
+    for record in records:
+        photo = read_photograph(record.path)
+        fov = find_fov(photo)
+        yield photo, fov, read_mask(record.masks["vessel"], size_px=photo.size_px) & fov.mask
+
+
+def phantoms_seen(*, seed: int, first: int) -> Iterator[Seen]:
+    """Draw the phantoms that come after those that were learnt from."""
+    for phantom in phantom_population(HELD_OUT, seed=seed, first=first):
+        yield phantom.photograph, phantom.fov, phantom.vessel & phantom.fov.mask
+
+
 def choose_threshold(
-    model: VesselNet, records: Sequence[Record], *, views_px: Sequence[float]
+    model: VesselNet, seen: Iterable[Seen], *, views_px: Sequence[float]
 ) -> tuple[float, float]:
     """Return the lowest threshold within `PLATEAU` of the best mean Dice, and its Dice.
 
@@ -56,16 +64,13 @@ def choose_threshold(
 
     Args:
         model: in evaluation mode.
-        records: photographs with vessel masks, of validation patients.
+        seen: photographs with field of view and vessels, of validation patients.
         views_px: as the judge will look at photographs.
     """
-    table = []
-    for record in records:
-        photo = read_photograph(record.path)
-        fov = find_fov(photo)
-        vessels = read_mask(record.masks["vessel"], size_px=photo.size_px) & fov.mask
-        probability = network_probability(model, photo, fov, views_px=views_px)
-        table.append(dice_by_threshold(probability, vessels))
+    table = [
+        dice_by_threshold(network_probability(model, photo, fov, views_px=views_px), vessels)
+        for photo, fov, vessels in seen
+    ]
     mean = np.mean(table, axis=0)
     lowest = int(np.flatnonzero(mean >= mean.max() - PLATEAU)[0])
     return THRESHOLDS[lowest], float(mean[lowest])
@@ -76,51 +81,60 @@ def _meta(
 ) -> dict[str, Any]:
     counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
     drawn = [f"{phantoms} phantoms"] if phantoms else []
+    learnt = f"trained on data under {LICENCE}, authors named in the model card"
     return {
         "threshold": threshold,
         "views_px": config.views_px,
         "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
-        "licence": f"Apache-2.0; trained on data under {LICENCE}, authors named in the model card",
+        "licence": f"Apache-2.0; {learnt if records else 'trained on phantoms only'}",
         "config": asdict(config),
         "commit": artefacts.git_commit(Path(__file__).parent),
     }
 
 
 def train_vessel_segmenter(
-    data: Path,
+    data: Path | None,
     out: Path,
     *,
     phantoms: int = 0,
     config: SegmenterConfig | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Train on the open training rows of `data` and write vessels.safetensors and card.json.
+    """Train on photographs, phantoms or both; write vessels.safetensors and card.json.
 
     Args:
-        data: folder of data sets with splits.csv.
+        data: folder of data sets with splits.csv, of which the open training rows are learnt
+            from; None learns from phantoms only and chooses the threshold on phantoms held out.
         out: run folder; the same call resumes there.
-        phantoms: how many phantoms join the training photographs.
+        phantoms: how many phantoms are learnt from; about 20 MB of memory each.
         config: the recipe.
         on_step: called with (steps done, loss).
 
     Returns:
-        What card.json says: data, threshold, Dice on the validation patients, SHA-256.
+        What card.json says: data, threshold, Dice on what was held out, SHA-256.
 
     Raises:
-        Refusal: expected training rows with a vessel mask and licence CC BY 4.0.
+        Refusal: expected training rows with a vessel mask and licence CC BY 4.0; or neither
+            photographs nor phantoms.
     """
     config = config or SegmenterConfig()
-    learn, validate = part_validation(learnable_records(data))
+    if data is None and phantoms < 1:
+        raise Refusal(
+            "photographs or phantoms to learn from", "neither", "name --data or --phantoms N"
+        )
+    learn, validate = part_validation(learnable_records(data)) if data is not None else ([], [])
     photographs = [load_annotated(record) for record in learn]
     photographs += annotated_phantoms(phantoms, seed=config.seed)
     model = train_segmenter(photographs, config, out, on_step=on_step)
-    threshold, dice = choose_threshold(model, validate or learn, views_px=config.views_px)
+    judged = validate or learn
+    seen = photographs_seen(judged) if judged else phantoms_seen(seed=config.seed, first=phantoms)
+    threshold, dice = choose_threshold(model, seen, views_px=config.views_px)
     meta = _meta(learn, phantoms, config, threshold)
     path = save_network(model, out / "vessels.safetensors", meta=meta)
     card = {
         **meta,
         "learnt_from": [record.name for record in learn],
-        "threshold_chosen_on": [record.name for record in validate or learn],
+        "threshold_chosen_on": [r.name for r in judged] or [f"{HELD_OUT} further phantoms"],
         "validation_dice": dice,
         "sha256": artefacts.sha256_of(path),
     }
