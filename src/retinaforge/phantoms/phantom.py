@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from retinaforge.core import Branch, Eye, Fov, Photograph, Refusal, VesselTree, rng_for
-from retinaforge.phantoms.camera import Shot, aperture_mask, expose, set_up
+from retinaforge.phantoms.camera import Shot, aperture_mask, expose, fov_of, set_up
 from retinaforge.phantoms.coverage import union_share
 from retinaforge.phantoms.crossings import find_crossings
 from retinaforge.phantoms.frame import Frame, frame_of
@@ -156,7 +156,7 @@ def photograph_fundus(
     _refuse(fundus.seed, size_px)
     settled = set_up(camera, fundus.layout, rng=rng_for(fundus.seed, "camera", shot))
     look = draw_look(params.anatomy, rng=rng_for(fundus.person, "look"))
-    frame = frame_of(size_px=size_px, centre_um=settled.centre_um, fov_deg=settled.params.fov_deg)
+    frame = frame_of(size_px=size_px, centre_um=settled.centre_um, fov_deg=settled.fov_deg)
     right = _render(fundus, look, settled, frame, shot_number=shot)
     return right if fundus.eye == "OD" else mirror(right)
 
@@ -212,7 +212,7 @@ def _refuse(seed: int, size_px: int) -> None:
 def _render(fundus: Fundus, look: Look, shot: Shot, frame: Frame, *, shot_number: int) -> Phantom:
     layout = fundus.layout
     tree = tree_in(frame, fundus)
-    layers = rasterise(fundus, tree, frame, blur_um=look.blur_um)
+    layers = rasterise(tree, frame)
     scene = paint_ground(frame, fundus, look)
     scene = paint_disc(scene, frame, fundus, look)
     scene = paint_under(scene, frame, fundus.lesions)
@@ -231,12 +231,7 @@ def _render(fundus: Fundus, look: Look, shot: Shot, frame: Frame, *, shot_number
             eye="OD",
             synthetic=True,
         ),
-        fov=Fov(
-            inside,
-            (frame.middle_px, frame.middle_px),
-            frame.fov_radius_px,
-            "cut circle" if shot.params.aperture == "cut" else "circle",
-        ),
+        fov=fov_of(frame, shot),
         vessel=artery | vein,
         artery=artery,
         vein=vein,
