@@ -38,7 +38,8 @@ def test_the_normals_sign_changes_nothing_and_the_two_sides_add_up():
     here = half_plane_share(depth, nx, ny)
     assert np.allclose(here, half_plane_share(depth, -nx, -ny))
     assert np.allclose(here + half_plane_share(-depth, nx, ny), 1)
-    assert here.min() >= 0 and here.max() <= 1
+    assert here.min() >= 0
+    assert here.max() <= 1
 
 
 def test_union_of_shares():

@@ -155,7 +155,8 @@ def test_what_lies_outside_of_the_picture_changes_nothing():
 def test_no_vessel_is_an_empty_picture():
     layer = render_vessels([], size_px=64)
     assert layer.coverage.shape == (64, 64)
-    assert not layer.mask.any() and layer.coverage.sum() == 0
+    assert not layer.mask.any()
+    assert layer.coverage.sum() == 0
 
 
 def test_the_margin_reaches_as_far_as_asked():

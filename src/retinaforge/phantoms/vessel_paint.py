@@ -2,7 +2,8 @@
 
 Beer-Lambert: light = ground * exp(-D p(d) + S q(d)), d the distance from the axis, p the column's
 profile (half an ellipse) and q the reflex's (a bar), both blurred by the wall and the optics.
-D grows with the calibre w as a column's would if light scattered round it, D = D8 (1 - exp(-w/w0)).
+D grows with the calibre w, D = D8 (1 - exp(-(w / w0)^1.5)): light scattered round a column keeps
+a wide one from growing darker.
 
 The depths are fitted so that phantoms, measured as photographs are, show the contrasts of arteries
 and veins by width and channel of DRIVE, HRF and LES-AV.
@@ -19,22 +20,28 @@ from scipy.special import erf
 
 from retinaforge.core import VesselTree, rng_for
 from retinaforge.phantoms.frame import Frame
-from retinaforge.phantoms.fundus import Fundus, Layout
+from retinaforge.phantoms.fundus import Fundus, Layout, Point
 from retinaforge.phantoms.look import Look
 from retinaforge.phantoms.raster import VesselLayer, render_vessels
 
 KINDS = ("artery", "vein")
 
-GREEN_DEPTH = {"artery": 0.30, "vein": 0.56}
+GREEN_DEPTH = {"artery": 0.54, "vein": 0.74}
 """Optical depth in green of a vessel so wide that more width makes it no darker."""
 
-SCALE_UM = {"artery": 38.0, "vein": 60.0}
+SCALE_UM = {"artery": 40.0, "vein": 60.0}
 """Calibre at which it has 1 - 1/e of that depth."""
+
+STEEPNESS = 1.5
+"""Above 1 as thin vessels are fainter than light's scatter alone would make them."""
 
 # Red over green and blue over green depth, in the photographs of least and of most red depth (HRF
 # and LES-AV); every photograph lies between.
 LEAST = {"artery": (0.09, 0.12), "vein": (0.17, 0.22)}
 MOST = {"artery": (0.42, 0.60), "vein": (0.64, 0.66)}
+
+FLATNESS = 0.65
+"""Weight of the wide bar in a column's profile; half an ellipse has 0.5."""
 
 REFLEX_WIDTH = 0.3
 """Width of the light reflex over the calibre: a quarter to a third."""
@@ -45,6 +52,9 @@ WALL = 1.2
 HIDDEN = 0.75
 """Share of the lower column that the upper one hides; the rest shines through."""
 
+WALL_BLUR_UM = 5.0
+"""Standard deviation of a wall's softness; the optics' blur is the camera's."""
+
 PIXEL_BLUR = 0.42
 """Standard deviation of the pixel's own blur, in pixels; that of a box of 1 px is 0.29."""
 
@@ -54,11 +64,13 @@ class Blood:
     """How one person's vessels look, apart from their contrast.
 
     Attributes:
+        contrast: of all vessels, 1 is ordinary.
         red: 0 where red light passes as in HRF, 1 as in LES-AV.
         reflex: share of the column's depth that the reflex gives back, by kind.
         spread: variation of the depth from vessel to vessel, one standard deviation of its log.
     """
 
+    contrast: float
     red: float
     reflex: dict[str, float]
     spread: float
@@ -66,15 +78,14 @@ class Blood:
 
 def draw_blood(*, rng: np.random.Generator) -> Blood:
     """Draw the blood of one person."""
-    red, artery, vein = rng.beta(1.2, 1.0), rng.uniform(0.4, 0.9), rng.uniform(0.05, 0.35)
-    return Blood(float(red), {"artery": float(artery), "vein": float(vein)}, 0.16)
+    contrast = float(np.exp(np.clip(rng.normal(0, 0.25), -0.5, 0.5)))
+    red, artery, vein = rng.beta(1.2, 1.0), rng.uniform(0.45, 1.0), rng.uniform(0.05, 0.35)
+    return Blood(contrast, float(red), {"artery": float(artery), "vein": float(vein)}, 0.2)
 
 
-def rasterise(
-    fundus: Fundus, tree: VesselTree, frame: Frame, *, blur_um: float
-) -> dict[str, VesselLayer]:
-    """Return {"artery": layer, "vein": layer}, wide enough for walls blurred by `blur_um`."""
-    margin = 2.5 * _blur_px(frame, blur_um)
+def rasterise(tree: VesselTree, frame: Frame) -> dict[str, VesselLayer]:
+    """Return {"artery": layer, "vein": layer}, wide enough for the walls' blur."""
+    margin = 2.5 * _blur_px(frame)
     return {
         kind: render_vessels(tree.of_kind(kind), size_px=frame.size_px, margin_px=margin)
         for kind in KINDS
@@ -91,11 +102,10 @@ def paint_vessels(
     logs, covers = {}, {}
     for kind in KINDS:
         layer = layers[kind]
-        strength = look.vessel * _individual(fundus, kind, blood)[layer.branch]
-        strength = strength * _in_cup(frame, fundus.layout, layer.index)
-        logs[kind] = _log_light(kind, layer, frame, blood, look.blur_um) * strength[:, None]
-        blur = np.float32(_blur_px(frame, look.blur_um))
-        covers[kind] = bar_profile(layer.distance_px, WALL * layer.radius_px, blur)
+        strength = look.vessel * blood.contrast * _individual(fundus, kind, blood)[layer.branch]
+        shown = strength[:, None] * _on_disc(frame, fundus.layout, layer.index)
+        logs[kind] = shown * _log_light(kind, layer, frame, blood)
+        covers[kind] = bar_profile(layer.distance_px, WALL * layer.radius_px, _blur_px(frame))
     _overlay(logs, covers, layers, frame, fundus)
     for kind in KINDS:
         out[layers[kind].index] *= np.exp(logs[kind])
@@ -113,25 +123,27 @@ def bar_profile(
 def column_profile(
     distance: Float[np.ndarray, "n"], radius: Float[np.ndarray, "n"], blur_px: float
 ) -> Float[np.ndarray, "n"]:
-    """Return the profile of a round column, sqrt(1 - (d/r)²), after Gaussian blur.
+    """Return the profile of a round column after Gaussian blur, 1 on its axis.
 
-    Half an ellipse is a stack of bars of half width sqrt(1 - h²), h from 0 to 1; two bars, at the
-    Gauss-Legendre nodes h = 1/2 ± 1/√12, stand for the stack.
+    Half an ellipse sqrt(1 - (d/r)²) is a stack of bars of half width r sqrt(1 - h²), h from 0 to 1;
+    two bars, at the Gauss-Legendre nodes h = 1/2 ± 1/√12, stand for the stack. The wide one weighs
+    more: a thick column is hardly darker for being thicker, so its profile is flat.
     """
-    wide, slim = 0.977, 0.615
-    return (
-        bar_profile(distance, np.float32(wide) * radius, blur_px)
-        + bar_profile(distance, np.float32(slim) * radius, blur_px)
-    ) / 2
+    wide, slim = np.float32(0.977) * radius, np.float32(0.615) * radius
+    share = np.float32(FLATNESS)
+    return share * bar_profile(distance, wide, blur_px) + (1 - share) * bar_profile(
+        distance, slim, blur_px
+    )
 
 
 def _log_light(
-    kind: str, layer: VesselLayer, frame: Frame, blood: Blood, blur_um: float
+    kind: str, layer: VesselLayer, frame: Frame, blood: Blood
 ) -> Float[np.ndarray, "n 3"]:
     """Return ln(light with / without the vessel) of the pixels near one kind of vessel."""
-    blur = np.float32(_blur_px(frame, blur_um))
+    blur = _blur_px(frame)
     distance, radius = layer.distance_px, layer.radius_px
-    wide = 1 - np.exp(-2 * radius * np.float32(frame.px_um / SCALE_UM[kind]))
+    calibre = 2 * radius * np.float32(frame.px_um / SCALE_UM[kind])
+    wide = 1 - np.exp(-(calibre ** np.float32(STEEPNESS)))
     column = wide * column_profile(distance, radius, blur)
     reflex = wide * bar_profile(distance, np.float32(REFLEX_WIDTH) * radius, blur)
     reflex *= np.float32(blood.reflex[kind])
@@ -176,13 +188,23 @@ def _individual(fundus: Fundus, kind: str, blood: Blood) -> Float[np.ndarray, "n
     return np.exp(logs[[vessel.kind == kind for vessel in fundus.vessels]])
 
 
-def _in_cup(frame: Frame, layout: Layout, index: np.ndarray) -> Float[np.ndarray, "n"]:
-    """Return how much of a vessel shows: less in the cup, where trunks come from the depth."""
+def _on_disc(frame: Frame, layout: Layout, index: np.ndarray) -> Float[np.ndarray, "n 3"]:
+    """Return how much of a vessel shows in R, G, B.
+
+    Less in the cup, where trunks come from the depth; less in red on all of the disc, as no red
+    light from the choroid is missing there.
+    """
     x, y = frame.x_um[0, index % frame.size_px], frame.y_um[index // frame.size_px, 0]
-    across, down = np.array(layout.cup_axes_um) + 1.0
-    away = ((x - layout.cup_um[0]) / across) ** 2 + ((y - layout.cup_um[1]) / down) ** 2
-    return 1 - np.float32(0.55) * np.exp(-2 * away.astype(np.float32))
+    cup = _elliptic_radius(x, y, layout.cup_um, np.array(layout.cup_axes_um) + 1.0)
+    disc = _elliptic_radius(x, y, layout.disc_um, np.array(layout.disc_axes_um))
+    shown = 1 - np.float32(0.5) * np.exp(-2 * cup**2)
+    red = 1 - np.float32(0.55) / (1 + np.exp(np.clip((disc - 1) / 0.06, -30, 30)))
+    return np.stack([red * shown, shown, shown], axis=1)
 
 
-def _blur_px(frame: Frame, blur_um: float) -> float:
-    return float(np.hypot(blur_um / frame.px_um, PIXEL_BLUR))
+def _elliptic_radius(x: np.ndarray, y: np.ndarray, centre: Point, axes: np.ndarray) -> np.ndarray:
+    return np.hypot((x - centre[0]) / axes[0], (y - centre[1]) / axes[1]).astype(np.float32)
+
+
+def _blur_px(frame: Frame) -> float:
+    return float(np.hypot(WALL_BLUR_UM / frame.px_um, PIXEL_BLUR))
