@@ -152,7 +152,7 @@ def _haemorrhage(
     place = case.fine.draw(at, rng=rng, core=core and stage == 2)
     width = float(np.clip(rng.lognormal(math.log(135), 0.55), 62, 700))
     aspect = float(1 + min(1.4, rng.exponential(0.45)))
-    rough = 0.08 + 0.14 * min(1.0, width / 350)
+    rough = 0.05 + 0.12 * min(1.0, width / 350)
     shape = blob(width, rng=rng, rough=rough, aspect=aspect, angle_rad=rng.uniform(0, math.pi))
     return [_lesion("haemorrhage_dot", place, shape, onset=onset, rng=rng)]
 

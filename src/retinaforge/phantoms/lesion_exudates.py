@@ -61,14 +61,14 @@ def exudates(
 def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: float = 420.0):
     """Return one exudate; many small ones for one that has run together."""
     width = float(np.clip(rng.lognormal(math.log(54), 0.62), 20, most_um))
-    outline = blob(width, rng=rng, rough=0.10 + 0.16 * min(1.0, width / 150),
+    outline = blob(width, rng=rng, rough=0.08 + 0.14 * min(1.0, width / 150),
                    aspect=1 + min(1.6, rng.exponential(0.5)),
                    angle_rad=rng.uniform(0, math.pi))  # fmt: skip
     return Lesion(
         kind="hard_exudate",
         centre_um=centre,
         outline_um=outline + np.array(centre),
-        strength=float(np.clip(0.55 + width / 160, 0.5, 1.6) * rng.uniform(0.75, 1.25)),
+        strength=float(np.clip(0.6 + width / 200, 0.6, 1.35) * rng.uniform(0.9, 1.1)),
         seed=int(rng.integers(2**31)),
         onset_years=onset,
     )
@@ -76,7 +76,7 @@ def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: fl
 
 def _cluster(centre: Point, *, ring: bool, onset: float, rng: np.random.Generator) -> list[Lesion]:
     """Return a cloud of exudates, or an open ring as round a leaking microaneurysm."""
-    number = int(np.clip(rng.gamma(1.3, 22), 5, 110))
+    number = int(np.clip(rng.gamma(1.3, 30), 6, 140))
     reach = rng.uniform(450, 950) if ring else rng.uniform(200, 650)
     gap, open_rad = rng.uniform(0, 2 * math.pi), rng.uniform(0.6, 2.6)
     knots = rng.normal(0, 0.45 * reach, (max(2, number // 9), 2))
@@ -88,7 +88,7 @@ def _cluster(centre: Point, *, ring: bool, onset: float, rng: np.random.Generato
             dx, dy = away * math.cos(turn), 0.8 * away * math.sin(turn)
         else:
             # Exudates gather in knots within the cloud, not evenly.
-            dx, dy = knots[int(rng.integers(len(knots)))] + rng.normal(0, 0.16 * reach, 2)
+            dx, dy = knots[int(rng.integers(len(knots)))] + rng.normal(0, 0.2 * reach, 2)
         found.append(_fleck((centre[0] + float(dx), centre[1] + float(dy)), onset=onset, rng=rng))
     return found
 

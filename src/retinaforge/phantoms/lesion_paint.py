@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
+from scipy.ndimage import map_coordinates
 
 from retinaforge.core import rng_for
 from retinaforge.phantoms.frame import Frame
@@ -44,24 +45,24 @@ class Paint:
 
 
 UNDER: dict[LesionKind, Paint] = {
-    "geographic_atrophy": Paint((0.08, 0.42, 0.40), 0.06, 0.35, 0.45, 260.0),
-    "drusen": Paint((0.09, 0.30, 0.30), 0.45, 0.0, 0.2, 90.0),
-    "pigment_change": Paint((-0.30, -0.36, -0.20), 0.3, 0.0, 0.6, 90.0),
-    "laser_scar": Paint((0.10, 0.36, 0.42), 0.22, 0.3, 0.45, 130.0),
-    "microaneurysm": Paint((-0.10, -0.27, -0.20), 0.2),
-    "haemorrhage_dot": Paint((-0.17, -0.40, -0.28), 0.22, 0.3, 0.25, 120.0),
-    "hard_exudate": Paint((0.14, 0.46, 0.34), 0.08, 0.2, 0.15, 60.0),
+    "geographic_atrophy": Paint((0.10, 0.30, 0.22), 0.07, 0.3, 0.28, 170.0),
+    "drusen": Paint((0.08, 0.27, 0.22), 0.45, 0.0, 0.15, 90.0),
+    "pigment_change": Paint((-0.28, -0.34, -0.20), 0.3, 0.0, 0.5, 60.0),
+    "laser_scar": Paint((0.12, 0.36, 0.36), 0.3, 0.3, 0.3, 90.0),
+    "microaneurysm": Paint((-0.10, -0.26, -0.20), 0.2),
+    "haemorrhage_dot": Paint((-0.14, -0.34, -0.24), 0.32, 0.3, 0.2, 70.0),
+    "hard_exudate": Paint((0.14, 0.46, 0.30), 0.12, 0.2, 0.15, 40.0),
 }
 OVER: dict[LesionKind, Paint] = {
     "irma": Paint((-0.16, -0.34, -0.24)),
-    "cotton_wool_spot": Paint((0.12, 0.38, 0.42), 0.75, 0.75, 0.3, 140.0),
-    "haemorrhage_flame": Paint((-0.17, -0.42, -0.30), 0.25, 0.55, 0.3, 70.0),
+    "cotton_wool_spot": Paint((0.12, 0.42, 0.42), 0.6, 0.75, 0.14, 110.0),
+    "haemorrhage_flame": Paint((-0.14, -0.36, -0.26), 0.3, 0.4, 0.25, 50.0),
     "disc_haemorrhage": Paint((-0.16, -0.65, -0.60), 0.2, 0.6),
-    "neovascularisation": Paint((-0.14, -0.34, -0.24)),
-    "preretinal_haemorrhage": Paint((-0.42, -0.95, -0.80), 0.04, 0.97, 0.12, 500.0),
+    "neovascularisation": Paint((-0.12, -0.32, -0.24)),
+    "preretinal_haemorrhage": Paint((-0.42, -0.95, -0.80), 0.04, 0.97, 0.1, 300.0),
 }
-PIGMENT_IN_SCAR = Paint((-0.55, -0.75, -0.60), 0.5, 0.0, 0.4, 80.0)
-LAYERS, COARSEST = 5, 12
+PIGMENT_IN_SCAR = Paint((-0.45, -0.62, -0.5), 0.45, 0.0, 0.4, 50.0)
+MOST_LAYERS, COARSEST, TILE = 18, 12, 64
 
 
 def paint_under(scene: Colour, frame: Frame, lesions: tuple[Lesion, ...]) -> Colour:
@@ -126,14 +127,12 @@ def _apply(scene: Colour, cover: Plane, frame: Frame, paint: Paint, *, seed: int
 
 
 def _texture(x: np.ndarray, y: np.ndarray, blob_um: float, *, seed: int) -> np.ndarray:
-    """Return noise of variance about 1 at places on the retina: a sum of seven plane waves."""
-    rng = rng_for(seed, "texture")
-    total = np.zeros(len(x), dtype=np.float32)
-    for _ in range(7):
-        turn, phase = rng.uniform(0, 2 * math.pi, 2)
-        wave = 2 * math.pi / (blob_um * rng.uniform(1.2, 3.0))
-        total += np.cos(wave * (x * math.cos(turn) + y * math.sin(turn)) + phase).astype(np.float32)
-    return np.clip(total * np.float32(math.sqrt(2 / 7)), -1.6, 1.6)
+    """Return noise of variance about 1 at places on the retina: two octaves of a tiled lattice."""
+    lattice = rng_for(seed, "texture").standard_normal((TILE, TILE)).astype(np.float32)
+    u, v = x / np.float32(blob_um), y / np.float32(blob_um)
+    coarse = map_coordinates(lattice, [v, u], order=1, mode="grid-wrap")
+    fine = map_coordinates(lattice, [2.3 * u + 31, 9 - 2.3 * v], order=1, mode="grid-wrap")
+    return np.clip(1.1 * coarse + 0.8 * fine, -2, 2)
 
 
 def _without_detail(scene: Colour) -> Colour:
@@ -170,7 +169,8 @@ def _feathered(lesion: Lesion, frame: Frame, feather: float) -> tuple[Box, Plane
         return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), dtype=np.float32)
     fine = 8 if max(height, width) < 14 else 4 if max(height, width) < 90 else 2
     origin = np.array([box[1].start, box[0].start]) - 0.5
-    many = LAYERS if feather and max(height, width) > 5 else 1
+    # As many steps as the soft edge has pixels, or the steps would show as rings.
+    many = int(np.clip(feather * max(height, width), 1, MOST_LAYERS))
     scales = np.linspace(1 - feather, 1 + feather, many) if many > 1 else (1.0,)
     total = np.zeros((height, width), dtype=np.float32)
     for scale in scales:

@@ -49,14 +49,14 @@ def blob(
     Args:
         diameter_um: of the circle of the same area.
         rng: consumed in a fixed order.
-        rough: standard deviation of the second harmonic; the k-th has 2/k of it.
+        rough: standard deviation of the second harmonic; the k-th has (2/k)^1.3 of it.
         aspect: length over width.
         angle_rad: direction of the length.
     """
     corners = int(np.clip(diameter_um / 6, 14, 72))
     t = np.arange(corners) * (2 * math.pi / corners)
     k = np.arange(2, 8)
-    waves = rng.normal(0, rough, 6) * 2 / k
+    waves = rng.normal(0, rough, 6) * (2 / k) ** 1.3
     phase = rng.uniform(0, 2 * math.pi, 6)
     radius = np.maximum(1 + np.cos(np.outer(t, k) + phase) @ waves, 0.25)
     shape = np.stack([aspect * radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -72,8 +72,8 @@ def flame(
     belly = np.sqrt(np.clip(1 - (0.92 * across) ** 2, 0, 1))
 
     def end() -> np.ndarray:
-        brush = np.where(np.arange(2 * strands + 1) % 2 == 0, 0.72, 1.0)
-        return belly * brush * rng.uniform(0.7, 1.0, 2 * strands + 1)
+        brush = np.where(np.arange(2 * strands + 1) % 2 == 0, 0.55, 1.0)
+        return belly * brush * rng.uniform(0.5, 1.0, 2 * strands + 1)
 
     bend = rng.uniform(-0.12, 0.12) * length_um
     ahead, behind = end(), -end()[::-1]

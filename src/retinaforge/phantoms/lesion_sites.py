@@ -56,7 +56,7 @@ class Sites:
     """
 
     points_um: tuple[Float[np.ndarray, "_ 2"], ...]
-    shares: tuple[Float[np.ndarray, "_"], ...]
+    shares: tuple[Float[np.ndarray, "n"], ...]
     core: tuple[Float[np.ndarray, "_ 2"], ...]
 
     def draw(self, at: int, *, rng: np.random.Generator, core: bool = False) -> Point:
@@ -84,7 +84,8 @@ def sites_of(layout: Layout, vessels: tuple[Vessel, ...], *, largest_um: float) 
     # A coarse lattice stands in where a quadrant has no vessel that is small enough.
     lattice = np.stack(np.meshgrid(*[np.arange(-9000.0, 12000.0, 450.0)] * 2), axis=-1)
     points = np.concatenate([lattice.reshape(-1, 2), *(p for p, _ in found)])
-    weight = np.concatenate([np.full(lattice.size // 2, 0.05), *(np.full(len(p), w) for p, w in found)])  # fmt: skip
+    along = [np.full(len(p), share) for p, share in found]
+    weight = np.concatenate([np.full(lattice.size // 2, 0.05), *along])
     dd = disc_diameter_um(layout)
     from_fovea = np.hypot(*points.T)
     from_disc = np.hypot(*(points - np.array(layout.disc_um)).T)

@@ -39,14 +39,15 @@ def new_vessels(
 ) -> Lesion:
     """Return a frond of fine winding vessels that fan out from a place and bend back in loops."""
     paths: list[Path] = []
-    for _ in range(int(np.clip(reach_um / 45, 7, 22))):
+    for _ in range(int(np.clip(reach_um / 32, 9, 30))):
         stem = paths[int(rng.integers(len(paths)))] if paths and rng.uniform() < 0.65 else None
         start = centre if stem is None else stem[int(rng.integers(len(stem) // 4, len(stem)))]
         outward = math.atan2(start[1] - centre[1], start[0] - centre[0])
-        heading = outward + rng.normal(0, 0.9) if stem is not None else rng.uniform(-math.pi, math.pi)  # fmt: skip
+        spread = rng.uniform(-math.pi, math.pi) if stem is None else rng.normal(0, 0.9)
+        heading = outward + spread
         length = reach_um * rng.uniform(0.35, 0.9)
-        paths.append(wander((float(start[0]), float(start[1])), heading, length, curl=0.2, rng=rng))
-    radii = tuple(np.linspace(rng.uniform(11, 19), 6.0, len(p)) for p in paths)
+        paths.append(wander(tuple(start), heading, length, curl=0.13, rng=rng))
+    radii = tuple(np.linspace(rng.uniform(8, 14), 5.0, len(p)) for p in paths)
     return _of_vessels("neovascularisation", tuple(paths), radii, onset=onset, rng=rng)
 
 
