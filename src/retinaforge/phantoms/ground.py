@@ -1,121 +1,80 @@
-"""Paint the eye's ground: background, macula, nerve fibres and disc, before and under the vessels.
+"""Paint the eye's ground: pigment, choroid, nerve fibres and macula, before the disc.
 
-All in display values (0-255, gamma as cameras save them); x, y are micrometres on the retina.
+Display values of a neutral camera (0-255, gamma as cameras save them), as sums of logarithms:
+
+    ground = base exp(drift + mottle + choroid + fibres + macula) + reflexes
+
+Light that crosses the pigment epithelium shows in red as much as in green; what lies before it
+(fibres, macular pigment) shows in green and blue.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
-from scipy.ndimage import map_coordinates
+from jaxtyping import Float
 
-from retinaforge.core import rng_for
+from retinaforge.core import seed_for
+from retinaforge.phantoms.choroid import choroid_map
+from retinaforge.phantoms.fibres import fibre_map
 from retinaforge.phantoms.frame import Frame
 from retinaforge.phantoms.fundus import Fundus, Layout
-from retinaforge.phantoms.look import Look, smooth_noise
+from retinaforge.phantoms.look import Look
+from retinaforge.phantoms.macula import macula_log, reflexes
+from retinaforge.phantoms.texture import noise, sample
 
-Plane = Float[np.ndarray, "height width"]
-Mask = Bool[np.ndarray, "height width"]
 Colour = Float[np.ndarray, "height width 3"]
+Plane = Float[np.ndarray, "height width"]
+
+OCTAVES = ((2400.0, 0.035), (1000.0, 0.03), (420.0, 0.022), (180.0, 0.016), (80.0, 0.014),
+           (40.0, 0.014))  # fmt: skip
+"""Node distance (um) and log contrast of the mottle; set beside the band energies of photographs
+(SD of log green between blurs of 1-64 px at 512 px)."""
+
+
+def _rgb(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
 
 
 def paint_ground(frame: Frame, fundus: Fundus, look: Look) -> Colour:
-    """Return background, macula and nerve-fibre sheen."""
-    x, y, layout, size = frame.x_um, frame.y_um, fundus.layout, frame.size_px
-    rng = rng_for(fundus.seed, "ground")
-    octaves = ((3, 1.0), (7, 0.8), (17, 0.5), (41, 0.4), (97, 0.35))
-    mottle = sum(weight * smooth_noise(cells, size, rng=rng) for cells, weight in octaves)
-    shade = look.mottle * mottle + look.tigroid * _choroid(size, rng=rng) * 0.22
-    away = np.hypot(x, y)
-    macula = look.macula * (
-        0.55 * np.exp(-((away / 1300) ** 2)) + 0.75 * np.exp(-((away / 520) ** 2))
-    )
-    fibres = look.sheen * _fibres(x, y, layout, rng=rng)
-    warm = np.array([0.55, 1.0, 1.1], dtype=np.float32)
-    tone = (shade - macula)[..., None] * warm + fibres[..., None] * np.array([0.5, 1.0, 0.9])
-    drift = 0.1 * smooth_noise(2, size, rng=rng)[..., None] * np.array([0.2, 1.0, 1.0])
-    return (look.base * np.exp(tone + drift)).astype(np.float32)
+    """Return the retina without disc and vessels, RGB 0-255 (may exceed it in reflexes)."""
+    seed = fundus.seed
+    log = _drift(frame, look, seed=seed)
+    log += look.mottle * _mottle(frame, seed=seed)[..., None] * _rgb(0.75, 1.0, 1.05)
+    log += _choroid(frame, fundus, look)
+    sheen = look.fibres * sample(fibre_map(fundus.layout, seed=seed_for(seed, "fibres")), frame)
+    log += sheen[..., None] * _rgb(0.09, 0.22, 0.24)
+    log += look.glow * _glow(frame, fundus.layout)[..., None] * _rgb(0.1, 0.2, 0.22)
+    log += macula_log(frame, look, seed=seed_for(seed, "macula"))
+    ground = look.base.astype(np.float32) * np.exp(log)
+    shine = reflexes(frame, look, seed=seed_for(seed, "reflexes"))
+    return ground + shine[..., None] * _rgb(0.8, 1.0, 0.8)
 
 
-def _choroid(size: int, *, rng: np.random.Generator) -> Plane:
-    """Return bright ridges between dark choroidal vessels, as in tigroid fundi."""
-    warp_x, warp_y = (smooth_noise(6, size, rng=rng) for _ in range(2))
-    field = smooth_noise(13, size, rng=rng)
-    row, column = np.mgrid[:size, :size].astype(np.float32)
-    shift = size * 0.035
-    warped = map_coordinates(field, [row + shift * warp_y, column + shift * warp_x], order=1,
-                             mode="reflect")  # fmt: skip
-    strength = np.clip(0.6 + 0.5 * smooth_noise(3, size, rng=rng), 0, 1.4)
-    return strength * (0.45 - 0.8 * np.exp(-((warped / 0.6) ** 2))).astype(np.float32)
-
-
-def _fibres(x: Plane, y: Plane, layout: Layout, *, rng: np.random.Generator) -> Plane:
-    """Return the sheen of nerve fibres, striated along rays from the disc."""
-    dx, dy = x - layout.disc_um[0], y - layout.disc_um[1]
-    away, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
-    strands = rng.standard_normal(240)
-    strands = np.concatenate([strands, strands[:1]])
-    place = (angle + np.pi) / (2 * np.pi) * 240
-    striae = np.interp(place, np.arange(241), strands)
-    # Fibres are thickest above and below the disc, thin towards fovea and nose.
-    poles = 0.35 + 0.65 * np.abs(np.sin(angle))
-    return poles * np.exp(-((away / 2600) ** 2)) * (0.8 + 0.25 * striae)
-
-
-def disc_mask(frame: Frame, layout: Layout) -> Mask:
-    """Return the inside of the disc."""
-    return disc_radius_share(frame.x_um, frame.y_um, layout) <= 1
-
-
-def cup_mask(frame: Frame, layout: Layout) -> Mask:
-    """Return the inside of the cup."""
-    return (
-        np.hypot(
-            (frame.x_um - layout.cup_um[0]) / layout.cup_axes_um[0],
-            (frame.y_um - layout.cup_um[1]) / layout.cup_axes_um[1],
-        )
-        <= 1
+def _drift(frame: Frame, look: Look, *, seed: int) -> Colour:
+    light = noise(frame, 6000, seed=seed_for(seed, "light"))
+    hue = noise(frame, 4800, seed=seed_for(seed, "hue"))
+    return look.drift * (
+        0.07 * light[..., None] * _rgb(0.9, 1.0, 1.0) + 0.04 * hue[..., None] * _rgb(-0.4, 1.0, 1.4)
     )
 
 
-def disc_radius_share(x: Plane, y: Plane, layout: Layout) -> Plane:
-    """Return the elliptic radius of each pixel: 1 on the disc's border."""
-    return np.hypot(
-        (x - layout.disc_um[0]) / layout.disc_axes_um[0],
-        (y - layout.disc_um[1]) / layout.disc_axes_um[1],
+def _mottle(frame: Frame, *, seed: int) -> Plane:
+    return sum(
+        weight * noise(frame, cell, seed=seed_for(seed, "mottle", round(cell)))
+        for cell, weight in OCTAVES
     )
 
 
-def paint_disc(ground: Colour, frame: Frame, fundus: Fundus, look: Look) -> Colour:
-    """Return the ground with the disc: yellowish rim, paler cup, sometimes a crescent."""
-    x, y, layout, size = frame.x_um, frame.y_um, fundus.layout, frame.size_px
-    rng = rng_for(fundus.seed, "disc")
-    share = disc_radius_share(x, y, layout)
-    base = ground.reshape(-1, 3).mean(0)
-    rim = np.array([
-        min(252.0, base[0] * rng.uniform(1.18, 1.3) + 18),
-        min(190.0, base[1] * rng.uniform(1.75, 2.1) + 16),
-        min(130.0, base[2] * rng.uniform(1.6, 2.2) + 14),
-    ])  # fmt: skip
-    # Every disc leans to the yellow of the nerve's tissue, whatever the fundus round it.
-    rim += rng.uniform(0.15, 0.5) * (np.array([246.0, 184.0, 104.0]) - rim)
-    cup = np.minimum(rim * np.array([1.06, 1.3, 1.35]), [255.0, 236.0, 165.0])
-    halo = np.exp(-np.clip(share - 1, 0, None) * 3.2) * rng.uniform(0.05, 0.22)
-    crescent = rng.uniform(-0.1, 0.25) * np.exp(-(((share - 1.08) / 0.11) ** 2))
-    crescent = crescent * np.clip((layout.disc_um[0] - x) / layout.disc_axes_um[0], 0, 1)
-    out = ground * np.exp((halo + crescent)[..., None] * np.array([0.4, 1.0, 1.0]))
-    grain = 1 + 0.035 * (smooth_noise(60, size, rng=rng) + smooth_noise(25, size, rng=rng))
-    # Less light from the nasal rim, which is the thicker one.
-    nasal = 1 - 0.10 * np.clip((x - layout.disc_um[0]) / layout.disc_axes_um[0], -1, 1)
-    inner = np.hypot(
-        (x - layout.disc_um[0] + 0.12 * layout.disc_axes_um[0]) / layout.disc_axes_um[0],
-        (y - layout.disc_um[1]) / layout.disc_axes_um[1],
-    )
-    in_cup = _step(layout.cup_to_disc - inner, 0.24) * rng.uniform(0.5, 1.0)
-    disc = (rim + in_cup[..., None] * (cup - rim)) * (grain * nasal)[..., None]
-    cover = _step(1 - share, rng.uniform(0.035, 0.08))[..., None] * rng.uniform(0.85, 0.97)
-    return (out + cover * (disc - out)).astype(np.float32)
+def _choroid(frame: Frame, fundus: Fundus, look: Look) -> Colour:
+    """Return choroidal vessels: pale between pigment; red on the pale ground of a blond fundus."""
+    vessels = sample(choroid_map(fundus.layout, seed=seed_for(fundus.seed, "choroid")), frame)
+    blond = float(np.clip((0.3 - look.pigment) / 0.15, 0, 1))
+    pale = look.tigroid * _rgb(0.17, 0.21, 0.12)
+    red = look.tigroid * _rgb(-0.05, -0.17, -0.13)
+    return vessels[..., None] * ((1 - blond) * pale + blond * red)
 
 
-def _step(inside: Plane, soft: float) -> Plane:
-    return 1 / (1 + np.exp(np.clip(-inside / soft * 2.2, -40, 40)))
+def _glow(frame: Frame, layout: Layout) -> Plane:
+    """Return the light round the disc, 1 at its centre."""
+    dx, dy = frame.x_um - layout.disc_um[0], frame.y_um - layout.disc_um[1]
+    return np.exp(-np.hypot(dx, dy * 0.85) / np.float32(1.6 * layout.disc_axes_um[1]))

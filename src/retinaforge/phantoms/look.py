@@ -1,6 +1,7 @@
-"""What a photograph of an eye looks like: pigment, light, choroid, macula, camera.
+"""What an eye's ground looks like, settled: pigment, choroid, macula, nerve fibres.
 
-The colours were set by eye beside CHASE_DB1, HRF and DRIVE photographs, not measured.
+The populations were set beside CHASE_DB1, HRF, DRIVE, IDRiD, ODIR and HEI-MED photographs by their
+statistics (benchmarks/phantom_statistics.py) and by eye.
 """
 
 from __future__ import annotations
@@ -9,78 +10,80 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from retinaforge.phantoms.params import AnatomyParams
 
-# Mean RGB of a fundus by camera and pigment; a photograph's base colour lies between two of them.
-TINTS = np.array(
-    [
-        (158.0, 66.0, 16.0),
-        (206.0, 66.0, 20.0),
-        (202.0, 56.0, 34.0),
-        (176.0, 46.0, 26.0),
-        (176.0, 104.0, 58.0),
-        (178.0, 68.0, 42.0),
-        (166.0, 72.0, 50.0),
-        (146.0, 60.0, 22.0),
-    ]
-)
+Colour3 = tuple[float, float, float]
+
+LIGHT_RGB = np.array([196.0, 100.0, 52.0])
+MEDIUM_RGB = np.array([170.0, 75.0, 35.0])
+DARK_RGB = np.array([132.0, 60.0, 33.0])
+"""A neutral camera's RGB of a fundus by pigment: orange-pale, ordinary, brown-grey."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One photograph's appearance; both eyes of a person share it.
+    """One person's appearance; both eyes share it.
 
     Attributes:
-        base: RGB of the background.
-        vignette: darkening at the border of the field, 0-1.
-        tilt: brightness gradient over the field, (x, y).
+        pigment: 0 a very light fundus, 1 a very dark one.
+        base: RGB of the background for a neutral camera.
         tigroid: how far choroidal vessels show, 0-1.
-        mottle: contrast of the low-frequency texture.
-        macula: how dark the macula is, 0-1.
+        mottle: contrast of the texture, 1 is ordinary.
+        drift: contrast of slow changes of brightness and colour, 1 is ordinary.
+        macula: depth of the macula's darkening, 1 is ordinary.
+        foveal_reflex: brightness of the reflexes at and round the fovea, 0-1.
+        fibres: how far striations of the nerve-fibre layer show, 0-1.
+        glow: brightening round the disc, 1 is ordinary.
         vessel: contrast of the vessels, 1 is ordinary.
-        sheen: brightness of the nerve-fibre layer.
-        blur_um: blur of the optics, in micrometres on the retina.
-        noise: standard deviation of the sensor's noise, grey levels.
+        blur_um: blur of the eye's own optics, in micrometres on the retina.
     """
 
+    pigment: float
     base: Float[np.ndarray, "3"]
-    vignette: float
-    tilt: Float[np.ndarray, "2"]
     tigroid: float
     mottle: float
+    drift: float
     macula: float
+    foveal_reflex: float
+    fibres: float
+    glow: float
     vessel: float
-    sheen: float
     blur_um: float
-    noise: float
 
 
 def draw_look(anatomy: AnatomyParams, *, rng: np.random.Generator) -> Look:
-    """Draw one appearance."""
-    one, two = rng.choice(len(TINTS), 2, replace=False)
-    mix = rng.uniform(0, 1)
-    base = np.exp(mix * np.log(TINTS[one]) + (1 - mix) * np.log(TINTS[two]))
+    """Draw one appearance; fields of `anatomy` that are given are kept.
+
+    Args:
+        anatomy: pigment, tigroid, foveal_reflex and fibres; None is drawn from the population.
+        rng: consumed in a fixed order, whatever is given.
+    """
+    pigment = _given(anatomy.pigment, rng.beta(2.0, 2.0))
+    shade = np.exp(rng.normal(0, 0.06)) * np.exp(rng.normal(0, (0.03, 0.05, 0.1)))
+    tigroid = _given(anatomy.tigroid, float(np.clip(rng.normal(0.22, 0.3), 0, 1)))
+    reflex = _given(anatomy.foveal_reflex, float(np.clip(rng.normal(0.15, 0.3), 0, 1)))
+    fibres = _given(anatomy.fibres, float(np.clip(rng.normal(0.4, 0.25), 0, 1)))
     return Look(
-        base=base * np.exp(rng.normal(0.1, 0.09)) * np.exp(rng.normal(0, 0.04, 3)),
-        vignette=rng.uniform(0.1, 0.5),
-        tilt=rng.normal(0, 0.13, 2),
-        tigroid=max(0.0, rng.normal(0.2, 0.4)),
-        mottle=rng.uniform(0.03, 0.09),
-        macula=rng.uniform(0.18, 0.45),
+        pigment=pigment,
+        base=base_rgb(pigment) * shade,
+        tigroid=tigroid,
+        mottle=float(rng.lognormal(0, 0.3)),
+        drift=float(rng.lognormal(0, 0.35)),
+        macula=float(np.clip(rng.lognormal(0, 0.4), 0.35, 2.0)),
+        foveal_reflex=reflex,
+        fibres=fibres,
+        glow=float(np.clip(rng.normal(1, 0.4), 0, 2)),
         vessel=rng.uniform(0.6, 1.1),
-        sheen=rng.uniform(0.0, 0.22),
         blur_um=rng.uniform(9, 22),
-        noise=rng.uniform(1.0, 3.0),
     )
 
 
-def smooth_noise(
-    cells: int, size_px: int, *, rng: np.random.Generator
-) -> Float[np.ndarray, "size size"]:
-    """Return noise of about `cells` blobs a side and variance 1 at the lattice, at any size."""
-    lattice = rng.standard_normal((cells + 3, cells + 3)).astype(np.float32)
-    box = (1.0, 1.0, cells + 2.0, cells + 2.0)
-    image = Image.fromarray(lattice).resize((size_px, size_px), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(image)
+def base_rgb(pigment: float) -> Float[np.ndarray, "3"]:
+    """Return the background's RGB by pigment (0-1), geometric between light, medium and dark."""
+    log = np.log(np.stack([LIGHT_RGB, MEDIUM_RGB, DARK_RGB]))
+    return np.exp([np.interp(pigment, (0, 0.5, 1), log[:, channel]) for channel in range(3)])
+
+
+def _given(value: float | None, drawn: float) -> float:
+    return float(drawn if value is None else value)

@@ -15,9 +15,11 @@ from retinaforge.core import Branch, Eye, Fov, Photograph, Refusal, VesselTree, 
 from retinaforge.phantoms.camera import Shot, aperture_mask, expose, fov_of, set_up
 from retinaforge.phantoms.coverage import union_share
 from retinaforge.phantoms.crossings import find_crossings
+from retinaforge.phantoms.disc import paint_disc
+from retinaforge.phantoms.disc_shape import cup_mask, disc_mask
 from retinaforge.phantoms.frame import Frame, frame_of
 from retinaforge.phantoms.fundus import Fundus, LesionKind
-from retinaforge.phantoms.ground import cup_mask, disc_mask, paint_disc, paint_ground
+from retinaforge.phantoms.ground import paint_ground
 from retinaforge.phantoms.growth import grow_trees
 from retinaforge.phantoms.layout import lay_out
 from retinaforge.phantoms.lesions import bead, lesion_masks, paint_over, paint_under, place_lesions
