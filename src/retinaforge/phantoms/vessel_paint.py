@@ -2,7 +2,7 @@
 
 Beer-Lambert: light = ground * exp(-D p(d) + S q(d)), d the distance from the axis, p the column's
 profile (half an ellipse) and q the reflex's (a bar), both blurred by the wall and the optics.
-D grows with the calibre w, D = D8 (1 - exp(-(w / w0)^1.5)): light scattered round a column keeps
+D grows with the calibre w, D = D8 (1 - exp(-(w / w0)^1.8)): light scattered round a column keeps
 a wide one from growing darker.
 
 The depths are fitted so that phantoms, measured as photographs are, show the contrasts of arteries
@@ -26,13 +26,13 @@ from retinaforge.phantoms.raster import VesselLayer, render_vessels
 
 KINDS = ("artery", "vein")
 
-GREEN_DEPTH = {"artery": 0.54, "vein": 0.74}
+GREEN_DEPTH = {"artery": 0.54, "vein": 0.68}
 """Optical depth in green of a vessel so wide that more width makes it no darker."""
 
-SCALE_UM = {"artery": 40.0, "vein": 60.0}
+SCALE_UM = {"artery": 45.0, "vein": 66.0}
 """Calibre at which it has 1 - 1/e of that depth."""
 
-STEEPNESS = 1.5
+STEEPNESS = 1.8
 """Above 1 as thin vessels are fainter than light's scatter alone would make them."""
 
 # Red over green and blue over green depth, in the photographs of least and of most red depth (HRF
@@ -78,8 +78,8 @@ class Blood:
 
 def draw_blood(*, rng: np.random.Generator) -> Blood:
     """Draw the blood of one person."""
-    contrast = float(np.exp(np.clip(rng.normal(0, 0.25), -0.5, 0.5)))
-    red, artery, vein = rng.beta(1.2, 1.0), rng.uniform(0.45, 1.0), rng.uniform(0.05, 0.35)
+    contrast = float(np.exp(np.clip(rng.normal(0, 0.22), -0.45, 0.45)))
+    red, artery, vein = rng.beta(1.0, 1.3), rng.uniform(0.45, 1.0), rng.uniform(0.05, 0.35)
     return Blood(contrast, float(red), {"artery": float(artery), "vein": float(vein)}, 0.2)
 
 
