@@ -88,9 +88,11 @@ class AnatomyParams:
 
     Attributes:
         disc_diameter_um: vertical disc diameter; mean 1.88 mm (Quigley et al. 1990), 1.8 here.
-        disc_fovea_dd: disc centre to fovea in disc diameters; 2.5 is the clinical rule.
+        disc_fovea_dd: disc centre to fovea in disc diameters; 2.5 is the clinical rule, 2.65,
+            SD 0.30, was measured (Jonas et al. 2015, PLoS One 10, e0138701).
         disc_fovea_deg: how far the fovea lies below the disc, as the angle of the line between
-            them; mean 7.8, SD 3.6 degrees (Rohrschneider 2004).
+            them; mean 7.8, SD 3.6 degrees (Jonas et al. 2015, PLoS One 10, e0141771), 5.6, SD 3.3
+            (Rohrschneider 2004).
         faz_radius_um: radius of the zone round the fovea without vessels; visible vessels in a
             colour photograph end at 250-400 um.
         cup_to_disc: vertical cup diameter over vertical disc diameter; healthy mean about 0.4.
