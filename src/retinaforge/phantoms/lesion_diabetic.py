@@ -98,7 +98,7 @@ def _lesion(
 
 def _microaneurysms(case: Case) -> list[Lesion]:
     counts = rng_for(case.seed, "microaneurysms")
-    many = {1: int(counts.integers(5, 16)), 2: int(counts.gamma(2.0, 18.0)) + 3}
+    many = {1: int(counts.integers(5, 16)), 2: int(counts.gamma(2.0, 26.0)) + 3}
     many |= {3: int(counts.integers(8, 40)), 4: 0}
     found = []
     for stage, number in many.items():
@@ -120,9 +120,11 @@ def _microaneurysms(case: Case) -> list[Lesion]:
 def _haemorrhages(case: Case) -> list[Lesion]:
     """Return dot, blot and flame haemorrhages, at most 18 a quadrant but for the 4-2-1 rule."""
     counts = rng_for(case.seed, "haemorrhages")
-    second = np.minimum(counts.gamma(1.4, 3.0, 4).astype(int), 8) + np.array([1, 0, 0, 0])
-    third = counts.integers(2, 10, 4)
-    four_quadrants, excess = counts.uniform() < 0.25, counts.integers(MANY + 2, MANY + 12, 4)
+    # Fewer nasal of the disc; ten and seven at most keep the 4-2-1 rule silent.
+    drawn = counts.gamma(1.6, 4.5, 4) * (1.0, 1.0, 0.5, 0.5)
+    second = np.minimum(drawn.astype(int), 10) + np.array([1, 0, 0, 0])
+    third = counts.integers(2, 8, 4)
+    four_quadrants, excess = counts.uniform() < 0.15, counts.integers(MANY + 2, MANY + 12, 4)
     found = []
     for q in QUADRANTS:
         for stage, number in ((2, second[q]), (3, third[q])):
@@ -145,12 +147,12 @@ def _haemorrhage(
     onset, rng = it
     if rng.uniform() < (0.28 if stage == 3 else 0.16):
         place = case.middle.draw(at, rng=rng)
-        length = float(np.clip(rng.lognormal(math.log(380), 0.45), 150, 1200))
+        length = float(np.clip(rng.lognormal(math.log(430), 0.5), 150, 1600))
         width = length * rng.uniform(0.22, 0.42)
         shape = flame(length, width, rng=rng, angle_rad=fibre_angle(place, case.layout))
         return [_lesion("haemorrhage_flame", place, shape, onset=onset, rng=rng)]
     place = case.fine.draw(at, rng=rng, core=core and stage == 2)
-    width = float(np.clip(rng.lognormal(math.log(135), 0.55), 62, 700))
+    width = float(np.clip(rng.lognormal(math.log(130), 0.65), 62, 900))
     aspect = float(1 + min(1.4, rng.exponential(0.45)))
     rough = 0.05 + 0.12 * min(1.0, width / 350)
     shape = blob(width, rng=rng, rough=rough, aspect=aspect, angle_rad=rng.uniform(0, math.pi))
@@ -171,12 +173,12 @@ def _cotton_wool(case: Case) -> list[Lesion]:
                 continue
             onset, rng = it
             turn = rng.choice([-1, 1]) * rng.uniform(0.25, 0.75) * math.pi
-            away = dd * rng.uniform(1.0, 2.6)
+            away = dd * rng.uniform(1.0, 3.3)
             place = (
                 case.layout.disc_um[0] + away * math.cos(turn) - 0.35 * dd,
                 case.layout.disc_um[1] + away * math.sin(turn),
             )
-            width = float(np.clip(rng.lognormal(math.log(340), 0.35), 150, 800))
+            width = float(np.clip(rng.lognormal(math.log(335), 0.42), 150, 900))
             angle = fibre_angle(place, case.layout) + rng.normal(0, 0.3)
             shape = blob(width, rng=rng, rough=0.16, aspect=rng.uniform(1.1, 1.9), angle_rad=angle)
             found.append(_lesion("cotton_wool_spot", place, shape, onset=onset, rng=rng))
@@ -185,10 +187,12 @@ def _cotton_wool(case: Case) -> list[Lesion]:
 
 def _severe(case: Case) -> list[Lesion]:
     """Return IRMA and beading: one of the two at least, both in a third of the eyes."""
+    if case.years < case.reached[3]:
+        return []
     plan = rng_for(case.seed, "severe")
     choice = plan.uniform()
     places = int(plan.integers(1, 4))
-    stretches = [beadable(case.vessels, case.layout, q) for q in QUADRANTS]
+    stretches = beadable(case.vessels, case.layout)
     beaded = [q for q in QUADRANTS if stretches[q]]
     may_bead = len(beaded) >= 2
     found = []

@@ -36,7 +36,7 @@ def exudates(
         oedema: without it none comes within a disc diameter of the fovea.
     """
     counts = rng_for(seed, "exudates")
-    many = {2: int(counts.integers(0, 5)), 3: int(counts.integers(0, 4)), 4: 0}
+    many = {2: int(counts.integers(1, 7)), 3: int(counts.integers(1, 6)), 4: 0}
     star = counts.uniform() < 0.15
     found: list[Lesion] = []
     if oedema:
@@ -60,7 +60,7 @@ def exudates(
 
 def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: float = 420.0):
     """Return one exudate; many small ones for one that has run together."""
-    width = float(np.clip(rng.lognormal(math.log(54), 0.62), 20, most_um))
+    width = float(np.clip(rng.lognormal(math.log(47), 0.6), 20, most_um))
     outline = blob(width, rng=rng, rough=0.08 + 0.14 * min(1.0, width / 150),
                    aspect=1 + min(1.6, rng.exponential(0.5)),
                    angle_rad=rng.uniform(0, math.pi))  # fmt: skip
@@ -68,7 +68,7 @@ def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: fl
         kind="hard_exudate",
         centre_um=centre,
         outline_um=outline + np.array(centre),
-        strength=float(np.clip(0.6 + width / 200, 0.6, 1.35) * rng.uniform(0.9, 1.1)),
+        strength=float(np.clip(0.45 + width / 150, 0.5, 1.6) * rng.uniform(0.9, 1.1)),
         seed=int(rng.integers(2**31)),
         onset_years=onset,
     )
@@ -76,8 +76,8 @@ def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: fl
 
 def _cluster(centre: Point, *, ring: bool, onset: float, rng: np.random.Generator) -> list[Lesion]:
     """Return a cloud of exudates, or an open ring as round a leaking microaneurysm."""
-    number = int(np.clip(rng.gamma(1.3, 30), 6, 140))
-    reach = rng.uniform(450, 950) if ring else rng.uniform(200, 650)
+    number = int(np.clip(rng.gamma(1.5, 30), 6, 160))
+    reach = rng.uniform(450, 1000) if ring else rng.uniform(300, 900)
     gap, open_rad = rng.uniform(0, 2 * math.pi), rng.uniform(0.6, 2.6)
     knots = rng.normal(0, 0.45 * reach, (max(2, number // 9), 2))
     found = []

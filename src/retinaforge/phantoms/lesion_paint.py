@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from retinaforge.core import rng_for
 from retinaforge.phantoms.frame import Frame
@@ -49,20 +49,20 @@ UNDER: dict[LesionKind, Paint] = {
     "drusen": Paint((0.08, 0.27, 0.22), 0.45, 0.0, 0.15, 90.0),
     "pigment_change": Paint((-0.28, -0.34, -0.20), 0.3, 0.0, 0.5, 60.0),
     "laser_scar": Paint((0.12, 0.36, 0.36), 0.3, 0.3, 0.3, 90.0),
-    "microaneurysm": Paint((-0.10, -0.26, -0.20), 0.2),
-    "haemorrhage_dot": Paint((-0.14, -0.34, -0.24), 0.32, 0.3, 0.2, 70.0),
-    "hard_exudate": Paint((0.14, 0.46, 0.30), 0.12, 0.2, 0.15, 40.0),
+    "microaneurysm": Paint((-0.06, -0.17, -0.12), 0.2),
+    "haemorrhage_dot": Paint((-0.07, -0.21, -0.13), 0.32, 0.3, 0.2, 70.0),
+    "hard_exudate": Paint((0.10, 0.30, 0.24), 0.12, 0.2, 0.15, 40.0),
 }
 OVER: dict[LesionKind, Paint] = {
     "irma": Paint((-0.16, -0.34, -0.24)),
     "cotton_wool_spot": Paint((0.12, 0.42, 0.42), 0.6, 0.75, 0.14, 110.0),
-    "haemorrhage_flame": Paint((-0.14, -0.36, -0.26), 0.3, 0.4, 0.25, 50.0),
+    "haemorrhage_flame": Paint((-0.08, -0.24, -0.15), 0.3, 0.4, 0.25, 50.0),
     "disc_haemorrhage": Paint((-0.16, -0.65, -0.60), 0.2, 0.6),
     "neovascularisation": Paint((-0.12, -0.32, -0.24)),
     "preretinal_haemorrhage": Paint((-0.42, -0.95, -0.80), 0.04, 0.97, 0.1, 300.0),
 }
 PIGMENT_IN_SCAR = Paint((-0.45, -0.62, -0.5), 0.45, 0.0, 0.4, 50.0)
-MOST_LAYERS, COARSEST, TILE = 18, 12, 64
+MOST_LAYERS, GRID, TILE = 18, 48, 64
 
 
 def paint_under(scene: Colour, frame: Frame, lesions: tuple[Lesion, ...]) -> Colour:
@@ -115,7 +115,7 @@ def _apply(scene: Colour, cover: Plane, frame: Frame, paint: Paint, *, seed: int
     a = cover.ravel()[flat]
     before = pixels[flat]
     if paint.hides:
-        plain = _without_detail(scene).reshape(-1, 3)[flat]
+        plain = _without_detail(scene, flat)
         before = before + (np.minimum(a, 1) * np.float32(paint.hides))[:, None] * (plain - before)
     if paint.grain:
         row, column = np.divmod(flat, frame.size_px)
@@ -135,15 +135,17 @@ def _texture(x: np.ndarray, y: np.ndarray, blob_um: float, *, seed: int) -> np.n
     return np.clip(1.1 * coarse + 0.8 * fine, -2, 2)
 
 
-def _without_detail(scene: Colour) -> Colour:
-    """Return the scene with everything smaller than a twelfth of the picture smoothed away."""
+def _without_detail(scene: Colour, flat: np.ndarray) -> Float[np.ndarray, "n 3"]:
+    """Return the scene's broad colour at pixels: a coarse grid of its samples, interpolated."""
     size = scene.shape[0]
-    planes = []
-    for channel in range(3):
-        plane = Image.fromarray(np.ascontiguousarray(scene[..., channel], dtype=np.float32))
-        small = plane.resize((2 * COARSEST, 2 * COARSEST), Image.Resampling.BOX)
-        planes.append(np.asarray(small.resize((size, size), Image.Resampling.BICUBIC)))
-    return np.stack(planes, axis=-1)
+    step = size / GRID
+    at = ((np.arange(GRID) + 0.5) * step).astype(int)
+    grid = gaussian_filter(scene[np.ix_(at, at)], (2.5, 2.5, 0), mode="nearest")
+    row, column = (np.array(np.divmod(flat, size)) + 0.5) / step - 0.5
+    planes = [
+        map_coordinates(grid[..., c], [row, column], order=1, mode="nearest") for c in range(3)
+    ]
+    return np.stack(planes, axis=1)
 
 
 def _cover(frame: Frame, lesions: list[Lesion], feather: float) -> Plane:
@@ -151,7 +153,9 @@ def _cover(frame: Frame, lesions: list[Lesion], feather: float) -> Plane:
     cover = np.zeros((frame.size_px, frame.size_px), dtype=np.float32)
     for lesion in lesions:
         if lesion.points_um:
-            box, _, share = own_vessels(lesion, frame)
+            box, depth = own_vessels(lesion, frame)
+            width = 2 * np.concatenate(lesion.radii_um).mean() / frame.px_um
+            share = np.clip(depth + 0.5, 0, 1) * np.float32(min(1.0, width))
         else:
             box, share = _feathered(lesion, frame, feather)
         np.maximum(cover[box], share * np.float32(lesion.strength), out=cover[box])
@@ -159,7 +163,7 @@ def _cover(frame: Frame, lesions: list[Lesion], feather: float) -> Plane:
 
 
 def _feathered(lesion: Lesion, frame: Frame, feather: float) -> tuple[Box, Plane]:
-    """Return the box of a lesion and its cover in it: the mean of outlines shrunk and grown."""
+    """Return the box of a lesion and its cover in it: outlines from grown to shrunk, as steps."""
     corners = frame.to_px(lesion.outline_um)
     middle = frame.to_px(np.array([lesion.centre_um]))[0]
     grown = middle + (1 + feather) * (corners - middle)
@@ -171,14 +175,13 @@ def _feathered(lesion: Lesion, frame: Frame, feather: float) -> tuple[Box, Plane
     origin = np.array([box[1].start, box[0].start]) - 0.5
     # As many steps as the soft edge has pixels, or the steps would show as rings.
     many = int(np.clip(feather * max(height, width), 1, MOST_LAYERS))
-    scales = np.linspace(1 - feather, 1 + feather, many) if many > 1 else (1.0,)
-    total = np.zeros((height, width), dtype=np.float32)
-    for scale in scales:
-        image = Image.new("L", (width * fine, height * fine))
+    scales = np.linspace(1 + feather, 1 - feather, many) if many > 1 else (1.0,)
+    image = Image.new("L", (width * fine, height * fine))
+    pen = ImageDraw.Draw(image)
+    for step, scale in enumerate(scales, start=1):
         at = (middle + scale * (corners - middle) - origin) * fine - 0.5
-        ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in at], fill=255)
-        total += np.asarray(image.reduce(fine))
-    return box, total / np.float32(255 * many)
+        pen.polygon(at.ravel().tolist(), fill=round(255 * step / many))
+    return box, np.asarray(image.reduce(fine), dtype=np.float32) * np.float32(1 / 255)
 
 
 def _box(points: Float[np.ndarray, "n 2"], size_px: int, margin: int) -> Box:
@@ -189,21 +192,19 @@ def _box(points: Float[np.ndarray, "n 2"], size_px: int, margin: int) -> Box:
     return slice(top, max(top, bottom)), slice(left, max(left, right))
 
 
-def own_vessels(lesion: Lesion, frame: Frame) -> tuple[Box, Plane, Plane]:
-    """Return the box of a lesion's own vessels, depth inside the nearest wall, and their cover.
+def own_vessels(lesion: Lesion, frame: Frame) -> tuple[Box, Plane]:
+    """Return the box of a lesion's own vessels and the depth inside the nearest wall there.
 
-    Depth is in pixels, negative outside, of walls at least half a pixel from the centreline; the
-    cover of a vessel thinner than a pixel is its width.
+    Depth is in pixels, negative outside, of walls at least half a pixel from the centreline.
     """
     points = [frame.to_px(p) for p in lesion.points_um]
     radii = [r / frame.px_um for r in lesion.radii_um]
-    reach = math.ceil(max(0.5, *(float(r.max()) for r in radii)) + 1.5)
+    reach = math.ceil(max(0.5, *(float(r.max()) for r in radii)) + 1.0)
     box = _box(np.concatenate(points), frame.size_px, reach)
     height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
     depth = np.full((height, width), -np.inf, dtype=np.float32)
-    cover = np.zeros((height, width), dtype=np.float32)
     if depth.size == 0:
-        return box, depth, cover
+        return box, depth
     starts, ends, widths = (np.concatenate(part) for part in zip(
         *(_pieces(p, r) for p, r in zip(points, radii, strict=True)), strict=True))  # fmt: skip
     offset = np.arange(-reach - 1, reach + 2)
@@ -215,13 +216,11 @@ def own_vessels(lesion: Lesion, frame: Frame) -> tuple[Box, Plane, Plane]:
     length = np.maximum((step**2).sum(1, keepdims=True), 1e-12)
     t = np.clip((px * step[:, :1] + py * step[:, 1:]) / length, 0, 1)
     away = np.hypot(px - t * step[:, :1], py - t * step[:, 1:])
-    wall = np.maximum(widths, 0.5)[:, None]
+    inside_wall = (np.maximum(widths, 0.5)[:, None] - away).astype(np.float32)
     row, column = y - box[0].start, x - box[1].start
-    inside = (row >= 0) & (column >= 0) & (row < height) & (column < width)
-    share = np.clip(wall - away + 0.5, 0, 1) * np.minimum(2 * widths, 1)[:, None]
-    np.maximum.at(depth, (row[inside], column[inside]), (wall - away)[inside].astype(np.float32))
-    np.maximum.at(cover, (row[inside], column[inside]), share[inside].astype(np.float32))
-    return box, depth, cover
+    here = (row >= 0) & (column >= 0) & (row < height) & (column < width) & (inside_wall > -1)
+    np.maximum.at(depth.ravel(), (row * width + column)[here], inside_wall[here])
+    return box, depth
 
 
 def _pieces(points: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ is exact; flame haemorrhages end in brushes along the fibres; preretinal blood s
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -25,13 +26,10 @@ def equivalent_diameter(outline: Outline) -> float:
     return 2 * math.sqrt(polygon_area(outline) / math.pi)
 
 
-def with_diameter(outline: Outline, diameter_um: float) -> Outline:
-    """Scale an outline about the origin to an equivalent diameter."""
-    return outline * (diameter_um / equivalent_diameter(outline))
-
-
 def turned(outline: Outline, angle_rad: float) -> Outline:
     """Turn an outline about the origin by an angle from x towards y."""
+    if angle_rad == 0:
+        return outline
     c, s = math.cos(angle_rad), math.sin(angle_rad)
     return outline @ np.array([[c, s], [-s, c]])
 
@@ -54,13 +52,28 @@ def blob(
         angle_rad: direction of the length.
     """
     corners = int(np.clip(diameter_um / 6, 14, 72))
-    t = np.arange(corners) * (2 * math.pi / corners)
-    k = np.arange(2, 8)
-    waves = rng.normal(0, rough, 6) * (2 / k) ** 1.3
+    around, harmonics = _circle(corners)
+    waves = rng.normal(0, rough, 6) * FALL
     phase = rng.uniform(0, 2 * math.pi, 6)
-    radius = np.maximum(1 + np.cos(np.outer(t, k) + phase) @ waves, 0.25)
-    shape = np.stack([aspect * radius * np.cos(t), radius * np.sin(t)], axis=1)
-    return turned(with_diameter(shape, diameter_um), angle_rad)
+    sums = harmonics @ np.concatenate([waves * np.cos(phase), -waves * np.sin(phase)])
+    radius = np.maximum(1 + sums, 0.25)
+    # Area of the polygon of equally spaced rays: sin(2 pi / n) / 2 sum of r_i r_i+1, times aspect.
+    beside = np.dot(radius[1:], radius[:-1]) + radius[0] * radius[-1]
+    area = aspect * math.sin(2 * math.pi / corners) / 2 * beside
+    grown = radius * (diameter_um / 2 * math.sqrt(math.pi / area))
+    return turned(grown[:, None] * around * (aspect, 1.0), angle_rad)
+
+
+FALL = (2 / np.arange(2, 8)) ** 1.3
+
+
+@cache
+def _circle(corners: int) -> tuple[Outline, Float[np.ndarray, "n 12"]]:
+    """Return points of the unit circle, and cos and sin of 2 to 7 times their angle."""
+    t = np.arange(corners) * (2 * math.pi / corners)
+    kt = np.outer(t, np.arange(2, 8))
+    around = np.stack([np.cos(t), np.sin(t)], axis=1)
+    return around, np.concatenate([np.cos(kt), np.sin(kt)], axis=1)
 
 
 def flame(

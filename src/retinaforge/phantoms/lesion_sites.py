@@ -78,20 +78,18 @@ def sites_of(layout: Layout, vessels: tuple[Vessel, ...], *, largest_um: float) 
     disc diameters, as in the lesion masks of IDRiD (median 1.65 for microaneurysms, 1.8 for
     haemorrhages).
     """
-    found = [
-        (v.points_um[v.radii_um <= largest_um], 3.0 if v.kind == "vein" else 1.0) for v in vessels
-    ]
     # A coarse lattice stands in where a quadrant has no vessel that is small enough.
     lattice = np.stack(np.meshgrid(*[np.arange(-9000.0, 12000.0, 450.0)] * 2), axis=-1)
-    points = np.concatenate([lattice.reshape(-1, 2), *(p for p, _ in found)])
-    along = [np.full(len(p), share) for p, share in found]
-    weight = np.concatenate([np.full(lattice.size // 2, 0.05), *along])
+    points = np.concatenate([lattice.reshape(-1, 2), *(v.points_um for v in vessels)])
+    radii = np.concatenate([np.zeros(lattice.size // 2), *(v.radii_um for v in vessels)])
+    share = np.array([0.05, *(3.0 if v.kind == "vein" else 1.0 for v in vessels)])
+    weight = np.repeat(share, [lattice.size // 2, *(len(v.points_um) for v in vessels)])
     dd = disc_diameter_um(layout)
     from_fovea = np.hypot(*points.T)
     from_disc = np.hypot(*(points - np.array(layout.disc_um)).T)
     from_middle = np.hypot(*(points - np.array(layout.disc_um) / 2).T)
     allowed = (from_fovea > max(layout.faz_radius_um, 350.0) + 150) & (from_disc > 0.5 * dd + 350)
-    allowed &= from_middle < FIELD_RADIUS_UM - 600
+    allowed &= (from_middle < FIELD_RADIUS_UM - 600) & (radii <= largest_um)
     points, weight = points[allowed], weight[allowed]
     weight = weight * (0.06 + np.exp(-0.5 * ((from_fovea[allowed] / dd - 1.6) / 0.75) ** 2))
     side = 2 * (points[:, 0] > layout.disc_um[0] + 200) + (points[:, 1] > layout.disc_um[1])

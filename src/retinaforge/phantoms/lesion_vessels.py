@@ -86,24 +86,20 @@ def _of_vessels(
     )
 
 
-def beadable(vessels: tuple[Vessel, ...], layout: Layout, at: int) -> list[int]:
-    """Return the veins of a quadrant whose stretches are long, wide and in view; widest first."""
-    good: list[tuple[float, int]] = []
+def beadable(vessels: tuple[Vessel, ...], layout: Layout) -> tuple[list[int], ...]:
+    """Return, by quadrant, the veins that are long, wide and in view; the most visible first."""
+    good: tuple[list[tuple[float, int]], ...] = ([], [], [], [])
     for index, v in enumerate(vessels):
-        if v.kind != "vein" or len(v.points_um) < 4:
+        if v.kind != "vein" or len(v.points_um) < 4 or v.radii_um.mean() < 22:
             continue
-        middle = v.points_um[len(v.points_um) // 2]
-        length = float(np.linalg.norm(np.diff(v.points_um, axis=0), axis=1).sum())
-        away = math.hypot(middle[0] - layout.disc_um[0], middle[1] - layout.disc_um[1])
-        if (
-            length >= 350
-            and v.radii_um.mean() >= 22
-            and away > 1.4 * layout.disc_axes_um[1]
-            and quadrant((float(middle[0]), float(middle[1])), layout) == at
-            and seen(middle[None], layout)[0]
-        ):
-            good.append((-float(v.radii_um.mean()) * min(length, 1200.0), index))
-    return [index for _, index in sorted(good)]
+        x, y = map(float, v.points_um[len(v.points_um) // 2])
+        length = float(np.hypot(*np.diff(v.points_um, axis=0).T).sum())
+        away = math.hypot(x - layout.disc_um[0], y - layout.disc_um[1])
+        far = away > 1.4 * layout.disc_axes_um[1] and seen(np.array([[x, y]]), layout)[0]
+        if length >= 350 and far:
+            size = float(v.radii_um.mean()) * min(length, 1200.0)
+            good[quadrant((x, y), layout)].append((-size, index))
+    return tuple([index for _, index in sorted(found)] for found in good)
 
 
 def beading(vessel: Vessel, *, onset: float, rng: np.random.Generator) -> Lesion:

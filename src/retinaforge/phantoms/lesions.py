@@ -74,7 +74,7 @@ def lesion_masks(frame: Frame, lesions: tuple[Lesion, ...]) -> dict[LesionKind, 
 
 def _fill(mask: Mask, lesion: Lesion, frame: Frame) -> None:
     if lesion.points_um:
-        box, depth, _ = own_vessels(lesion, frame)
+        box, depth = own_vessels(lesion, frame)
         mask[box] |= depth >= 0
         return
     corners = frame.to_px(lesion.outline_um)
