@@ -128,7 +128,7 @@ def measure_phantom(eye: fundus.Fundus, real: RealSet, *, diameter_px: float) ->
 
 def place_phantom(eye: fundus.Fundus) -> dict[str, float]:
     """Return where a drawn eye's disc lies, for IDRiD's camera and against literature."""
-    camera = CameraParams(fov_deg=IDRID_DEG, aperture="circle")
+    camera = CameraParams(model="like_kowa_vx10", fov_deg=IDRID_DEG, aperture="circle")
     phantom = photograph_fundus(eye, camera, size_px=256)
     place = disc_place(phantom.disc, phantom.fov.mask, diameter_px=2 * phantom.fov.radius_px)
     x, y = eye.layout.disc_um
@@ -231,11 +231,15 @@ def _row(name: str, feature: str, real: list[float], drawn: list[dict[str, float
             "in": r["p5"] <= p["mean"] <= r["p95"]}  # fmt: skip
 
 
+def words_of_features() -> dict[str, str]:
+    """Return what each feature is, in words with its unit."""
+    return FEATURES | {key: entry[0] for key, entry in LITERATURE.items()}
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the comparison as text, features together."""
-    words = FEATURES | {key: entry[0] for key, entry in LITERATURE.items()}
     lines = []
-    for feature, text in words.items():
+    for feature, text in words_of_features().items():
         lines.append(f"{feature}: {text}")
         for row in (row for row in rows if row["feature"] == feature):
             cells = [
@@ -291,7 +295,8 @@ def main() -> None:
     if arguments.plot:
         plot(arguments.plot, real, drawn)
     if arguments.json:
-        print(json.dumps({"phantoms": arguments.count, "results": rows}, indent=2))
+        found = {"phantoms": arguments.count, "features": words_of_features(), "results": rows}
+        print(json.dumps(found, indent=2))
         return
     print(table(rows))
 
