@@ -23,7 +23,7 @@ from retinaforge.phantoms.vessel_paint import (
 FRAME = Frame(size_px=128, centre_um=(0.0, 0.0), fov_radius_um=500.0)
 LAYOUT = lay_out(AnatomyParams(), VesselParams(), DiseaseParams(), rng=rng_for(0, "layout"))
 LOOK = draw_look(AnatomyParams(), rng=rng_for(0, "look"))
-ACROSS = np.array([[-900.0, 0.0], [900.0, 0.0]])
+ACROSS = np.array([[-1500.0, 0.0], [1500.0, 0.0]])
 DOWN = ACROSS[:, ::-1]
 
 
@@ -101,7 +101,7 @@ def test_the_upper_vessel_keeps_its_colour_at_a_crossing(over, under):
 def test_each_crossing_has_its_own_order():
     frame = replace(FRAME, fov_radius_um=1000.0)
     artery = vessel(ACROSS, 110, "artery")
-    left, right = (vessel(DOWN + [x, 0.0], 110, "vein") for x in (-300.0, 300.0))
+    left, right = (vessel(DOWN + np.array([x, 0.0]), 110, "vein") for x in (-300.0, 300.0))
     fundus = eye(artery, left, right)
     orders = (Crossing((-300.0, 0.0), 0, 1, "artery", 90.0),
               Crossing((300.0, 0.0), 0, 2, "vein", 90.0))  # fmt: skip

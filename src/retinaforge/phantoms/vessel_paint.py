@@ -55,6 +55,9 @@ HIDDEN = 0.75
 WALL_BLUR_UM = 5.0
 """Standard deviation of a wall's softness; the optics' blur is the camera's."""
 
+DEEP_UM = 170.0
+"""How far from its root a trunk has come out of the nerve's depth."""
+
 PIXEL_BLUR = 0.42
 """Standard deviation of the pixel's own blur, in pixels; that of a box of 1 px is 0.29."""
 
@@ -100,10 +103,11 @@ def paint_vessels(
     blood = draw_blood(rng=rng_for(fundus.person, "blood"))
     out = scene.astype(np.float32).reshape(-1, 3).copy()
     logs, covers = {}, {}
+    roots = [vessel.points_um[0] for vessel in fundus.vessels if vessel.parent is None]
     for kind in KINDS:
         layer = layers[kind]
         strength = look.vessel * blood.contrast * _individual(fundus, kind, blood)[layer.branch]
-        shown = strength[:, None] * _on_disc(frame, fundus.layout, layer.index)
+        shown = strength[:, None] * _on_disc(frame, fundus.layout, layer.index, roots)
         logs[kind] = shown * _log_light(kind, layer, frame, blood)
         covers[kind] = bar_profile(layer.distance_px, WALL * layer.radius_px, _blur_px(frame))
     _overlay(logs, covers, layers, frame, fundus)
@@ -188,17 +192,22 @@ def _individual(fundus: Fundus, kind: str, blood: Blood) -> Float[np.ndarray, "n
     return np.exp(logs[[vessel.kind == kind for vessel in fundus.vessels]])
 
 
-def _on_disc(frame: Frame, layout: Layout, index: np.ndarray) -> Float[np.ndarray, "n 3"]:
+def _on_disc(
+    frame: Frame, layout: Layout, index: np.ndarray, roots_um: list[np.ndarray]
+) -> Float[np.ndarray, "n 3"]:
     """Return how much of a vessel shows in R, G, B.
 
-    Less in the cup, where trunks come from the depth; less in red on all of the disc, as no red
-    light from the choroid is missing there.
+    Less in the cup and at the roots, where trunks come from the depth; less in red on all of the
+    disc, as no red light from the choroid is missing there.
     """
     x, y = frame.x_um[0, index % frame.size_px], frame.y_um[index // frame.size_px, 0]
     cup = _elliptic_radius(x, y, layout.cup_um, np.array(layout.cup_axes_um) + 1.0)
     disc = _elliptic_radius(x, y, layout.disc_um, np.array(layout.disc_axes_um))
-    shown = 1 - np.float32(0.5) * np.exp(-2 * cup**2)
-    red = 1 - np.float32(0.55) / (1 + np.exp(np.clip((disc - 1) / 0.06, -30, 30)))
+    shown = 1 - np.float32(0.3) * np.exp(-2 * cup**2)
+    for root in roots_um:
+        away = np.hypot(x - root[0], y - root[1]).astype(np.float32)
+        shown *= 1 - np.float32(0.75) * np.exp(-((away / DEEP_UM) ** 2))
+    red = 1 - np.float32(0.4) / (1 + np.exp(np.clip((disc - 1) / 0.06, -30, 30)))
     return np.stack([red * shown, shown, shown], axis=1)
 
 
