@@ -28,6 +28,12 @@ PALETTE: tuple[Colour, ...] = (
     (110, 70, 30), (255, 0, 200), (0, 130, 110), (150, 150, 255),
 )  # fmt: skip
 LESION_COLOURS = {kind: PALETTE[i % len(PALETTE)] for i, kind in enumerate(LESION_KINDS)}
+SHOWN_BIOMARKERS = (
+    "crae_knudtson_um", "crve_knudtson_um", "avr_knudtson", "artery_length_mm", "vein_length_mm",
+    "artery_pooled_tortuosity", "vein_pooled_tortuosity", "artery_branching_angle_deg",
+    "vein_branching_angle_deg", "crossings", "disc_area_mm2", "rim_area_mm2",
+)  # fmt: skip
+"""Of the true values those that fit on the sheet; the facts hold all."""
 TITLE_PX = 26
 
 
@@ -120,18 +126,16 @@ def fact_lines(facts: Mapping[str, Any]) -> list[str]:
         if found["count"]:
             places = ", ".join(f"{n} {place}" for place, n in found["places"].items())
             lines.append(f"{kind.replace('_', ' ')}: {found['count']} ({places})")
-    lines += [f"{key}: {_shown(value)}" for key, value in _scalars(facts["biomarkers"])]
-    return lines
+    truth = facts["biomarkers"]
+    return lines + [f"true {_words(key)}: {_shown(truth[key])}" for key in SHOWN_BIOMARKERS]
 
 
-def _scalars(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found += _scalars(value, f"{prefix}{key} ")
-        elif not isinstance(value, list):
-            found.append((f"{prefix}{key}".replace("_", " "), value))
-    return found
+def _words(key: str) -> str:
+    """Return a biomarker's name with its unit in brackets, e.g. "disc area (mm2)"."""
+    name, _, unit = key.rpartition("_")
+    if unit not in ("um", "mm", "mm2", "deg"):
+        name, unit = key, ""
+    return name.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
 def _shown(value: Any) -> str:
@@ -153,7 +157,8 @@ def _blend(
 
 def _outline(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
     edge = mask & ~binary_erosion(mask, border_value=1)
-    return binary_dilation(edge, iterations=max(0, mask.shape[0] // 700)) if edge.any() else edge
+    # Zero iterations would mean "until nothing changes" to SciPy.
+    return binary_dilation(edge, iterations=1 + mask.shape[0] // 700)
 
 
 def panel(title: str, picture: Picture, legend: Mapping[str, Colour] | None = None) -> Image.Image:
@@ -181,4 +186,4 @@ def text_panel(title: str, lines: list[str], size: int) -> Image.Image:
 
 
 def _font(size_px: float) -> Any:
-    return ImageFont.load_default(size=size_px)
+    return ImageFont.load_default(size=max(4.0, size_px))

@@ -53,7 +53,7 @@ def metadata_row(place: Place, facts: Mapping[str, Any]) -> dict[str, Any]:
         "eye": place.eye,
         **person,
         "camera": facts["camera"]["model"],
-        "fov_deg": facts["camera"]["fov_deg"],
+        "fov_deg": float(facts["camera"]["fov_deg"]),
         **facts["labels"],
         "lesions": {kind: found["count"] for kind, found in facts["lesions"].items()},
         "facts": f"facts/{name}.json",
