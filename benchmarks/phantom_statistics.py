@@ -10,7 +10,6 @@ python benchmarks/phantom_statistics.py ../shared/data [--count 200] [--json] [-
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -32,6 +31,8 @@ from retinaforge.core import Fov, Photograph, Record
 from retinaforge.images import find_fov, normalise, read_photograph, read_records
 
 SIZE_PX = 512
+VERSION = 1
+"""Of the features; another one measures the photographs anew."""
 SETS = (
     "chase_db1", "hrf", "idrid_segmentation", "idrid_grading", "drive", "odir", "hei_med", "les_av",
 )  # fmt: skip
@@ -209,6 +210,10 @@ def _between(share: np.ndarray) -> np.ndarray:
     return share[(cumulative > 0.02) & (cumulative < 0.98)]
 
 
+def _key(record: Record) -> str:
+    return f"{record.dataset}/{record.path.name}"
+
+
 def _real(record: Record) -> Features:
     return features_of(read_photograph(record.path))
 
@@ -221,16 +226,15 @@ def real_features(folder: Path, cache: Path, limit: int) -> list[tuple[Record, F
         seen[record.dataset] = seen.get(record.dataset, 0) + 1
         if record.dataset in SETS and seen[record.dataset] <= limit:
             records.append(record)
-    version = hashlib.sha256(Path(__file__).read_text().split("def _real")[0].encode()).hexdigest()
-    file = cache / f"features_{version[:12]}_{limit}.json"
+    file = cache / f"features_v{VERSION}_{limit}.json"
     if file.is_file():
         known = json.loads(file.read_text())
     else:
         print(f"measuring {len(records)} photographs once, into {file}", file=sys.stderr)
-        known = dict(zip([str(r.path) for r in records], _mapped(_real, records), strict=True))
+        known = dict(zip([_key(r) for r in records], _mapped(_real, records), strict=True))
         cache.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(known))
-    return [(record, known[str(record.path)]) for record in records]
+    return [(record, known[_key(record)]) for record in records]
 
 
 def _default_phantom(seed: int) -> Features:
