@@ -12,37 +12,41 @@ from scipy.ndimage import map_coordinates
 
 from retinaforge.core import seed_for
 from retinaforge.phantoms.fundus import Layout
-from retinaforge.phantoms.texture import Lattice, map_axes_um, map_noise, white
+from retinaforge.phantoms.texture import Lattice, Map, white
 
 REFERENCE_UM = 4500.0
 """Distance from the pole at which ribbons have their stated width."""
 
 
-def choroid_map(layout: Layout, *, seed: int) -> Lattice:
+def choroid_map(where: Map, layout: Layout, *, seed: int) -> Lattice:
     """Return a map of the retina, about 1 on a choroidal vessel and -1 between them."""
-    broad = _ribbons(layout, 260.0, seed=seed_for(seed, "broad"))
-    fine = _ribbons(layout, 150.0, seed=seed_for(seed, "fine"))
+    broad = _ribbons(where, layout, 260.0, seed=seed_for(seed, "broad"))
+    fine = _ribbons(where, layout, 150.0, seed=seed_for(seed, "fine"))
     layers = np.maximum(broad, 0.75 * fine)
-    x, y = map_axes_um()
+    x, y = where.x_um, where.y_um
     # Denser pigment hides the choroid at the macula; patches of it hide the choroid elsewhere.
     hidden = 0.85 * np.exp(-(x**2 + (1.2 * y) ** 2) / 1900.0**2)
-    patches = np.clip(0.62 + 0.45 * map_noise(3600, seed=seed_for(seed, "patches")), 0.05, 1.2)
+    patches = np.clip(0.62 + 0.45 * where.noise(3600, seed=seed_for(seed, "patches")), 0.05, 1.2)
     return (2 * layers - 0.9) * (1 - hidden) * patches
 
 
-def _ribbons(layout: Layout, width_um: float, *, seed: int) -> Lattice:
+def _ribbons(where: Map, layout: Layout, width_um: float, *, seed: int) -> Lattice:
     """Return 1 along the zero lines of noise that is long outwards and short across, else 0."""
-    x, y = map_axes_um()
-    warp_x, warp_y = (
-        map_noise(cell, seed=seed_for(seed, axis)) for cell, axis in ((1500, "x"), (1200, "y"))
-    )
-    dx = x - 0.35 * layout.disc_um[0] + 260 * warp_x
-    dy = (y - layout.disc_um[1] / 2) * 1.25 + 260 * warp_y
-    away = np.sqrt(dx * dx + dy * dy)
-    texture = white(256, seed=seed)
-    # The arc is measured in ribbons: their number must not change round the pole.
-    across = round(2 * np.pi * REFERENCE_UM / (2.6 * width_um))
-    turn = (np.arctan2(dy, dx) / (2 * np.pi) + 0.5) * across
-    along = 7.0 * np.log1p(away / 1400.0) * 260.0 / width_um
-    level = map_coordinates(texture[:, :across], [along, turn], order=1, mode="grid-wrap")
-    return np.exp(-((level / 0.85) ** 2))
+    warp_x, warp_y = (where.noise(2600, seed=seed_for(seed, axis)) for axis in ("x", "y"))
+    dx = where.x_um - 0.35 * layout.disc_um[0] + 420 * warp_x
+    dy = (where.y_um - layout.disc_um[1] / 2) * 1.25 + 420 * warp_y
+    octave = np.log2(np.hypot(dx, dy) / REFERENCE_UM + 0.05)
+    turn = np.arctan2(dy, dx) / np.float32(2 * np.pi) + 0.5
+    along = (octave + 5) * 4.2 * 260.0 / width_um
+    # Twice as many round the far circle as round the near one, so that ribbons keep their width.
+    across = round(2 * np.pi * REFERENCE_UM / (2.8 * width_um) / 2)
+    far = np.clip(0.5 + octave, 0, 1)
+    level = np.sqrt(1 - far) * _wrapped(across, turn, along, seed=seed_for(seed, "near"))
+    level += np.sqrt(far) * _wrapped(2 * across, turn, along, seed=seed_for(seed, "far"))
+    return np.exp(-((level / 0.95) ** 2))
+
+
+def _wrapped(across: int, turn: Lattice, along: Lattice, *, seed: int) -> Lattice:
+    """Return noise at whole turns times `across` and at `along`, both counted in nodes."""
+    nodes = white(256, seed=seed)[:48, :across]
+    return map_coordinates(nodes, [along, turn * across], np.float32, order=1, mode="grid-wrap")

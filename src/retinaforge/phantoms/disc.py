@@ -23,8 +23,8 @@ from retinaforge.phantoms.texture import noise, ring_noise
 Colour = Float[np.ndarray, "height width 3"]
 Plane = Float[np.ndarray, "height width"]
 
-RIM_RATIO = np.array([1.36, 1.55, 1.6])
-CUP_RATIO = np.array([1.12, 1.33, 1.5])
+RIM_RATIO = np.array([1.32, 1.66, 1.75])
+CUP_RATIO = np.array([1.12, 1.42, 1.7])
 KEPT = 0.45
 """Exponent of the fundus' brightness in the disc's; set beside Drishti-GS, where the ratio of rim
 to ground falls with the ground (correlation of logarithms -0.7 in red, -0.5 in green)."""
@@ -48,7 +48,7 @@ class _Place:
     part: tuple[slice, slice]
 
     def noise(self, cell_um: float, *, seed: int) -> Plane:
-        return noise(self.frame, cell_um, seed=seed)[self.part]
+        return noise(self.frame, cell_um, seed=seed, part=self.part)
 
 
 def paint_disc(ground: Colour, frame: Frame, fundus: Fundus, look: Look) -> Colour:
@@ -84,8 +84,8 @@ def _cover(place: _Place, fundus: Fundus) -> Plane:
     """Return how far the disc hides the ground: its edge is sharp temporally, veiled nasally."""
     rng = rng_for(fundus.seed, "disc edge")
     soft = rng.uniform(0.025, 0.07)
-    veil = rng.uniform(0.0, 0.06)
-    wobble = 0.016 * ring_noise(9, place.angle / (2 * np.pi), seed=seed_for(fundus.seed, "border"))
+    veil = rng.uniform(0.0, 0.12)
+    wobble = 0.022 * place.noise(700, seed=seed_for(fundus.seed, "border"))
     width = soft + veil * np.clip(0.4 - 0.6 * place.temporal, 0, 1)
     return rng.uniform(0.93, 1.0) * _step((1 + wobble - place.share) / width)
 
@@ -97,7 +97,7 @@ def _beside(place: _Place, fundus: Fundus, look: Look) -> Colour:
     patch = np.clip(0.5 + 0.8 * place.noise(260, seed=seed_for(fundus.seed, "patch")), 0, 1.6)
     side = np.clip(0.25 + 0.75 * place.temporal, 0, 1)
     ring = max(0.0, rng.normal(0.06, 0.1)) * np.exp(-(((out - 0.03) / 0.035) ** 2))
-    dark_at, dark = rng.uniform(0.08, 0.16), max(0.0, rng.normal(0.08, 0.16))
+    dark_at, dark = rng.uniform(0.08, 0.16), max(0.0, rng.normal(0.02, 0.13))
     pigment = dark * side * patch * np.exp(-(((out - dark_at) / 0.06) ** 2))
     grey = rng.uniform(0, 0.13) * np.exp(-(((out - 0.14) / 0.16) ** 2))
     log = ring[..., None] * _rgb(0.8, 1.2, 1.2) - pigment[..., None] * _rgb(1.0, 1.0, 0.7)
@@ -131,7 +131,7 @@ def _nerve(place: _Place, fundus: Fundus, look: Look) -> Colour:
     """Return rim and cup, as bright as the nerve's tissue, streaked and lit unevenly."""
     layout, seed = fundus.layout, fundus.seed
     rng = rng_for(seed, "nerve")
-    base = MEDIUM_RGB * (look.base / MEDIUM_RGB) ** KEPT * np.exp(rng.normal(0, (0.06, 0.08, 0.1)))
+    base = MEDIUM_RGB * (look.base / MEDIUM_RGB) ** KEPT * np.exp(rng.normal(0, (0.04, 0.07, 0.1)))
     pallor = float(np.clip((layout.cup_to_disc - 0.55) / 0.35, 0, 1)) * rng.uniform(0.2, 0.8)
     rim = base * RIM_RATIO * np.exp(pallor * np.array([0.02, 0.13, 0.25]))
     ratio = np.log(CUP_RATIO) * rng.lognormal(-0.1, 0.4) * rng.uniform(0.9, 1.1, 3)
@@ -147,7 +147,7 @@ def _unevenness(place: _Place, seed: int, rng: np.random.Generator) -> Colour:
     streaks = ring_noise(150, turns, seed=seed_for(seed, "streaks")) * np.clip(place.share, 0, 1)
     patches = place.noise(330, seed=seed_for(seed, "patches"))
     grain = place.noise(50, seed=seed_for(seed, "grain"))
-    grey = 0.02 * streaks + 0.035 * patches + 0.014 * grain
+    grey = 0.009 * streaks + 0.035 * patches + 0.014 * grain
     lean = rng.uniform(0.02, 0.14) * place.temporal * np.clip(place.share, 0, 1)
     rounding = rng.uniform(0.0, 0.12) * np.clip(place.share, 0, 1) ** 4
     return (grey - rounding)[..., None] * _rgb(0.8, 1, 1.1) + lean[..., None] * _rgb(0.5, 1.2, 1.4)
@@ -155,11 +155,9 @@ def _unevenness(place: _Place, seed: int, rng: np.random.Generator) -> Colour:
 
 def _cup_depth(place: _Place, layout: Layout, rng: np.random.Generator) -> Plane:
     """Return 0 on the rim, 1 on the cup's floor; steep nasally, sloping temporally."""
-    soft = rng.uniform(0.06, 0.2) + rng.uniform(0.0, 0.14) * np.clip(place.temporal, 0, 1)
-    small = np.clip(layout.cup_to_disc / 0.3, 0.3, 1)
-    wall = _step((1 - place.cup) / (soft / small))
-    floor = 0.75 + 0.25 * np.exp(-((place.cup / 0.7) ** 2))
-    return wall * floor
+    gap = 0.45 / max(layout.cup_to_disc, 0.2)
+    soft = rng.uniform(0.12, 0.5) * (1 + 0.7 * np.clip(place.temporal, 0, 1)) * min(gap, 1.6)
+    return _step((1 - place.cup) / soft)
 
 
 def _lamina(place: _Place, layout: Layout, seed: int, rng: np.random.Generator) -> Plane:

@@ -1,8 +1,8 @@
 """Where disc and cup lie in a picture: the truth behind the masks.
 
-    disc: elliptic radius <= 1
-    cup: r <= r_ellipse(a) + notch g(a) (0.94 r_disc(a) - r_ellipse(a)), polar round the cup's
-    centre, g a Gaussian in the angle from `notch_rad`: notch 1 takes the rim away there.
+disc: elliptic radius <= 1
+cup: r <= r_ellipse(a) + notch g(a) (0.94 r_disc(a) - r_ellipse(a)), polar round the cup's
+centre, g a Gaussian in the angle from `notch_rad`: notch 1 takes the rim away there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def cup_radius_share(x: Plane, y: Plane, layout: Layout) -> Plane:
     return np.hypot(dx, dy) / radius.reshape(place.shape).astype(np.float32)
 
 
-def cup_radius_um(layout: Layout) -> Float[np.ndarray, "angles"]:
+def cup_radius_um(layout: Layout) -> Float[np.ndarray, "n"]:
     """Return the cup's radius from its centre in each direction of ANGLES."""
     cos, sin = np.cos(ANGLES), np.sin(ANGLES)
     plain = 1 / np.hypot(cos / layout.cup_axes_um[0], sin / layout.cup_axes_um[1])

@@ -24,7 +24,7 @@ from scipy.ndimage import map_coordinates
 from retinaforge.core import seed_for
 from retinaforge.phantoms.fundus import Layout
 from retinaforge.phantoms.params import UM_PER_DEG
-from retinaforge.phantoms.texture import Lattice, map_axes_um, ring_noise
+from retinaforge.phantoms.texture import Lattice, Map, ring_noise
 
 R0_DEG = 4.0
 RADII_DEG = np.linspace(0.0, 40.0, 81)
@@ -64,15 +64,15 @@ def start_angles() -> Float[np.ndarray, "radii angles"]:
 _START = start_angles()
 
 
-def fibre_map(layout: Layout, *, seed: int) -> Lattice:
+def fibre_map(where: Map, layout: Layout, *, seed: int) -> Lattice:
     """Return a map of the retina: the fibre layer's sheen, about 1 where it is thickest."""
-    x, y = map_axes_um()
-    dx, dy = x - layout.disc_um[0], y - layout.disc_um[1]
+    dx, dy = where.x_um - layout.disc_um[0], where.y_um - layout.disc_um[1]
     away_deg = np.hypot(dx, dy) / np.float32(UM_PER_DEG)
     tilt = math.atan2(-layout.disc_um[1], layout.disc_um[0])
-    phi = np.degrees((np.arctan2(-dy, dx) - tilt + np.pi) % (2 * np.pi) - np.pi)
-    place = [away_deg / (RADII_DEG[1] - RADII_DEG[0]), (phi + 180) / (PHI_DEG[1] - PHI_DEG[0])]
-    return map_coordinates(_sheen(layout, seed), place, order=1, mode="constant", cval=0.0)
+    turn = ((np.arctan2(-dy, dx) - tilt) / np.float32(2 * np.pi) + 0.5) % 1
+    place = [away_deg * ((len(RADII_DEG) - 1) / RADII_DEG[-1]), turn * (len(PHI_DEG) - 1)]
+    sheen = _sheen(layout, seed).astype(np.float32)
+    return map_coordinates(sheen, place, np.float32, order=1, mode="constant")
 
 
 def _sheen(layout: Layout, seed: int) -> Float[np.ndarray, "radii angles"]:

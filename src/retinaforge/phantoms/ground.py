@@ -19,43 +19,47 @@ from retinaforge.phantoms.fibres import fibre_map
 from retinaforge.phantoms.frame import Frame
 from retinaforge.phantoms.fundus import Fundus, Layout
 from retinaforge.phantoms.look import Look
-from retinaforge.phantoms.macula import macula_log, reflexes
-from retinaforge.phantoms.texture import noise, sample
+from retinaforge.phantoms.macula import add_reflexes, macula_layers
+from retinaforge.phantoms.texture import map_for, noise
 
 Colour = Float[np.ndarray, "height width 3"]
 Plane = Float[np.ndarray, "height width"]
 
-OCTAVES = ((2400.0, 0.035), (1000.0, 0.03), (420.0, 0.022), (180.0, 0.016), (80.0, 0.014),
+OCTAVES = ((2400.0, 0.03), (1000.0, 0.018), (420.0, 0.014), (180.0, 0.011), (80.0, 0.012),
            (40.0, 0.014))  # fmt: skip
 """Node distance (um) and log contrast of the mottle; set beside the band energies of photographs
 (SD of log green between blurs of 1-64 px at 512 px)."""
 
 
-def _rgb(*values: float) -> np.ndarray:
-    return np.array(values, dtype=np.float32)
+CHOROID_PALE = np.array([0.17, 0.21, 0.12])
+CHOROID_RED = np.array([-0.05, -0.17, -0.13])
+"""Log contrast of a choroidal vessel in a tigroid and in a blond fundus; set by eye."""
+Layer = tuple[Plane, tuple[float, float, float]]
+"""A plane of log light and what of it each channel sees."""
 
 
 def paint_ground(frame: Frame, fundus: Fundus, look: Look) -> Colour:
     """Return the retina without disc and vessels, RGB 0-255 (may exceed it in reflexes)."""
-    seed = fundus.seed
-    log = _drift(frame, look, seed=seed)
-    log += look.mottle * _mottle(frame, seed=seed)[..., None] * _rgb(0.75, 1.0, 1.05)
-    log += _choroid(frame, fundus, look)
-    sheen = look.fibres * sample(fibre_map(fundus.layout, seed=seed_for(seed, "fibres")), frame)
-    log += sheen[..., None] * _rgb(0.09, 0.22, 0.24)
-    log += look.glow * _glow(frame, fundus.layout)[..., None] * _rgb(0.1, 0.2, 0.22)
-    log += macula_log(frame, look, seed=seed_for(seed, "macula"))
+    layers = [
+        *_drift(frame, look, seed=fundus.seed),
+        (look.mottle * _mottle(frame, seed=fundus.seed), (0.75, 1.0, 1.05)),
+        *_mapped(frame, fundus, look),
+        (look.glow * _glow(frame, fundus.layout), (0.1, 0.2, 0.22)),
+        *macula_layers(frame, look, seed=seed_for(fundus.seed, "macula")),
+    ]
+    planes = np.stack([plane for plane, _ in layers], axis=-1)
+    log = planes @ np.array([rgb for _, rgb in layers], dtype=np.float32)
     ground = look.base.astype(np.float32) * np.exp(log)
-    shine = reflexes(frame, look, seed=seed_for(seed, "reflexes"))
-    return ground + shine[..., None] * _rgb(0.8, 1.0, 0.8)
+    return add_reflexes(ground, frame, look, seed=seed_for(fundus.seed, "reflexes"))
 
 
-def _drift(frame: Frame, look: Look, *, seed: int) -> Colour:
+def _drift(frame: Frame, look: Look, *, seed: int) -> list[Layer]:
     light = noise(frame, 6000, seed=seed_for(seed, "light"))
     hue = noise(frame, 4800, seed=seed_for(seed, "hue"))
-    return look.drift * (
-        0.07 * light[..., None] * _rgb(0.9, 1.0, 1.0) + 0.04 * hue[..., None] * _rgb(-0.4, 1.0, 1.4)
-    )
+    return [
+        (0.07 * look.drift * light, (0.9, 1.0, 1.0)),
+        (0.02 * look.drift * hue, (-0.5, 1.0, 1.6)),
+    ]
 
 
 def _mottle(frame: Frame, *, seed: int) -> Plane:
@@ -65,16 +69,21 @@ def _mottle(frame: Frame, *, seed: int) -> Plane:
     )
 
 
-def _choroid(frame: Frame, fundus: Fundus, look: Look) -> Colour:
-    """Return choroidal vessels: pale between pigment; red on the pale ground of a blond fundus."""
-    vessels = sample(choroid_map(fundus.layout, seed=seed_for(fundus.seed, "choroid")), frame)
-    blond = float(np.clip((0.3 - look.pigment) / 0.15, 0, 1))
-    pale = look.tigroid * _rgb(0.17, 0.21, 0.12)
-    red = look.tigroid * _rgb(-0.05, -0.17, -0.13)
-    return vessels[..., None] * ((1 - blond) * pale + blond * red)
+def _mapped(frame: Frame, fundus: Fundus, look: Look) -> list[Layer]:
+    """Return nerve fibres, and choroidal vessels: pale between pigment, red in a blond fundus."""
+    where, layout, layers = map_for(frame), fundus.layout, []
+    if look.fibres > 0:
+        sheen = fibre_map(where, layout, seed=seed_for(fundus.seed, "fibres"))
+        layers.append((look.fibres * where.sample(sheen, frame), (0.09, 0.22, 0.24)))
+    if look.tigroid > 0:
+        vessels = choroid_map(where, layout, seed=seed_for(fundus.seed, "choroid"))
+        blond = float(np.clip((0.3 - look.pigment) / 0.15, 0, 1))
+        rgb = (1 - blond) * CHOROID_PALE + blond * CHOROID_RED
+        layers.append((look.tigroid * where.sample(vessels, frame), tuple(rgb)))
+    return layers
 
 
 def _glow(frame: Frame, layout: Layout) -> Plane:
     """Return the light round the disc, 1 at its centre."""
     dx, dy = frame.x_um - layout.disc_um[0], frame.y_um - layout.disc_um[1]
-    return np.exp(-np.hypot(dx, dy * 0.85) / np.float32(1.6 * layout.disc_axes_um[1]))
+    return np.exp(np.hypot(dx, dy * 0.85) / np.float32(-1.6 * layout.disc_axes_um[1]))

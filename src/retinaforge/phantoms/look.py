@@ -60,7 +60,7 @@ def draw_look(anatomy: AnatomyParams, *, rng: np.random.Generator) -> Look:
         rng: consumed in a fixed order, whatever is given.
     """
     pigment = _given(anatomy.pigment, rng.beta(2.0, 2.0))
-    shade = np.exp(rng.normal(0, 0.06)) * np.exp(rng.normal(0, (0.03, 0.05, 0.1)))
+    shade = np.exp(rng.normal(0, 0.06)) * np.exp(rng.normal(0, (0.02, 0.04, 0.08)))
     tigroid = _given(anatomy.tigroid, float(np.clip(rng.normal(0.22, 0.3), 0, 1)))
     reflex = _given(anatomy.foveal_reflex, float(np.clip(rng.normal(0.15, 0.3), 0, 1)))
     fibres = _given(anatomy.fibres, float(np.clip(rng.normal(0.4, 0.25), 0, 1)))
