@@ -2,6 +2,7 @@
 
 from retinaforge.core.card import Card
 from retinaforge.core.errors import Refusal, RetinaForgeError
+from retinaforge.core.landmarks import Landmarks
 from retinaforge.core.photograph import Eye, Fov, Photograph
 from retinaforge.core.record import Record, Split
 from retinaforge.core.rng import rng_for, seed_for
@@ -13,6 +14,7 @@ __all__ = [
     "Card",
     "Eye",
     "Fov",
+    "Landmarks",
     "Photograph",
     "Quantity",
     "Record",

@@ -68,15 +68,36 @@ class VesselMask:
         return KDTree(self.points)
 
     @cached_property
+    def walls(self) -> KDTree | None:
+        """Return the search tree of the background pixels that touch a vessel; None without."""
+        walls = np.argwhere(wall_pixels(self.pixels, self.fov))
+        return KDTree(walls) if len(walls) else None
+
+    @cached_property
+    def _between(self) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]] | None:
+        """Return the walls (row, column) either side of each of `points`."""
+        if self.walls is None or not len(self.points):
+            return None
+        pixels = self.walls.data
+        first = pixels[self.walls.query(self.points)[1]]
+        return first, pixels[self.walls.query(2 * self.points - first)[1]]
+
+    @cached_property
     def calibres_px(self) -> Float[np.ndarray, "n"]:
         """Return the local calibre at `points`, in pixels; NaN where no wall is in view."""
-        walls = np.argwhere(wall_pixels(self.pixels, self.fov))
-        if not len(walls):
+        if self._between is None:
             return np.full(len(self.points), np.nan)
-        near = KDTree(walls)
-        first = walls[near.query(self.points)[1]]
-        second = walls[near.query(2 * self.points - first)[1]]
-        return _width_between(first, second)
+        return width_between(*self._between)
+
+    @cached_property
+    def centres(self) -> Float[np.ndarray, "n 2"]:
+        """Return the middle between the walls at `points` (row, column), at most a pixel away."""
+        points = self.points.astype(float)
+        if self._between is None:
+            return points
+        first, second = self._between
+        step = (first + second) / 2 - points
+        return points + np.where(np.hypot(*step.T)[:, None] <= 1.01, step, 0.0)
 
     @cached_property
     def betti_numbers(self) -> tuple[int, int]:
@@ -147,8 +168,8 @@ def labels_of(mask: Mask, neighbours: Bool[np.ndarray, "3 3"]) -> Int[np.ndarray
     return labels
 
 
-def _width_between(
-    first: Int[np.ndarray, "n 2"], second: Int[np.ndarray, "n 2"]
+def width_between(
+    first: Float[np.ndarray, "n 2"], second: Float[np.ndarray, "n 2"]
 ) -> Float[np.ndarray, "n"]:
     """Return the width between background pixels on either side, at least one pixel."""
     step = (second - first).astype(float)
