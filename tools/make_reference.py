@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from code: docs/reference/cli.md and study-file.md.
+"""Write the reference pages that are made from code: cli.md, study-file.md, phantom-recipe.md.
 
 `python tools/make_reference.py` writes them; tests/docs/test_reference.py compares them.
 """
@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,6 +18,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from retinaforge.cli import app
+from retinaforge.phantoms.params import RANGES
+from retinaforge.phantoms.recipe import (
+    CAUSES,
+    GROUPS,
+    RECIPES,
+    Dependence,
+    PeoplePlan,
+    allowed_words,
+    kind_of,
+    load_recipe,
+)
 from retinaforge.studies.plan import Arm, DataPlan, MeasurePlan, ModelPlan, Study, TrainPlan
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -168,9 +180,78 @@ def cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _recipe_field(cls: type, field: Any) -> str:
+    """Return one field of the parameters as a row: what it takes, its default."""
+    kind = kind_of(cls, field.name)
+    if kind == "choice":
+        what = "one of " + ", ".join(f"`{_toml(word)}`" for word in allowed_words(cls, field.name))
+    else:
+        low, high = RANGES.get(field.name, (None, None))
+        limits = "" if low is None else f", {low:g} to {high:g}"
+        what = ("whole number" if kind == "whole" else "number") + limits
+    default = "drawn by the eye's seed" if field.default is None else f"`{_toml(field.default)}`"
+    return f"| `{field.name}` | {what} | {default} | {attribute_texts(cls)[field.name]} |"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def recipe_page() -> str:
+    """Return docs/reference/phantom-recipe.md."""
+    lines = [
+        "# The recipe of a set of phantoms", "",
+        MADE.format(what="`PhantomParams` and `retinaforge/phantoms/recipe.py`"), "",
+        inspect.cleandoc("""
+        A recipe is a TOML file: who comes, how each trait is spread, what depends on what. Pass it
+        as `--recipe FILE` to [`retinaforge phantoms draw`](cli.md#retinaforge-phantoms-draw), or
+        the name of one that is shipped. A field that is unknown is refused with the nearest one
+        that there is. A field may be
+        - a value, the same for everybody: `tortuosity = 1.4`;
+        - `{ low = 0.1, high = 0.9 }`: every number between them is equally likely;
+        - `{ mean = 1.0, sd = 0.3 }`, with `low` and `high` if wanted: normal, cut off at the ends,
+          or else at the limits in the tables below;
+        - `{ choices = [0, 1, 2], weights = [8, 1, 1] }`, in this order; equal without weights.
+
+        A field that is left out keeps its default, or is drawn by the eye's own seed.
+        """),
+        "", "## Shipped recipes", "", "| name | what it draws |", "|---|---|",
+        *(f"| `{name}` | {load_recipe(name).about} |" for name in RECIPES),
+        "", "## `[people]`", "", inspect.getdoc(PeoplePlan).splitlines()[0], "",
+        "| field | meaning |", "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in attribute_texts(PeoplePlan).items()),
+    ]  # fmt: skip
+    for group, cls in GROUPS.items():
+        about = inspect.getdoc(cls).splitlines()[0]
+        lines += ["", f"## `[{group}]`", "", about, "", "| field | what | default | meaning |"]
+        lines += ["|---|---|---|---|", *(_recipe_field(cls, field) for field in fields(cls))]
+    lines += [
+        "", "## `[[dependence]]`", "", inspect.getdoc(Dependence).splitlines()[0], "",
+        "| field | meaning |", "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in attribute_texts(Dependence).items()), "",
+        inspect.cleandoc(f"""
+        Behind every trait lies a standard normal number z, and the trait is the quantile of its own
+        spread at Phi(z). A planted dependence makes z_of = strength · z_on +
+        sqrt(1 - strength²) · e, with e independent: a Gaussian copula. So each trait keeps the
+        spread that is written down for it, whatever it depends on; for two traits without ties
+        Spearman's correlation is (6 / pi) · asin(strength / 2). What is not planted is independent,
+        but for what an eye's anatomy brings: a glaucomatous disc has a wide cup. A trait may depend
+        on {_listed(CAUSES[:3])}, {_listed(CAUSES[3:])};
+        on several, if their strengths' squares sum to at most 1. An audit that looks for shortcuts
+        or for unfairness is held against these numbers.
+
+        Both eyes of a person share pigment, choroid, reflex and camera; in what else they have of
+        their own the z of the two eyes correlate by `people.alike`. Vignetting, blur, dust and
+        noise are each photograph's.
+        """),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("study-file.md", study_page),
     ("cli.md", cli_page),
+    ("phantom-recipe.md", recipe_page),
 )
 
 

@@ -17,6 +17,7 @@ from doc_blocks import PAGES, ROOT, Block, blocks, our_calls
 
 from retinaforge.cli import app
 from retinaforge.losses import CATALOGUE, parse_expression
+from retinaforge.phantoms.recipe import parse_recipe
 from retinaforge.studies import Study
 
 SHELL = blocks("bash") + blocks("powershell")
@@ -82,9 +83,12 @@ def test_python_blocks_run(block: Block, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("block", TOML, ids=[block.name for block in TOML])
-def test_study_files_shown_are_valid(block: Block) -> None:
-    study = tomllib.loads(block.text)
-    assert Study.model_validate(study).arm
+def test_studies_and_recipes_shown_are_valid(block: Block) -> None:
+    shown = tomllib.loads(block.text)
+    if {"people", "dependence"} & set(shown):
+        assert parse_recipe(shown).spreads
+    else:
+        assert Study.model_validate(shown).arm
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from retinaforge.cli import phantoms_damage
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_with
@@ -18,6 +19,7 @@ from retinaforge.phantoms.recipe import RECIPES
 
 app = typer.Typer(help="Draw fundus photographs whose truth is exact.", no_args_is_help=True)
 RECIPE_HELP = f"A recipe file (TOML) or one of {', '.join(RECIPES)}."
+app.command(epilog=phantoms_damage.EXAMPLES)(phantoms_damage.damage)
 
 
 @app.callback()
@@ -96,3 +98,6 @@ def show(
     page = show_layers(phantom, facts)
     write_with(out, lambda stream: page.save(stream, form))
     print(out)
+
+
+app.command("damage", epilog=phantoms_damage.EXAMPLES)(phantoms_damage.damage)

@@ -19,3 +19,7 @@ class Refusal(RetinaForgeError):
     def __init__(self, expected: str, came: str, remedy: str) -> None:
         super().__init__(f"expected {expected}; got {came}; {remedy}")
         self.expected, self.came, self.remedy = expected, came, remedy
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """Let a refusal travel from a worker process; the parts, not the message, rebuild it."""
+        return type(self), (self.expected, self.came, self.remedy)

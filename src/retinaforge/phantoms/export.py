@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from retinaforge.phantoms.graph import graph_as_dict
 from retinaforge.phantoms.phantom import Phantom
 
 LICENCE = "CC0-1.0 (drawn by RetinaForge)"
@@ -82,23 +83,3 @@ def plain_json(content: Any) -> bytes:
     """Return compact JSON on one line; NaN is refused, as JSON has none."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return (text + "\n").encode()
-
-
-def graph_as_dict(phantom: Phantom) -> dict[str, Any]:
-    """Return landmarks and exact tree as plain data, in pixels to a thousandth."""
-    return {
-        "synthetic": True,
-        "source": phantom.photograph.source,
-        "eye": phantom.photograph.eye,
-        "size_px": phantom.vessel.shape[0],
-        "um_per_px": phantom.px_um,
-        "branches": [
-            {
-                "kind": branch.kind,
-                "parent": branch.parent,
-                "points_px": np.round(branch.points_px, 3).tolist(),
-                "radii_px": np.round(branch.radii_px, 3).tolist(),
-            }
-            for branch in phantom.tree.branches
-        ],
-    }

@@ -19,6 +19,8 @@ from retinaforge.phantoms.grading import labels_of, lesions_in
 from retinaforge.phantoms.lesion_sites import quadrant
 from retinaforge.phantoms.people import Sitting
 from retinaforge.phantoms.phantom import FOVEA_RADIUS_UM, MACULA_RADIUS_UM, Phantom
+from retinaforge.phantoms.quality import quality_of
+from retinaforge.phantoms.truth import true_biomarkers
 
 FORMAT = 1
 QUADRANTS = ("superior temporal", "inferior temporal", "superior nasal", "inferior nasal")
@@ -35,7 +37,7 @@ def facts_of(phantom: Phantom, sitting: Sitting | None = None) -> dict[str, Any]
         sitting: whose eye it is and at which visit; None for an eye by itself.
     """
     fundus = phantom.fundus
-    return {
+    return plain({
         "format": FORMAT,
         "synthetic": True,
         "source": phantom.photograph.source,
@@ -49,15 +51,16 @@ def facts_of(phantom: Phantom, sitting: Sitting | None = None) -> dict[str, Any]
         "lesions": lesion_facts(phantom),
         "labels": label_facts(phantom),
         "labels_of_eye": asdict(labels_of(fundus.layout, fundus.lesions)),
-        "biomarkers": {},
+        "quality": asdict(quality_of(phantom.shot, phantom.frame, fundus.layout)),
+        "biomarkers": true_biomarkers(phantom),
         "parameters": asdict(sitting.params) if sitting else {},
         "camera": asdict(phantom.shot.params),
-        "look": plain(asdict(phantom.look)),
-    }
+        "look": asdict(phantom.look),
+    })  # fmt: skip
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: arrays as lists, NumPy's numbers as Python's."""
+    """Return a value as JSON knows it: lists for arrays, None for what is not a finite number."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -66,7 +69,9 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    return round(value, 6) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
 
 
 def person_facts(sitting: Sitting) -> dict[str, Any]:
@@ -142,9 +147,10 @@ def lesion_facts(phantom: Phantom) -> dict[str, Any]:
 
 
 def label_facts(phantom: Phantom) -> dict[str, Any]:
-    """Return the labels of what the picture shows, see `grading`."""
+    """Return the labels of what the picture shows (see `grading`) and how well (`quality`)."""
     fundus = phantom.fundus
-    return asdict(labels_of(fundus.layout, lesions_in(phantom.frame, fundus.lesions)))
+    labels = asdict(labels_of(fundus.layout, lesions_in(phantom.frame, fundus.lesions)))
+    return labels | {"quality": quality_of(phantom.shot, phantom.frame, fundus.layout).label}
 
 
 def _of_kind(phantom: Phantom, lesions: list[Lesion]) -> dict[str, Any]:

@@ -280,7 +280,7 @@ def _dependences(
 def _require_cause(of: Any, on: Any) -> None:
     if on not in CAUSES:
         raise Refusal(f"on as one of {', '.join(CAUSES)}", f"{on!r}", _nearest(on, CAUSES))
-    if str(of).startswith("disease.") and str(on).startswith("disease."):
+    if of in CAUSES and str(on).startswith("disease."):
         raise Refusal(
             "a disease that depends on age, sex or group",
             f"{of} on {on}",
