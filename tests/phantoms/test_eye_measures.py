@@ -37,7 +37,7 @@ def ray(angle_deg: float, *, radius: float = 3.0, length: float = 180.0) -> np.n
     """Draw a straight vessel from the middle outwards."""
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     along, across = X * cos + Y * sin, np.abs(X * sin - Y * cos)
-    return (along >= 0) & (along <= length) & (across <= radius)
+    return (along >= -1e-6) & (along <= length) & (across <= radius + 1e-6)
 
 
 def measured(pixels: np.ndarray) -> dict[str, float]:
