@@ -71,7 +71,8 @@ def test_flame_has_its_length_along_its_angle_and_boat_its_level():
     blood = boat(1000.0, rng=rng)
     assert np.ptp(blood[:, 0]) == pytest.approx(1000.0)
     ends = blood[[0, -1], 1]
-    assert ends[0] == pytest.approx(ends[1]) and ends[0] == pytest.approx(blood[:, 1].min())
+    assert ends[0] == pytest.approx(ends[1])
+    assert ends[0] == pytest.approx(blood[:, 1].min())
 
 
 def test_fibres_leave_the_disc_and_arch_over_the_macula():
@@ -105,7 +106,8 @@ def inside(outline, x, y):
 
 def test_mask_is_what_the_outline_encloses():
     view = frame(40)
-    outline = blob(500.0, rng=np.random.default_rng(5), rough=0.2, aspect=1.5) + (137.0, -61.3)
+    outline = blob(500.0, rng=np.random.default_rng(5), rough=0.2, aspect=1.5)
+    outline = outline + np.array([137.0, -61.3])
     mask = lesion_masks(view, (Lesion("cotton_wool_spot", (137.0, -61.3), outline),))
     corners = view.to_px(outline)
     expected = [[inside(corners, x, y) for x in range(40)] for y in range(40)]
@@ -132,8 +134,9 @@ def test_smallest_lesion_keeps_a_pixel_and_one_outside_has_none():
     view = frame(64, um_a_px=200.0)
     dot = Lesion("microaneurysm", (70.0, 70.0), SQUARE * 10 + 70.0)
     mask = lesion_masks(view, (dot,))["microaneurysm"]
-    assert mask.sum() == 1 and mask[32, 32]
-    away = Lesion("microaneurysm", (9000.0, 0.0), SQUARE * 10 + (9000.0, 0.0))
+    assert mask.sum() == 1
+    assert mask[32, 32]
+    away = Lesion("microaneurysm", (9000.0, 0.0), SQUARE * 10 + np.array([9000.0, 0.0]))
     assert not lesion_masks(view, (away,))["microaneurysm"].any()
 
 
@@ -154,17 +157,19 @@ def test_new_vessels_and_irma_lie_within_their_outline():
     ):
         points = np.concatenate(found.points_um)
         low, high = found.outline_um.min(0), found.outline_um.max(0)
-        assert np.allclose(points.min(0), low) and np.allclose(points.max(0), high)
+        assert np.allclose(points.min(0), low)
+        assert np.allclose(points.max(0), high)
         assert len(found.points_um) == len(found.radii_um) >= 3
 
 
 def test_beads_are_in_the_radii_and_nothing_else_moves():
     plain = vein()
-    other = Vessel(plain.points_um + (0, 900.0), plain.radii_um, "vein", 0, 1)
+    other = Vessel(plain.points_um + np.array([0, 900.0]), plain.radii_um, "vein", 0, 1)
     artery = Vessel(plain.points_um, plain.radii_um, "artery", None, 0)
     found = beading(plain, onset=-1.0, rng=np.random.default_rng(0))
     first, second, third = bead((plain, other, artery), (found,))
-    assert second is other and third is artery
+    assert second is other
+    assert third is artery
     assert np.allclose(first.points_um[:, 1], 500.0)
     assert np.isin(plain.points_um[:, 0], first.points_um[:, 0]).all()
     assert (first.parent, first.generation, first.kind) == (None, 0, "vein")
@@ -203,7 +208,8 @@ def test_later_visits_keep_places_and_add_lesions():
     for visit in (soon, later, last):
         assert {s for s in visit if s[3] <= 0} <= now
     assert {s for s in last if s[3] <= 2} <= later
-    assert later - now and now - later
+    assert later - now
+    assert now - later
     kinds = [s.kind for s in visits[8.0]]
     assert kinds.count("neovascularisation") + kinds.count("preretinal_haemorrhage") > 0
 
@@ -234,7 +240,8 @@ def test_laser_spares_macula_and_disc():
     layout = eye()
     scars = place_lesions(layout, (), DiseaseParams(laser=True), seed=1)
     places = np.array([s.centre_um for s in scars])
-    assert len(places) > 80 and {s.kind for s in scars} == {"laser_scar"}
+    assert len(places) > 80
+    assert {s.kind for s in scars} == {"laser_scar"}
     assert np.hypot(*places.T).min() > 2 * layout.disc_axes_um[1]
     assert np.hypot(*(places - layout.disc_um).T).min() > 1.4 * layout.disc_axes_um[1]
 
@@ -249,9 +256,11 @@ def test_slots_open_stay_and_resolve():
         return {i: onset_and_rng[0] for i, onset_and_rng in enumerate(found) if onset_and_rng}
 
     core = there(0.0, life_years=0.5, core=True)
-    assert len(core) == 200 and there(30.0, life_years=0.5, core=True) == core
+    assert len(core) == 200
+    assert there(30.0, life_years=0.5, core=True) == core
     early, late = there(0.0, life_years=1.0), there(5.0, life_years=1.0)
-    assert 80 < len(early) < 160 and 130 < len(late) < 200
+    assert 80 < len(early) < 160
+    assert 130 < len(late) < 200
     assert not any(early.get(i) == onset for i, onset in late.items() if onset < -6)
     assert sum(early.get(i) == late.get(i) for i in early) < 40
 

@@ -51,7 +51,10 @@ def exudates(
                       life_years=LIFE_YEARS)  # fmt: skip
             if it:
                 at = int(it[1].choice(4, p=(0.42, 0.38, 0.1, 0.1)))
-                centre = sites.draw(at, rng=it[1])
+                x, y = sites.draw(at, rng=it[1])
+                # Exudates gather nearer to the fovea than blood does.
+                nearer = 0.78 if at < 2 else 1.0
+                centre = (nearer * x, nearer * y)
                 ring = it[1].uniform() < 0.45
                 found += _cluster(centre, ring=ring, onset=it[0], rng=it[1])
     nearest = 0.0 if oedema else disc_diameter_um(layout)
@@ -60,7 +63,7 @@ def exudates(
 
 def _fleck(centre: Point, *, onset: float, rng: np.random.Generator, most_um: float = 420.0):
     """Return one exudate; many small ones for one that has run together."""
-    width = float(np.clip(rng.lognormal(math.log(47), 0.6), 20, most_um))
+    width = float(np.clip(rng.lognormal(math.log(52), 0.6), 20, most_um))
     outline = blob(width, rng=rng, rough=0.08 + 0.14 * min(1.0, width / 150),
                    aspect=1 + min(1.6, rng.exponential(0.5)),
                    angle_rad=rng.uniform(0, math.pi))  # fmt: skip
