@@ -112,7 +112,8 @@ def test_a_full_frame_shows_retina_everywhere_and_is_narrow(layout: Layout) -> N
 
 def test_what_is_outside_is_the_camera_s_black(bare: Shot) -> None:
     pixels = taken(bare, flat(128))
-    assert pixels[0, 0].tolist() == list(PROFILES["like_canon_cr5"].black)
+    corner = pixels[:12, :12].reshape(-1, 3).mean(0)
+    assert corner == pytest.approx(PROFILES["like_canon_cr5"].black, abs=0.3)
 
 
 # Settings

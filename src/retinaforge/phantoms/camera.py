@@ -20,7 +20,7 @@ from retinaforge.phantoms.fundus import Layout, Point
 from retinaforge.phantoms.look import Look
 from retinaforge.phantoms.optics import dusted, focused, light_of, spotted
 from retinaforge.phantoms.params import UM_PER_DEG, Aim, CameraParams
-from retinaforge.phantoms.sensor import as_jpeg, developed, grain, hazed
+from retinaforge.phantoms.sensor import as_jpeg, developed, grain, hazed, stopped
 
 Colour = Float[np.ndarray, "height width 3"]
 Plane = Float[np.ndarray, "height width"]
@@ -240,10 +240,8 @@ def expose(
     image = dusted(image, frame, shot)
     image = spotted(image, frame, shot)
     image = grain(image, noise=params.noise or 0, rng=rng)
-    black = np.array(profile.black, dtype=np.float32)
-    soft = max(1.0, profile.edge * frame.fov_radius_px)
-    cover = np.clip(depth / soft + 0.5, 0, 1)[..., None]
-    image = black + cover * (image - black)
+    image = stopped(image, depth, edge_px=profile.edge * frame.fov_radius_px, black=profile.black,
+                    radius_px=frame.fov_radius_px, rng=rng)  # fmt: skip
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return as_jpeg(pixels, quality=params.jpeg_quality or 0)
 

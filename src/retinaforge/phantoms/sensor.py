@@ -16,6 +16,10 @@ WHITE, BRIGHTEST = 262.0, 275.0
 """Grey levels that scene and photograph approach under endless light; a photograph ends at 255, so
 that discs and reflexes burn out as they do in real ones."""
 
+GLOW, GLOW_REACH, DARK_NOISE = 4.0, 0.03, 0.45
+"""Grey levels of scattered light just outside the field, its reach in radii, and the sensor's noise
+in the dark; set on IDRiD's and DRIVE's borders."""
+
 VEIL_OVER_MEDIAN = np.array([0.98, 1.35, 1.7])
 """Scattered light is whiter than the fundus that scatters it."""
 
@@ -77,6 +81,30 @@ def grain(image: Colour, *, noise: float, rng: np.random.Generator) -> Colour:
         level = np.float32(0.35) + np.float32(0.65 / 128) * np.maximum(image[..., channel], 0)
         image[..., channel] += np.float32(noise) * np.sqrt(level) * both
     return image
+
+
+def stopped(
+    image: Colour, depth: Plane, *, edge_px: float, radius_px: float,
+    black: tuple[float, float, float], rng: np.random.Generator,
+) -> Colour:  # fmt: skip
+    """Return the picture within the field stop and the camera's black beyond it.
+
+    The black is never quite black: a glow of scattered light falls off over 3 % of the radius, and
+    the sensor's noise is there too.
+
+    Args:
+        image: 0-255.
+        depth: pixels inside the field's border, below 0 outside.
+        edge_px: width over which the border fades, at least a pixel.
+        radius_px: of the field.
+        black: RGB far outside.
+        rng: of this photograph.
+    """
+    cover = np.clip(depth / np.float32(max(1.0, edge_px)) + np.float32(0.5), 0, 1)[..., None]
+    glow = np.exp(np.minimum(depth, 0) / np.float32(GLOW_REACH * radius_px))
+    dark = rng.standard_normal(depth.shape, dtype=np.float32) * np.float32(DARK_NOISE)
+    outside = np.array(black, np.float32) + (dark + np.float32(GLOW) * glow)[..., None]
+    return outside + cover * (image - outside)
 
 
 def as_jpeg(
