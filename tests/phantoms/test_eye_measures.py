@@ -52,7 +52,7 @@ def test_a_straight_vessel_has_its_calibre_its_length_and_no_bifurcation() -> No
     assert found["length"] == pytest.approx(3.6 / 4.01**2, rel=0.04)
     assert found["density"] == pytest.approx(100 * 7 * 361 / SIDE**2, rel=0.01)
     assert found["bifurcations"] == 0
-    assert found["tortuosity"] == pytest.approx(0, abs=0.3)
+    assert found["tortuosity"] == pytest.approx(0, abs=1)
     assert found["thin"] < 5
     assert found["gap"] == pytest.approx(10 * (SIDE // 2 - 3) / 2 / 1000, abs=0.03)
 
