@@ -5,6 +5,8 @@ import pytest
 from scipy.ndimage import label
 
 from retinaforge.core import Branch
+from retinaforge.phantoms import draw
+from retinaforge.phantoms.phantom import mirror
 from retinaforge.phantoms.raster import render_vessels
 
 MIDDLE = np.array([60.31, 59.77])
@@ -176,3 +178,26 @@ def test_each_pixel_knows_its_branch_and_radius():
     number, radius = layer.plane(layer.branch), layer.plane(layer.radius_px)
     assert (number[60, 30], number[30, 60]) == (0, 1)
     assert (radius[60, 30], radius[30, 60]) == (2.0, 3.0)
+
+
+def test_a_phantom_carries_the_coverage_of_its_vessels():
+    drawn = draw(5, size_px=256, eye="OD")
+    again = [
+        render_vessels(drawn.tree.of_kind(kind), size_px=256).coverage
+        for kind in ("artery", "vein")
+    ]
+    inside = drawn.fov.mask
+    assert drawn.coverage[~inside].max() == 0
+    union = 1 - (1 - again[0]) * (1 - again[1])
+    assert np.abs(drawn.coverage - union)[inside].max() < 2e-3
+    assert drawn.vessel[drawn.coverage > 0.75].all()
+    assert not drawn.vessel[drawn.coverage == 0].any()
+    assert np.array_equal(mirror(drawn).coverage, drawn.coverage[:, ::-1])
+
+
+def test_the_same_eye_has_the_same_vessel_area_at_every_size():
+    areas = []
+    for size_px in (128, 512):
+        drawn = draw(5, size_px=size_px, eye="OD")
+        areas.append(drawn.coverage.sum(dtype=np.float64) * drawn.px_um**2)
+    assert areas[0] == pytest.approx(areas[1], rel=0.03)

@@ -147,5 +147,17 @@ def test_trunks_fade_in_the_cup():
     line = np.array([[disc[0] - 3000.0, LAYOUT.cup_um[1]], [disc[0] + 3000.0, LAYOUT.cup_um[1]]])
     light = painted(eye(vessel(line, 150, "vein")), frame)[..., 1].min(axis=0)
     cup = round(frame.to_px(np.array([LAYOUT.cup_um]))[0, 0])
-    assert light[cup] > 0.65 * light[5]
+    assert light[cup] > 0.75 * light[5]
     assert light[5] < -0.2
+
+
+def test_trunks_come_from_the_depth():
+    start, down = np.array(LAYOUT.disc_um) - np.array([500.0, 0.0]), np.array([0.0, 900.0])
+    frame = replace(FRAME, centre_um=tuple(start))
+    # The same vessel once as a root that begins in the middle and once as one that passes.
+    begins = np.stack([start, start + down])
+    passes = np.stack([start - down, start + down])
+    root, passing = (painted(eye(vessel(p, 150, "vein")), frame)[..., 1] for p in (begins, passes))
+    near, far = 70, 120
+    assert root[near].min() > 0.5 * passing[near].min()
+    assert root[far].min() == pytest.approx(passing[far].min(), rel=0.1)
