@@ -128,7 +128,13 @@ def _damaged_tree(
 def view_of(phantom: Phantom) -> View:
     """Return what the phantom's picture shows, in micrometres of a right eye."""
     layout, frame = phantom.fundus.layout, phantom.frame
-    return View(frame.centre_um, frame.fov_radius_um, layout.disc_um, max(layout.disc_axes_um))
+    mask = phantom.fov.mask if phantom.fundus.eye == "OD" else phantom.fov.mask[:, ::-1]
+    first = (frame.centre_um[0] - frame.middle_px * frame.px_um,
+             frame.centre_um[1] - frame.middle_px * frame.px_um)  # fmt: skip
+    return View(
+        frame.centre_um, frame.fov_radius_um, mask, frame.px_um, first, layout.disc_um,
+        max(layout.disc_axes_um),
+    )  # fmt: skip
 
 
 def _in_picture(phantom: Phantom, point_um: tuple[float, float]) -> tuple[float, float]:

@@ -78,8 +78,7 @@ def disc_place(
     far, turn = reach * np.sqrt(rng.uniform(size=400)), rng.uniform(0, 2 * np.pi, 400)
     x = fov.centre_px[0] + far * np.cos(turn)
     y = fov.centre_px[1] + far * np.sin(turn)
-    height, width = fov.mask.shape
-    fits = (x > radius_px) & (x < width - radius_px) & (y > radius_px) & (y < height - radius_px)
+    fits = _whole_inside(fov.mask, x, y, 1.05 * radius_px)
     for (ax, ay), apart in avoid:
         fits &= np.hypot(x - ax, y - ay) > apart
     x, y = (x[fits], y[fits]) if fits.any() else (x, y)
@@ -90,6 +89,17 @@ def disc_place(
     bright = light[rows, columns]
     first = int(np.flatnonzero(bright <= np.median(bright))[0])
     return float(x[first]), float(y[first])
+
+
+def _whole_inside(mask: Mask, x: np.ndarray, y: np.ndarray, radius_px: float) -> np.ndarray:
+    """Tell which circles lie in a mask, by eight points of each."""
+    turn = np.arange(8) * math.pi / 4
+    row = np.rint(y[:, None] + radius_px * np.sin(turn)).astype(int)
+    column = np.rint(x[:, None] + radius_px * np.cos(turn)).astype(int)
+    height, width = mask.shape
+    framed = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
+    return (framed & mask[row, column]).all(axis=1)
 
 
 def with_disc(

@@ -94,13 +94,17 @@ def damage_vessels(
 def _view(pixels: Pixels, fov: Fov, masks: Mapping[str, Mask], px_um: float) -> View:
     """Return the field and the disc to be kept clear of; without a mask, the brightest spot."""
     x, y = fov.centre_px
-    centre, radius = (x * px_um, y * px_um), fov.radius_px * px_um
     if "disc" in masks and masks["disc"].any():
-        (dx, dy), diameter = disc_of(masks["disc"])
-        return View(centre, radius, (dx * px_um, dy * px_um), diameter / 2 * px_um)
-    light = gaussian_filter(pixels[..., 1] * fov.mask.astype(np.float32), 0.05 * fov.radius_px)
-    row, column = np.unravel_index(int(np.argmax(light)), light.shape)
-    return View(centre, radius, (float(column * px_um), float(row * px_um)), DISC_RADIUS_UM)
+        (column, row), diameter = disc_of(masks["disc"])
+        disc_radius = diameter / 2 * px_um
+    else:
+        light = gaussian_filter(pixels[..., 1] * fov.mask.astype(np.float32), 0.05 * fov.radius_px)
+        row, column = (float(i) for i in np.unravel_index(int(np.argmax(light)), light.shape))
+        disc_radius = DISC_RADIUS_UM
+    return View(
+        (x * px_um, y * px_um), fov.radius_px * px_um, fov.mask, px_um, (0.0, 0.0),
+        (column * px_um, row * px_um), disc_radius,
+    )  # fmt: skip
 
 
 def _nearest_to(traced: Traced, spans: Mapping[int, list[tuple[float, float]]]) -> Mask:

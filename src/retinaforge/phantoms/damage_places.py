@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 from scipy.spatial import cKDTree
 
 from retinaforge.phantoms.damage_tree import STUMP_UM, Cut, arc_um, at_arc
@@ -25,25 +26,38 @@ class View:
     Attributes:
         centre_um: of the field.
         radius_um: of the field.
-        disc_um: centre of the disc; None where nobody knows.
+        mask: True where the picture shows retina.
+        px_um: micrometres a pixel of the mask.
+        origin_um: where the mask's first pixel lies.
+        disc_um: centre of the disc.
         disc_radius_um: its larger half axis.
     """
 
     centre_um: Point
     radius_um: float
-    disc_um: Point | None = None
-    disc_radius_um: float = 0.0
+    mask: Bool[np.ndarray, "height width"]
+    px_um: float
+    origin_um: Point
+    disc_um: Point
+    disc_radius_um: float
+
+    def in_field(self, points: np.ndarray) -> np.ndarray:
+        """Tell of each point whether the picture shows it."""
+        column, row = np.rint((points - np.array(self.origin_um)) / self.px_um).astype(int).T
+        height, width = self.mask.shape
+        framed = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        return framed & self.mask[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
 
     def shows(self, points: np.ndarray, *, off_disc: float) -> bool:
         """Tell whether points lie well within the field and `off_disc` radii off the disc."""
-        if np.linalg.norm(points - np.array(self.centre_um), axis=1).max() > (
-            IN_VIEW * self.radius_um
-        ):
-            return False
-        if self.disc_um is None:
-            return True
+        rim = (1 - IN_VIEW) * self.radius_um * np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
         away = np.linalg.norm(points - np.array(self.disc_um), axis=1).min()
-        return bool(away > off_disc * self.disc_radius_um)
+        return bool(
+            away > off_disc * self.disc_radius_um
+            and np.linalg.norm(points - np.array(self.centre_um), axis=1).max()
+            <= IN_VIEW * self.radius_um
+            and all(self.in_field(points + step).all() for step in rim)
+        )
 
 
 class Walls:
@@ -74,7 +88,7 @@ class Walls:
         """Return the length of vessel inside the camera's field, micrometres."""
         same = self.owner[1:] == self.owner[:-1]
         middle = (self.points[1:] + self.points[:-1]) / 2
-        inside = np.linalg.norm(middle - np.array(view.centre_um), axis=1) < view.radius_um
+        inside = view.in_field(middle)
         steps = np.linalg.norm(np.diff(self.points, axis=0), axis=1)
         return float(steps[same & inside].sum())
 

@@ -40,12 +40,21 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "image": after["images.png"], **masks,
         **{key: record["columns"].get(key, "") for key in KEPT},
-        "eye": record["eye"], "split": record["split"], "synthetic": "true",
+        "labels": _labels(record), "eye": record["eye"], "split": record["split"],
+        "synthetic": "true",
         "damage": damage.get("kind", "none"), "level": damage.get("level", ""),
         "size": _words(damage.get("size", {})), "count": damage.get("count", 0),
         "note": damage.get("note", ""), "original": record["original"],
         "copy_of": record["copy_of"], "change": record["change"],
     }  # fmt: skip
+
+
+def _labels(record: Mapping[str, Any]) -> str:
+    """Return the labels with the path of a phantom's graph as it is after damage."""
+    parts = record["columns"].get("labels", "").split(";")
+    kept = [part for part in parts if part and not part.startswith("graph=")]
+    graph = record["after"].get("graphs.json")
+    return ";".join([*kept, f"graph={graph}"] if graph else kept)
 
 
 def _words(size: Mapping[str, float | None]) -> str:
