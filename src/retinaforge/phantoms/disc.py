@@ -23,8 +23,8 @@ from retinaforge.phantoms.texture import noise, ring_noise
 Colour = Float[np.ndarray, "height width 3"]
 Plane = Float[np.ndarray, "height width"]
 
-RIM_RATIO = np.array([1.32, 1.66, 1.75])
-CUP_RATIO = np.array([1.12, 1.42, 1.7])
+RIM_RATIO = np.array([1.38, 1.74, 1.64])
+CUP_RATIO = np.array([1.12, 1.42, 1.6])
 KEPT = 0.45
 """Exponent of the fundus' brightness in the disc's; set beside Drishti-GS, where the ratio of rim
 to ground falls with the ground (correlation of logarithms -0.7 in red, -0.5 in green)."""
@@ -97,8 +97,8 @@ def _beside(place: _Place, fundus: Fundus, look: Look) -> Colour:
     patch = np.clip(0.5 + 0.8 * place.noise(260, seed=seed_for(fundus.seed, "patch")), 0, 1.6)
     side = np.clip(0.25 + 0.75 * place.temporal, 0, 1)
     ring = max(0.0, rng.normal(0.06, 0.1)) * np.exp(-(((out - 0.03) / 0.035) ** 2))
-    dark_at, dark = rng.uniform(0.08, 0.16), max(0.0, rng.normal(0.02, 0.13))
-    pigment = dark * side * patch * np.exp(-(((out - dark_at) / 0.06) ** 2))
+    dark_at, dark = rng.uniform(0.08, 0.16), max(0.0, rng.normal(0.0, 0.12))
+    pigment = dark * side * patch * np.exp(-(((out - dark_at) / 0.09) ** 2))
     grey = rng.uniform(0, 0.13) * np.exp(-(((out - 0.14) / 0.16) ** 2))
     log = ring[..., None] * _rgb(0.8, 1.2, 1.2) - pigment[..., None] * _rgb(1.0, 1.0, 0.7)
     log -= grey[..., None] * _rgb(1.0, 0.55, 0.3)
@@ -162,8 +162,8 @@ def _cup_depth(place: _Place, layout: Layout, rng: np.random.Generator) -> Plane
 
 def _lamina(place: _Place, layout: Layout, seed: int, rng: np.random.Generator) -> Plane:
     """Return the grey pores of the lamina cribrosa on the floor of a deep cup."""
-    deep = float(np.clip((layout.cup_to_disc - 0.45) / 0.25, 0, 1)) * rng.uniform(0, 0.16)
-    pores = np.clip(0.5 - place.noise(62, seed=seed_for(seed, "pores")), 0, 1.5)
+    deep = float(np.clip((layout.cup_to_disc - 0.5) / 0.25, 0, 1)) * max(0, rng.uniform(-0.05, 0.1))
+    pores = np.clip(0.5 - place.noise(36, seed=seed_for(seed, "pores")), 0, 1.5)
     shadow = rng.uniform(0, 0.1) * np.exp(-((place.cup / 0.4) ** 2))
     return deep * pores * _step((0.75 - place.cup) / 0.12) + shadow
 

@@ -25,8 +25,8 @@ from retinaforge.phantoms.texture import map_for, noise
 Colour = Float[np.ndarray, "height width 3"]
 Plane = Float[np.ndarray, "height width"]
 
-OCTAVES = ((2400.0, 0.03), (1000.0, 0.018), (420.0, 0.014), (180.0, 0.011), (80.0, 0.012),
-           (40.0, 0.014))  # fmt: skip
+OCTAVES = ((2400.0, 0.034), (1000.0, 0.028), (420.0, 0.019), (180.0, 0.008), (80.0, 0.008),
+           (40.0, 0.012))  # fmt: skip
 """Node distance (um) and log contrast of the mottle; set beside the band energies of photographs
 (SD of log green between blurs of 1-64 px at 512 px)."""
 
@@ -44,7 +44,7 @@ def paint_ground(frame: Frame, fundus: Fundus, look: Look) -> Colour:
         *_drift(frame, look, seed=fundus.seed),
         (look.mottle * _mottle(frame, seed=fundus.seed), (0.75, 1.0, 1.05)),
         *_mapped(frame, fundus, look),
-        (look.glow * _glow(frame, fundus.layout), (0.1, 0.2, 0.22)),
+        (look.glow * _glow(frame, fundus.layout), (0.1, 0.25, 0.28)),
         *macula_layers(frame, look, seed=seed_for(fundus.seed, "macula")),
     ]
     planes = np.stack([plane for plane, _ in layers], axis=-1)
@@ -56,9 +56,11 @@ def paint_ground(frame: Frame, fundus: Fundus, look: Look) -> Colour:
 def _drift(frame: Frame, look: Look, *, seed: int) -> list[Layer]:
     light = noise(frame, 6000, seed=seed_for(seed, "light"))
     hue = noise(frame, 4800, seed=seed_for(seed, "hue"))
+    patches = noise(frame, 1300, seed=seed_for(seed, "patches"))
     return [
         (0.07 * look.drift * light, (0.9, 1.0, 1.0)),
-        (0.02 * look.drift * hue, (-0.5, 1.0, 1.6)),
+        (0.03 * look.drift * hue, (-0.6, 1.0, 1.8)),
+        (0.02 * look.drift * patches, (-0.7, 1.0, 2.0)),
     ]
 
 
@@ -74,7 +76,7 @@ def _mapped(frame: Frame, fundus: Fundus, look: Look) -> list[Layer]:
     where, layout, layers = map_for(frame), fundus.layout, []
     if look.fibres > 0:
         sheen = fibre_map(where, layout, seed=seed_for(fundus.seed, "fibres"))
-        layers.append((look.fibres * where.sample(sheen, frame), (0.09, 0.22, 0.24)))
+        layers.append((look.fibres * where.sample(sheen, frame), (0.09, 0.26, 0.28)))
     if look.tigroid > 0:
         vessels = choroid_map(where, layout, seed=seed_for(fundus.seed, "choroid"))
         blond = float(np.clip((0.3 - look.pigment) / 0.15, 0, 1))

@@ -132,7 +132,7 @@ def ring_noise(cells: int, turns: Float[np.ndarray, "..."], *, seed: int):
 
 def _weights(t: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (node numbers, weights) of the spline at `t`, averaged over `width`, in nodes."""
-    parts = 1 + math.floor(2 * width)
+    parts = 2 + math.floor(3 * width)
     shifts = ((np.arange(parts) + 0.5) / parts - 0.5) * width
     t = np.asarray(t, dtype=np.float64)[:, None] + shifts
     first = np.floor(t).astype(np.int64)
