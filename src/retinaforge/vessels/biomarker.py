@@ -1,0 +1,51 @@
+"""Biomarkers: named numbers of one eye's vessels, each with a card and a reason when missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from retinaforge.core import Card, Quantity
+from retinaforge.vessels.vasculature import Vasculature
+
+UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "%": "_percent"}
+NO_SCALE = "micrometres a pixel are not known"
+NO_DISC = "the optic disc is not known"
+NO_FOVEA = "the fovea is not known"
+NO_KINDS = "arteries and veins are not told apart"
+NO_VESSEL = "no vessel inside the field of view"
+
+
+@dataclass(frozen=True)
+class BiomarkerCard(Card):
+    """A card of a biomarker.
+
+    Attributes:
+        region: where it is measured, e.g. "field of view", "zone B".
+        definition: the formula in words.
+        side: the column's partner for the mirrored eye, for columns that name a side; else "".
+    """
+
+    region: str
+    definition: str
+    side: str = ""
+
+    @property
+    def column(self) -> str:
+        """Return the name of the table's column: the biomarker's name with its unit."""
+        suffix = UNIT_SUFFIX.get(self.unit, "_" + self.unit.replace("/", "_per_"))
+        return self.name if self.name.endswith(suffix) else self.name + suffix
+
+
+@dataclass(frozen=True)
+class Biomarker:
+    """One column: what it is, and the function that fills it."""
+
+    card: BiomarkerCard
+    measure: Callable[[Vasculature], Quantity]
+
+
+def undefined(card: BiomarkerCard, reason: str) -> Quantity:
+    """Return NaN with its reason."""
+    return Quantity(card, math.nan, reason)

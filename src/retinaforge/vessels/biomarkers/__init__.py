@@ -1,0 +1,15 @@
+"""Biomarkers: the explicit catalogue, one tuple a file."""
+
+from __future__ import annotations
+
+from retinaforge.core import Quantity
+from retinaforge.vessels.biomarker import Biomarker
+from retinaforge.vessels.biomarkers.extent import EXTENT
+from retinaforge.vessels.vasculature import Vasculature
+
+BIOMARKERS: tuple[Biomarker, ...] = (*EXTENT,)
+
+
+def measure_all(vasculature: Vasculature) -> list[Quantity]:
+    """Return every biomarker, in the order of the catalogue; missing ones NaN with a reason."""
+    return [biomarker.measure(vasculature) for biomarker in BIOMARKERS]

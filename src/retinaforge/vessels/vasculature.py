@@ -1,0 +1,119 @@
+"""One eye's vessels, ready to be measured: masks, trees and landmarks in one hand.
+
+Arteries and veins that are told apart are traced each on its own: two vessels of one kind do not
+cross, so that their trees need no guess at crossings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from retinaforge.core import Branch, Fov, Landmarks, VesselKind, VesselTree
+from retinaforge.vessels.graph import trace_graph
+from retinaforge.vessels.skeleton import UNIT_FOV_PX, require_masks
+from retinaforge.vessels.trees import TracedTree, grow_tree
+
+Mask = Bool[np.ndarray, "height width"]
+KINDS: tuple[VesselKind, ...] = ("artery", "vein")
+
+
+@dataclass(frozen=True)
+class Vasculature:
+    """The vessels of one photograph; built by `read_vasculature`.
+
+    Attributes:
+        pixels: True on vessels inside the field of view.
+        fov: the field of view.
+        landmarks: disc, cup, fovea and scale, as far as they are known.
+        kind_pixels: masks of arteries and veins; empty where they are not told apart.
+        traced: one traced tree for each kind, or for "unknown" alone.
+    """
+
+    pixels: Mask
+    fov: Fov
+    landmarks: Landmarks
+    kind_pixels: dict[VesselKind, Mask]
+    traced: dict[VesselKind, TracedTree]
+
+    @cached_property
+    def unit_px(self) -> float:
+        """Return the diameter of the camera's circle / 512, in pixels."""
+        return 2.0 * self.fov.radius_px / UNIT_FOV_PX
+
+    @cached_property
+    def tree(self) -> VesselTree:
+        """Return all branches; arteries first where kinds are known, parents before children."""
+        branches: list[Branch] = []
+        for traced in self.traced.values():
+            first = len(branches)
+            for b in traced.tree.branches:
+                parent = None if b.parent is None else b.parent + first
+                branches.append(Branch(b.points_px, b.radii_px, b.kind, parent))
+        return VesselTree(tuple(branches))
+
+    @cached_property
+    def lengths_px(self) -> Float[np.ndarray, "n"]:
+        """Return the length of each branch of `tree`."""
+        return np.array([branch.length_px for branch in self.tree.branches], dtype=float)
+
+    @cached_property
+    def calibres_px(self) -> Float[np.ndarray, "n"]:
+        """Return the median calibre of each branch of `tree`."""
+        return np.array([2 * np.median(b.radii_px) for b in self.tree.branches], dtype=float)
+
+    @cached_property
+    def generations(self) -> Int[np.ndarray, "n"]:
+        """Return how many branchings lie between each branch and its root."""
+        depth: list[int] = []
+        for branch in self.tree.branches:
+            depth.append(0 if branch.parent is None else depth[branch.parent] + 1)
+        return np.array(depth, dtype=int)
+
+    @cached_property
+    def children(self) -> list[list[int]]:
+        """Return the children of each branch of `tree`."""
+        below: list[list[int]] = [[] for _ in self.tree.branches]
+        for k, branch in enumerate(self.tree.branches):
+            if branch.parent is not None:
+                below[branch.parent].append(k)
+        return below
+
+    def of_kind(self, kind: VesselKind) -> Bool[np.ndarray, "n"]:
+        """Return which branches of `tree` are of a kind."""
+        return np.array([branch.kind == kind for branch in self.tree.branches], dtype=bool)
+
+
+def read_vasculature(
+    pixels: Mask,
+    fov: Fov,
+    landmarks: Landmarks | None = None,
+    *,
+    artery: Mask | None = None,
+    vein: Mask | None = None,
+) -> Vasculature:
+    """Trace a vessel mask.
+
+    Args:
+        pixels: True on vessels, shape (height, width).
+        fov: of the same photograph.
+        landmarks: what is known of disc, fovea and scale.
+        artery: True on arteries; give both kinds or neither.
+        vein: True on veins.
+
+    Raises:
+        Refusal: if masks are not boolean images of the field of view's shape.
+    """
+    known = landmarks or Landmarks()
+    kinds = {} if artery is None or vein is None else {"artery": artery, "vein": vein}
+    require_masks(fov.mask, pixels, *kinds.values())
+    inside: dict[VesselKind, Mask] = {kind: mask & fov.mask for kind, mask in kinds.items()}  # type: ignore[misc]
+    sources: dict[VesselKind, Mask] = inside or {"unknown": pixels & fov.mask}
+    traced: dict[VesselKind, TracedTree] = {
+        kind: grow_tree(trace_graph(mask, fov.mask), known, kind=kind)
+        for kind, mask in sources.items()
+    }
+    return Vasculature(pixels & fov.mask, fov, known, inside, traced)
