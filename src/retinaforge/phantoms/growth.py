@@ -135,7 +135,9 @@ class Grower:
         if tip.role in ("arcade", "nasal"):
             low, high = (150, 600) if tip.order == 0 else (350, 1100)
             return float(self.rng.uniform(low, high)) * self.params.spacing
-        return float(self.rng.uniform(350, 1350)) * self.params.spacing
+        # Branchings lie farther apart towards the periphery.
+        away = math.dist(self.segments[tip.index].points[0], self.layout.disc_um)
+        return float(self.rng.uniform(350, 1150)) * self.params.spacing * (0.85 + away / 15000)
 
     def _extend(self, tip: Tip) -> None:
         """Walk one vessel to its next branching (or its end) and queue the branches."""
@@ -168,7 +170,7 @@ class Grower:
         overlap = 0
         for far, close in noise:
             # Two scales: bends of about a millimetre, and ripples of a few steps.
-            slow, fast = 0.92 * slow + 0.012 * far, 0.35 * fast + 0.055 * close
+            slow, fast = 0.92 * slow + 0.013 * far, 0.35 * fast + 0.08 * close
             here = segment.points[-1]
             heading, on_other = self._steer(tip, segment, here, heading + slow + fast)
             new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
@@ -303,7 +305,7 @@ class Grower:
         """Draw a ratio; a side branch too narrow to draw is widened to the smallest calibre."""
         k = self.params.murray_exponent
         # What goes to the macula from an arcade's root is narrow; the arcades keep their width.
-        share = {"arcade": 0.65 if tip.order == 0 else 0.95, "nasal": 1.15}.get(tip.role, 1.15)
+        share = {"arcade": 0.65 if tip.order == 0 else 0.85, "nasal": 1.15}.get(tip.role, 1.15)
         ratio = float(np.clip(self.rng.normal(self.params.asymmetry * share, 0.15), 0.25, 1.0))
         needed = (tip.radius / self.smallest) ** k - 1
         least = 1.0 if needed <= 1 else needed ** (-1 / k)
