@@ -140,7 +140,7 @@ def _without_detail(scene: Colour, flat: np.ndarray) -> Float[np.ndarray, "n 3"]
     size = scene.shape[0]
     step = size / GRID
     at = ((np.arange(GRID) + 0.5) * step).astype(int)
-    grid = gaussian_filter(scene[np.ix_(at, at)], (2.5, 2.5, 0), mode="nearest")
+    grid = gaussian_filter(scene[np.ix_(at, at)], (4.5, 4.5, 0), mode="nearest")
     row, column = (np.array(np.divmod(flat, size)) + 0.5) / step - 0.5
     planes = [
         map_coordinates(grid[..., c], [row, column], order=1, mode="nearest") for c in range(3)
