@@ -36,8 +36,8 @@ STEEPNESS = 1.8
 """Above 1 as thin vessels are fainter than light's scatter alone would make them."""
 
 # Red over green and blue over green depth, in the photographs of least and of most red depth (HRF
-# and LES-AV); every photograph lies between. HRF's blue is nearly black and shows 0.12 and 0.22; the
-# camera's own black does that here, or grey fundi would have purple vessels.
+# and LES-AV); every photograph lies between. HRF's blue is nearly black and shows less, 0.12 and
+# 0.22, but with that grey fundi would have purple vessels.
 LEAST = {"artery": (0.09, 0.28), "vein": (0.17, 0.36)}
 MOST = {"artery": (0.42, 0.60), "vein": (0.64, 0.66)}
 
