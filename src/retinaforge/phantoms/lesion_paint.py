@@ -45,7 +45,7 @@ class Paint:
 
 
 UNDER: dict[LesionKind, Paint] = {
-    "geographic_atrophy": Paint((0.10, 0.30, 0.22), 0.07, 0.3, 0.28, 170.0),
+    "geographic_atrophy": Paint((0.16, 0.28, 0.22), 0.07, 0.3, 0.24, 170.0),
     "drusen": Paint((0.08, 0.27, 0.22), 0.45, 0.0, 0.15, 90.0),
     "pigment_change": Paint((-0.28, -0.34, -0.20), 0.3, 0.0, 0.5, 60.0),
     "laser_scar": Paint((0.12, 0.36, 0.36), 0.3, 0.3, 0.3, 90.0),
@@ -54,7 +54,7 @@ UNDER: dict[LesionKind, Paint] = {
     "hard_exudate": Paint((0.10, 0.30, 0.24), 0.12, 0.2, 0.15, 40.0),
 }
 OVER: dict[LesionKind, Paint] = {
-    "irma": Paint((-0.16, -0.34, -0.24)),
+    "irma": Paint((-0.10, -0.26, -0.18)),
     "cotton_wool_spot": Paint((0.12, 0.42, 0.42), 0.6, 0.75, 0.14, 110.0),
     "haemorrhage_flame": Paint((-0.08, -0.24, -0.15), 0.3, 0.4, 0.25, 50.0),
     "disc_haemorrhage": Paint((-0.16, -0.65, -0.60), 0.2, 0.6),

@@ -14,7 +14,7 @@ from retinaforge.phantoms.lesion_shapes import ribbon
 from retinaforge.phantoms.lesion_sites import quadrant, seen
 
 Path = Float[np.ndarray, "n 2"]
-BEAD_DEPTH = 0.34
+BEAD_DEPTH = 0.3
 """How far beads swell and shrink the calibre, as a share of it."""
 BEAD_LENGTH = 2.6
 """Distance from bead to bead, in calibres."""
@@ -54,15 +54,15 @@ def new_vessels(
 def irma(centre: Point, *, onset: float, rng: np.random.Generator) -> Lesion:
     """Return shunt vessels within the retina: a few crooked, branching, wider than capillaries."""
     heading = rng.uniform(0, 2 * math.pi)
-    trunk = wander(centre, heading, rng.uniform(450, 900), curl=0.34, rng=rng)
+    trunk = wander(centre, heading, rng.uniform(450, 900), curl=0.17, rng=rng)
     paths = [trunk]
     for _ in range(int(rng.integers(2, 5))):
         at = trunk[int(rng.integers(2, len(trunk)))]
         side = heading + rng.choice([-1, 1]) * rng.uniform(0.6, 1.5)
         paths.append(
-            wander((float(at[0]), float(at[1])), side, rng.uniform(150, 450), curl=0.38, rng=rng)
+            wander((float(at[0]), float(at[1])), side, rng.uniform(150, 450), curl=0.2, rng=rng)
         )
-    width = rng.uniform(11, 16)
+    width = rng.uniform(10, 14)
     radii = tuple(np.full(len(p), width) * rng.uniform(0.75, 1.1, len(p)) for p in paths)
     return _of_vessels("irma", tuple(paths), radii, onset=onset, rng=rng)
 
