@@ -26,7 +26,7 @@ from retinaforge.phantoms.raster import VesselLayer, render_vessels
 
 KINDS = ("artery", "vein")
 
-GREEN_DEPTH = {"artery": 0.54, "vein": 0.68}
+GREEN_DEPTH = {"artery": 0.5, "vein": 0.62}
 """Optical depth in green of a vessel so wide that more width makes it no darker."""
 
 SCALE_UM = {"artery": 45.0, "vein": 66.0}
