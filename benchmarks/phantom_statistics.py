@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from retinaforge.core import Fov, Photograph, Record
 from retinaforge.images import find_fov, normalise, read_photograph, read_records
+from retinaforge.phantoms import draw
 
 SIZE_PX = 512
 VERSION = 1
@@ -238,9 +240,14 @@ def real_features(folder: Path, cache: Path, limit: int) -> list[tuple[Record, F
 
 
 def _default_phantom(seed: int) -> Features:
-    from retinaforge.phantoms import draw
-
-    return features_of(draw(seed, size_px=SIZE_PX).photograph)
+    """Measure a phantom of the default population, filed as cameras do: no rows of mere black."""
+    phantom = draw(seed, size_px=SIZE_PX)
+    rows, columns = (np.nonzero(phantom.fov.mask.any(axis))[0] for axis in (1, 0))
+    photo = phantom.photograph
+    cut = photo.pixels[rows[0] : rows[-1] + 1, max(0, columns[0] - 4) : columns[-1] + 5]
+    if phantom.fov.kind != "cut circle":
+        cut = photo.pixels
+    return features_of(replace(photo, pixels=np.ascontiguousarray(cut)))
 
 
 def _mapped(do: Callable[[Any], Features], things: Iterable[Any]) -> list[Features]:
