@@ -108,9 +108,12 @@ def lesions_near() -> Image.Image:
 
 
 def _detail(pixels: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
-    """Return a square round where most of a mask lies."""
+    """Return a square round the part of a mask that lies nearest to the picture's middle."""
+    middle = pixels.shape[0] / 2
     rows, columns = np.nonzero(mask)
-    row, column = int(np.median(rows)), int(np.median(columns))
+    nearest = int(np.argmin((rows - middle) ** 2 + (columns - middle) ** 2))
+    close = np.hypot(rows - rows[nearest], columns - columns[nearest]) < side / 2
+    row, column = int(rows[close].mean()), int(columns[close].mean())
     top = min(max(row - side // 2, 0), pixels.shape[0] - side)
     left = min(max(column - side // 2, 0), pixels.shape[1] - side)
     return pixels[top : top + side, left : left + side]

@@ -86,8 +86,9 @@ def test_both_eyes_share_what_is_the_persons(sittings):
 def test_one_camera_sees_all_of_a_person_where_none_is_named():
     healthy = load_recipe("healthy")
     some = [sit(healthy, place, seed=0) for place in places(healthy, seed=0, count=40)]
-    pairs = zip(some[::2], some[1::2], strict=True)
-    assert all(a.params.camera.model == b.params.camera.model for a, b in pairs)
+    for right, left in zip(some[::2], some[1::2], strict=True):
+        assert right.params.camera.model == left.params.camera.model
+        assert right.params.camera.aperture == left.params.camera.aperture
     assert len({one.params.camera.model for one in some}) >= 3
 
 

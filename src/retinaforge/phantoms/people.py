@@ -14,9 +14,11 @@ from itertools import count as naturals
 from itertools import islice
 from typing import Literal
 
+import numpy as np
 from scipy.special import ndtr
 
 from retinaforge.core import Eye, Split, rng_for, seed_for
+from retinaforge.phantoms.cameras import PROFILES
 from retinaforge.phantoms.fundus import Fundus
 from retinaforge.phantoms.layout import GLAUCOMA_CUP
 from retinaforge.phantoms.params import PhantomParams
@@ -209,12 +211,13 @@ def _with_cup(params: PhantomParams, z: float) -> PhantomParams:
 
 
 def _with_camera(params: PhantomParams, person_seed: int) -> PhantomParams:
-    """Let one camera see all of a person, where the recipe names none."""
-    names = camera_names()
-    if params.camera.model is not None:
-        return params
-    model = names[int(rng_for(person_seed, "camera").integers(len(names)))]
-    return replace(params, camera=replace(params.camera, model=model))
+    """Let one camera with one aperture see all of a person, where the recipe names none."""
+    rng, names = rng_for(person_seed, "camera"), camera_names()
+    drawn = names[int(rng.integers(len(names)))]
+    camera = replace(params.camera, model=params.camera.model or drawn)
+    apertures, odds = zip(*PROFILES[camera.model or drawn].aperture, strict=True)
+    shape = apertures[int(rng.choice(len(odds), p=np.array(odds) / sum(odds)))]
+    return replace(params, camera=replace(camera, aperture=camera.aperture or shape))
 
 
 def fundus_of(sitting: Sitting) -> Fundus:
