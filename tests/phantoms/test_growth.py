@@ -11,7 +11,7 @@ from retinaforge.core import rng_for
 from retinaforge.phantoms import AnatomyParams, DiseaseParams, VesselParams
 from retinaforge.phantoms.curves import smooth, vary
 from retinaforge.phantoms.fundus import FIELD_RADIUS_UM
-from retinaforge.phantoms.growth import apart_um, grow_trees, one_eyes
+from retinaforge.phantoms.growth import SMALLEST_VEIN, apart_um, grow_trees, one_eyes
 from retinaforge.phantoms.guides import arcade, outwards, towards
 from retinaforge.phantoms.layout import lay_out
 from retinaforge.phantoms.occupancy import GAP_UM, Occupied
@@ -139,13 +139,14 @@ def test_trees_are_well_formed():
         assert set(children.values()) == {2}
 
 
-def test_a_vessel_ends_at_the_smallest_calibre_unless_it_leaves_the_field_or_is_short():
-    for smallest in (26.0, 40.0):
-        _, vessels = grown(2, VesselParams(smallest_um=smallest))
-        parents = {v.parent for v in vessels}
-        ends = [v.radii_um[-1] for i, v in enumerate(vessels) if i not in parents]
-        assert min(v.radii_um[[0, -1]].min() for v in vessels) == pytest.approx(smallest / 2)
-        assert np.allclose(ends, smallest / 2)
+@pytest.mark.parametrize("smallest", [26.0, 40.0])
+def test_vessels_end_at_the_smallest_calibre_and_none_is_narrower(smallest):
+    _, vessels = grown(2, VesselParams(smallest_um=smallest))
+    parents = {v.parent for v in vessels}
+    for kind, least in (("artery", smallest / 2), ("vein", SMALLEST_VEIN * smallest / 2)):
+        own = [(i, v.radii_um) for i, v in enumerate(vessels) if v.kind == kind]
+        assert np.allclose([radii[-1] for i, radii in own if i not in parents], least)
+        assert min(radii[[0, -1]].min() for _, radii in own) == pytest.approx(least)
 
 
 def test_parameters_do_what_they_say():

@@ -29,6 +29,8 @@ STUB_STEPS = 3
 COMPANION_UM = 200.0
 TAPER_POINTS = 6
 NASAL_RATIO = 0.82
+SMALLEST_VEIN = 1.2
+"""Smallest vein over smallest artery: the wider trees would else be far denser than the other."""
 ARTERY_OUTSIDE = 0.65
 """Share of arcades whose artery runs outside its vein; set by eye beside HRF."""
 LONGEST_OVERLAP = 4
@@ -98,7 +100,7 @@ class Grower:
         self.queue: list[Tip] = []
         self.middle = (layout.disc_um[0] / 2, layout.disc_um[1] / 2)
         self.occupied = Occupied(self.middle)
-        self.smallest = params.smallest_um / 2
+        self.smallest = params.smallest_um / 2 * (1.0 if kind == "artery" else SMALLEST_VEIN)
         self.others = others
 
     def grow(self) -> list[Segment]:

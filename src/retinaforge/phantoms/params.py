@@ -131,7 +131,7 @@ class VesselParams:
         murray_exponent: k in r0^k = r1^k + r2^k; 3 by Murray 1926 (least work).
         asymmetry: mean ratio of a side branch's radius to the main branch's, in (0, 1].
         tortuosity: 0 draws smooth vessels, 1 ordinary ones, 2 winding ones.
-        smallest_um: calibre below which no branch is drawn.
+        smallest_um: calibre below which no artery is drawn; veins end at 1.2 times as much.
         spacing: length of vessel between two branchings, 1 is ordinary; less is denser.
         arcade_dd: height of the temporal arcades above and below the fovea, in disc diameters.
     """
