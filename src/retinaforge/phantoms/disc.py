@@ -108,7 +108,7 @@ def _beside(place: _Place, fundus: Fundus, look: Look) -> Colour:
 def _atrophy(place: _Place, fundus: Fundus, rng: np.random.Generator) -> Colour:
     """Return the beta zone (sclera shows) beside the disc and the mottled alpha zone round it."""
     width, lean, ring = fundus.layout.atrophy, rng.normal(0.25, 0.35), rng.uniform(0, 0.5)
-    alpha, pale = rng.uniform(0.1, 0.35), rng.uniform(0.75, 1.25)
+    alpha, pale = rng.uniform(0.05, 0.22), rng.uniform(0.75, 1.2)
     if width <= 0.02:
         return np.zeros((*place.share.shape, 3), dtype=np.float32)
     facing = np.cos(place.angle - np.pi - lean)
@@ -118,13 +118,13 @@ def _atrophy(place: _Place, fundus: Fundus, rng: np.random.Generator) -> Colour:
     ragged = 1 + 0.13 * place.noise(420, seed=seed_for(fundus.seed, "ragged"))
     edge = width * share * ragged
     out = place.share - 1
-    beta = _step((0.72 * edge - out) / 0.035) * np.clip(edge / 0.06, 0, 1)
-    outer = _step((1.15 * edge + 0.05 - out) / 0.06) * np.clip(edge / 0.06, 0, 1)
+    beta = _step((0.72 * edge - out) / 0.06) * np.clip(edge / 0.06, 0, 1)
+    outer = _step((1.1 * edge + 0.04 - out) / 0.12) * np.clip(edge / 0.06, 0, 1)
     choroid = place.noise(130, seed=seed_for(fundus.seed, "deep"))
     speckle = place.noise(75, seed=seed_for(fundus.seed, "speckle"))
     zone = (outer - beta).clip(0)
-    light = pale * beta[..., None] * _rgb(0.26, 0.46, 0.55) * (1 + 0.16 * choroid)[..., None]
-    return light - alpha * (zone * (0.7 + 0.6 * speckle))[..., None] * _rgb(1.0, 0.95, 0.7)
+    light = pale * beta[..., None] * _rgb(0.17, 0.31, 0.33) * (1 + 0.16 * choroid)[..., None]
+    return light - alpha * (zone * (0.8 + 0.35 * speckle))[..., None] * _rgb(1.0, 0.95, 0.7)
 
 
 def _nerve(place: _Place, fundus: Fundus, look: Look) -> Colour:

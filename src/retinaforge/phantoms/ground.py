@@ -31,7 +31,7 @@ OCTAVES = ((2400.0, 0.034), (1000.0, 0.028), (420.0, 0.019), (180.0, 0.008), (80
 (SD of log green between blurs of 1-64 px at 512 px)."""
 
 
-CHOROID_PALE = np.array([0.17, 0.21, 0.12])
+CHOROID_PALE = np.array([0.15, 0.18, 0.1])
 CHOROID_RED = np.array([-0.05, -0.17, -0.13])
 """Log contrast of a choroidal vessel in a tigroid and in a blond fundus; set by eye."""
 Layer = tuple[Plane, tuple[float, float, float]]
