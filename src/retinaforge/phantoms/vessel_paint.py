@@ -104,7 +104,7 @@ def paint_vessels(
     blood = draw_blood(rng=rng_for(fundus.person, "blood"))
     out = scene.astype(np.float32).reshape(-1, 3).copy()
     logs, covers = {}, {}
-    roots = [vessel.points_um[0] for vessel in fundus.vessels if vessel.parent is None]
+    roots = _trunks(fundus)
     for kind in KINDS:
         layer = layers[kind]
         strength = look.vessel * blood.contrast * _individual(fundus, kind, blood)[layer.branch]
@@ -115,6 +115,13 @@ def paint_vessels(
     for kind in KINDS:
         out[layers[kind].index] *= np.exp(logs[kind])
     return out.reshape(scene.shape)
+
+
+def _trunks(fundus: Fundus) -> list[np.ndarray]:
+    """Return where trunks enter; the far side of a gap in a broken tree is a root, but no trunk."""
+    starts = [vessel.points_um[0] for vessel in fundus.vessels if vessel.parent is None]
+    disc, reach = np.array(fundus.layout.disc_um), max(fundus.layout.disc_axes_um)
+    return [start for start in starts if np.linalg.norm(start - disc) <= reach]
 
 
 def bar_profile(
@@ -155,9 +162,7 @@ def _log_light(
     (red0, blue0), (red1, blue1) = LEAST[kind], MOST[kind]
     red, blue = red0 + blood.red * (red1 - red0), blue0 + blood.red * (blue1 - blue0)
     depth = GREEN_DEPTH[kind] * np.array([red, 1.0, blue], dtype=np.float32)
-    # The reflex is white: red, which the column hardly dims, brightens too.
-    shine = depth + np.array([0.02, 0.0, 0.02], dtype=np.float32)
-    return reflex[:, None] * shine - column[:, None] * depth
+    return (reflex - column)[:, None] * depth
 
 
 def _overlay(
@@ -184,13 +189,20 @@ def _overlay(
 
 
 def _individual(fundus: Fundus, kind: str, blood: Blood) -> Float[np.ndarray, "n"]:
-    """Return each vessel's own contrast; a branch keeps most of its parent's."""
+    """Return the contrast of each vessel of a kind, 1 on average."""
+    own = np.exp(blood.spread * shades(fundus))
+    return own[[vessel.kind == kind for vessel in fundus.vessels]]
+
+
+def shades(fundus: Fundus) -> Float[np.ndarray, "n"]:
+    """Return each vessel's shade; a branch keeps most of its parent's."""
     own = rng_for(fundus.seed, "vessel contrast").standard_normal(len(fundus.vessels))
-    logs = np.zeros(len(fundus.vessels), dtype=np.float32)
+    found = np.zeros(len(fundus.vessels), dtype=np.float32)
     for number, vessel in enumerate(fundus.vessels):
-        before = 0.0 if vessel.parent is None else 0.8 * logs[vessel.parent]
-        logs[number] = before + 0.6 * blood.spread * own[number]
-    return np.exp(logs[[vessel.kind == kind for vessel in fundus.vessels]])
+        before = 0.0 if vessel.parent is None else 0.8 * found[vessel.parent]
+        drawn = before + 0.6 * own[number]
+        found[number] = drawn if vessel.shade is None else vessel.shade
+    return found
 
 
 def _on_disc(
