@@ -30,6 +30,7 @@ from retinaforge.phantoms.damage_photograph import damage_vessels
 from retinaforge.phantoms.damage_places import View, floating_places, gap_places
 from retinaforge.phantoms.fundus import Fundus
 from retinaforge.phantoms.phantom import FOVEA_RADIUS_UM, MACULA_RADIUS_UM, Phantom, retake
+from retinaforge.phantoms.vessel_paint import shades
 
 Mask = Bool[np.ndarray, "height width"]
 NO_SCALE = "a photograph states no scale: see the size in px and as a share of the field"
@@ -66,7 +67,7 @@ def damage_phantom(phantom: Phantom, kind: str, level: int, *, rng: np.random.Ge
     """
     card = _card_for(kind, "phantom")
     size = card.size(level)
-    tree = _damaged_tree(phantom, kind, size, rng=rng)
+    tree = _damaged_tree(replace(phantom, fundus=_shaded(phantom.fundus)), kind, size, rng=rng)
     if tree is not None:
         fundus, places, count, note = tree
         after = retake(phantom, fundus)
@@ -81,6 +82,12 @@ def damage_phantom(phantom: Phantom, kind: str, level: int, *, rng: np.random.Ge
     in_px = {k[:-3] + "_px": v / phantom.px_um for k, v in size.items() if k.endswith("_um")}
     done = Done(kind, level, {**size, **in_px}, count, places, note=note)
     return Damaged(replace(after, photograph=photo), done)
+
+
+def _shaded(fundus: Fundus) -> Fundus:
+    """Write each vessel's shade down, so that it keeps it whatever number it gets."""
+    pairs = zip(fundus.vessels, shades(fundus), strict=True)
+    return replace(fundus, vessels=tuple(replace(v, shade=float(s)) for v, s in pairs))
 
 
 def step_of(kind: str, level: int) -> str:

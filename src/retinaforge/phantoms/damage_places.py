@@ -168,7 +168,7 @@ def floating_places(
         points, radius = _curved(view, length_um, rng=rng), calibre_um / 2
         if view.shows(points, off_disc=1.3) and walls.clear_um(points) > radius + APART_UM:
             kind = "artery" if number % 2 else "vein"
-            added.append(Vessel(points, np.full(len(points), radius), kind, None, 0))
+            added.append(Vessel(points, np.full(len(points), radius), kind, None, 0, shade=0.0))
             walls = Walls((*vessels, *added))
     return added
 

@@ -71,6 +71,8 @@ class Vessel:
         kind: artery or vein.
         parent: index of the vessel that it grew from; None at a root.
         generation: how many branchings lie between it and the root; 0 at the root.
+        shade: its own contrast, in standard deviations of a vessel's log contrast; None lets its
+            number in the tree decide. Editing a tree must not change what it leaves alone.
     """
 
     points_um: Float[np.ndarray, "n 2"]
@@ -78,6 +80,7 @@ class Vessel:
     kind: VesselKind
     parent: int | None
     generation: int
+    shade: float | None = None
 
 
 @dataclass(frozen=True)
