@@ -94,7 +94,7 @@ PROFILES: dict[str, Profile] = {
     "like_kowa_vx10": Profile(
         resembles="IDRiD", fov_deg=50, aim=(("macula", 0.5), ("between", 0.5)),
         aperture=(("cut", 1.0),), cut=0.83, tab=(("triangle", 0.9), ("none", 0.1)),
-        rgb=(155, 72, 20), log_sd=(0.18, 0.27, 0.75), alike=0.6, contrast=(1.0, 1.05, 1.25),
+        rgb=(155, 72, 20), log_sd=(0.18, 0.27, 0.45), alike=0.6, contrast=(1.0, 1.05, 1.25),
         vignette=0.34, vignette_power=2.6, uneven=0.11, rim_haze=0.10, haze_rgb=(140, 130, 150),
         black=(1.9, 0.5, 1.2), edge=0.006, defocus_um=10, sharpen=0.65, noise=1.6, jpeg=(85, 95),
     ),
@@ -116,7 +116,7 @@ PROFILES: dict[str, Profile] = {
         resembles="ODIR", fov_deg=45, aim=(("macula", 0.45), ("between", 0.55)),
         aperture=(("circle", 0.5), ("cut sides", 0.3), ("cut", 0.2)), cut=0.93,
         tab=(("none", 0.8), ("triangle", 0.1), ("square", 0.1)),
-        rgb=(134, 79, 41), log_sd=(0.31, 0.42, 0.7), alike=0.8, contrast=(1.0, 1.0, 1.0),
+        rgb=(134, 79, 41), log_sd=(0.31, 0.42, 0.5), alike=0.8, contrast=(1.0, 1.0, 1.0),
         vignette=0.27, vignette_power=2.2, uneven=0.2, rim_haze=0.16, haze_rgb=(150, 140, 110),
         black=(2, 1.5, 1), edge=0.006, defocus_um=13, sharpen=0.75, noise=1.9, jpeg=(75, 95),
     ),
