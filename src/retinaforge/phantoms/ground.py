@@ -27,8 +27,8 @@ Plane = Float[np.ndarray, "height width"]
 
 OCTAVES = ((2400.0, 0.034), (1000.0, 0.028), (420.0, 0.019), (180.0, 0.008), (80.0, 0.008),
            (40.0, 0.012))  # fmt: skip
-"""Node distance (um) and log contrast of the mottle; set beside the band energies of photographs
-(SD of log green between blurs of 1-64 px at 512 px)."""
+"""Node distance (um) and log contrast of the mottle; set by eye and moved towards photographs where
+benchmarks/phantom_statistics.py found too much fine and too little coarse texture."""
 
 
 CHOROID_PALE = np.array([0.15, 0.18, 0.1])

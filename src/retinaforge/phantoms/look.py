@@ -1,7 +1,7 @@
 """What an eye's ground looks like, settled: pigment, choroid, macula, nerve fibres.
 
-The populations were set beside CHASE_DB1, HRF, DRIVE, IDRiD, ODIR and HEI-MED photographs by their
-statistics (benchmarks/phantom_statistics.py) and by eye.
+The populations were set by eye beside CHASE_DB1, HRF, DRIVE, IDRiD, ODIR and HEI-MED photographs;
+benchmarks/phantom_statistics.py measures how far they differ.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from retinaforge.phantoms.look import Look
 from retinaforge.phantoms.texture import Part, noise
 
 DEPTH = np.array([0.19, 0.33, 0.5])
-"""Log darkening at the fovea in R, G, B; medians of 36 IDRiD photographs (0.83, 0.69, 0.50 of the
-ground two disc radii away; blue less, for the lesions and the clipped blue of that camera)."""
+"""Log darkening at the fovea in R, G, B. Set by eye, shallower than what 36 IDRiD photographs gave
+(median 0.19, 0.37, 0.69): there the fovea was sought as the darkest spot near its usual place."""
 WIDTH_UM, YELLOW_UM = 720.0, 820.0
-"""1/e radius of the darkening and of the loss of blue, fitted to the same profiles."""
+"""1/e radius of the darkening and of the loss of blue, set beside the same profiles."""
 WIDE_UM = 1900.0
 REFLEX_REACH_UM = 2400.0
 
