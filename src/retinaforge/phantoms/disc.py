@@ -28,7 +28,8 @@ RIM_RATIO = np.array([1.38, 1.74, 1.64])
 CUP_RATIO = np.array([1.12, 1.42, 1.6])
 KEPT = 0.45
 """Exponent of the fundus' brightness in the disc's; set beside Drishti-GS, where the ratio of rim
-to ground falls with the ground (correlation of logarithms -0.7 in red, -0.5 in green, +0.2 in blue)."""
+to ground falls with the ground in red and green, not in blue (correlation of logarithms -0.7, -0.5,
++0.2)."""
 REACH = 3.2
 """Disc radii round which the disc changes the picture."""
 
