@@ -143,7 +143,7 @@ STRAIGHT = DamageCard(
 DROPPED = DamageCard(
     "dropped-vessels", 1, "Remove every stretch of vessel that is narrower than a calibre.",
     sizes(below_um=(35.0, 45.0, 55.0, 70.0, 90.0)), BOTH, ("vessel",), False,
-    "on photographs the calibre is that of the hand-drawn mask",
+    "on photographs whole vessels between branchings go, by the median calibre of the mask",
 )  # fmt: skip
 FLOATING = DamageCard(
     "floating-vessels", 1, "Add stretches of vessel that are joined to nothing.",

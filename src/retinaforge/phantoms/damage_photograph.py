@@ -17,6 +17,7 @@ from scipy.ndimage import (
     binary_dilation,
     distance_transform_edt,
     gaussian_filter,
+    label,
     map_coordinates,
 )
 from scipy.spatial import cKDTree
@@ -27,7 +28,6 @@ from retinaforge.phantoms.damage_card import Place, Size
 from retinaforge.phantoms.damage_paint import disc_of
 from retinaforge.phantoms.damage_places import View, floating_places, gap_places
 from retinaforge.phantoms.damage_trace import Traced, trace
-from retinaforge.phantoms.damage_tree import narrow_spans
 
 Mask = Bool[np.ndarray, "height width"]
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -82,8 +82,13 @@ def damage_vessels(
     if kind == "broken-vessels":
         return _broken(pixels, fov, own, size, traced=traced, view=view, px_um=px_um, rng=rng)
     if kind == "dropped-vessels":
-        spans = {i: narrow_spans(v, size["below_um"]) for i, v in enumerate(traced.vessels)}
+        # By the path: along it a hand-drawn mask is too uneven to tell where it narrows.
+        spans = {
+            i: [(0.0, math.inf)] if 2 * np.median(v.radii_um) < size["below_um"] else []
+            for i, v in enumerate(traced.vessels)
+        }
         gone = _nearest_to(traced, spans)
+        gone |= _crumbs(masks["vessel"] & ~gone, traced)
         cleaned, after = _erased(pixels, fov, own, gone)
         return VesselDamage(cleaned, after, (), sum(map(bool, spans.values())))
     if kind == "floating-vessels":
@@ -118,6 +123,14 @@ def _nearest_to(traced: Traced, spans: Mapping[int, list[tuple[float, float]]]) 
             hit = mine & (arc >= first) & (arc <= last)
             chosen[y[hit], x[hit]] = True
     return chosen[tuple(traced.nearest)]
+
+
+def _crumbs(left: Mask, traced: Traced) -> Mask:
+    """Return what is left of branchings all of whose vessels are gone."""
+    pieces, count = label(left, np.ones((3, 3)))
+    kept = np.zeros(count + 1, dtype=bool)
+    kept[pieces[traced.path >= 0]] = True
+    return left & ~kept[pieces]
 
 
 def _broken(
