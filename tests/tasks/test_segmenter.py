@@ -20,7 +20,15 @@ from retinaforge.tasks.segmenter import (
 from retinaforge.tasks.segmenter_data import learnable_records, part_validation
 from retinaforge.tasks.segmenter_phantoms import phantom_population
 from retinaforge.tasks.segmenter_run import THRESHOLDS, dice_by_threshold, train_vessel_segmenter
-from retinaforge.tasks.segmenter_samples import Annotated, Crops, annotate, disguise, draw_crops
+from retinaforge.tasks.segmenter_samples import (
+    PHANTOMS,
+    Annotated,
+    Crops,
+    _choose_group,
+    annotate,
+    disguise,
+    draw_crops,
+)
 
 SMALL = SegmenterConfig(steps=14, batch=2, side_px=64, widths=(8, 16), diameter_px=360.0)
 
@@ -224,3 +232,12 @@ def test_the_population_is_wide_and_each_phantom_its_own() -> None:
     assert len({round(p.fundus.layout.disc_um[0]) for p in drawn}) == 6
     for one, other in zip(drawn[2:4], again, strict=True):
         assert np.array_equal(one.photograph.pixels, other.photograph.pixels)
+
+
+def test_phantoms_do_not_outvote_photographs():
+    rng = np.random.default_rng(0)
+    drawn = [_choose_group(["a", "b", PHANTOMS], rng, phantom_share=0.2) for _ in range(2000)]
+    assert drawn.count(PHANTOMS) == pytest.approx(400, abs=60)
+    assert drawn.count("a") == pytest.approx(800, abs=90)
+    alone = [_choose_group([PHANTOMS], rng, phantom_share=0.0) for _ in range(5)]
+    assert alone == [PHANTOMS] * 5

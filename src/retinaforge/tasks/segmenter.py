@@ -44,6 +44,7 @@ class SegmenterConfig:
         average: memory of the exponential mean of the weights.
         views_px: FOV diameters at which the judge looks at a photograph.
         widths: channels of the network, finest level first.
+        phantom_share: share of the crops that come from phantoms where there are photographs too.
         seed: decides weights, crops and their order.
     """
 
@@ -58,6 +59,7 @@ class SegmenterConfig:
     average: float = 0.995
     views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
+    phantom_share: float = 0.2
     seed: int = 0
 
 
@@ -176,6 +178,7 @@ def train_segmenter(
         crops = draw_crops(
             photographs, rng_for(config.seed, "crops", state.step), count=config.batch,
             side_px=config.side_px, diameter_px=config.diameter_px, scales=config.scales,
+            phantom_share=config.phantom_share,
         )  # fmt: skip
         loss = _learn(state, crops, config)
         if on_step is not None:

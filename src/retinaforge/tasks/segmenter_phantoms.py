@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from retinaforge.phantoms.people import phantom_of, places, sit
 from retinaforge.phantoms.phantom import Phantom
 from retinaforge.phantoms.recipe import parse_recipe
-from retinaforge.tasks.segmenter_samples import Annotated, annotate
+from retinaforge.tasks.segmenter_samples import PHANTOMS, Annotated, annotate
 
 PHANTOM_PX = 768
 POPULATION = {
@@ -61,6 +61,6 @@ def phantom_population(
 def annotated_phantoms(count: int, *, seed: int) -> list[Annotated]:
     """Draw phantoms to learn from; as a group of their own they are as likely as a data set."""
     return [
-        annotate(p.photograph, p.fov, p.vessel, group="phantoms")
+        annotate(p.photograph, p.fov, p.vessel, group=PHANTOMS)
         for p in phantom_population(count, seed=seed)
     ]

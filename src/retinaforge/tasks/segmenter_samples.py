@@ -21,6 +21,9 @@ from torch import Tensor
 from retinaforge.core import Fov, Photograph
 from retinaforge.vessels.frame import resize_pixels, working_frame
 
+PHANTOMS = "phantoms"
+"""The group of drawn eyes."""
+
 LEVELS_PX = (360, 512, 724, 1024, 1448)
 """FOV diameters that are kept ready, so that a crop is never shrunk by more than √2 unfiltered."""
 
@@ -147,6 +150,14 @@ def disguise(
     return colour
 
 
+def _choose_group(groups: list[str], rng: np.random.Generator, *, phantom_share: float) -> str:
+    """Draw a data set; phantoms, however many, teach beside photographs and do not outvote them."""
+    sets = [group for group in groups if group != PHANTOMS]
+    if PHANTOMS in groups and (not sets or rng.random() < phantom_share):
+        return PHANTOMS
+    return sets[rng.integers(len(sets))]
+
+
 def draw_crops(
     photographs: Sequence[Annotated],
     rng: np.random.Generator,
@@ -155,8 +166,9 @@ def draw_crops(
     side_px: int,
     diameter_px: float,
     scales: tuple[float, float],
+    phantom_share: float = 0.2,
 ) -> Crops:
-    """Draw random disguised crops; every group has the same chance, then every photograph.
+    """Draw random disguised crops; every data set has the same chance, then every photograph.
 
     Args:
         photographs: what to draw from.
@@ -165,11 +177,12 @@ def draw_crops(
         side_px: side of a crop, in pixels.
         diameter_px: FOV diameter in the network's working frame.
         scales: smallest and largest factor on that diameter, drawn log-uniformly.
+        phantom_share: share of the crops that come from phantoms where there are photographs too.
     """
     groups = sorted({photograph.group for photograph in photographs})
     cuts = []
     for _ in range(count):
-        group = groups[rng.integers(len(groups))]
+        group = _choose_group(groups, rng, phantom_share=phantom_share)
         members = [photograph for photograph in photographs if photograph.group == group]
         planes_of = members[rng.integers(len(members))].levels
         target_px = diameter_px * math.exp(rng.uniform(math.log(scales[0]), math.log(scales[1])))
