@@ -48,7 +48,10 @@ def layout() -> Layout:
 
 @pytest.fixture(scope="module")
 def bare(layout: Layout) -> Shot:
-    return replace(set_up(BARE, layout, rng=rng_for(1, "camera")), gain=(1.0, 1.0, 1.0))
+    return replace(
+        set_up(BARE, layout, rng=rng_for(1, "camera"), tint=rng_for(1, "tint")),
+        gain=(1.0, 1.0, 1.0),
+    )
 
 
 def framed(shot: Shot, size_px: int = 128) -> Frame:
@@ -102,12 +105,22 @@ def test_a_tab_stands_out_where_it_was_put(bare: Shot, tab: str, area: float) ->
 
 
 def test_a_full_frame_shows_retina_everywhere_and_is_narrow(layout: Layout) -> None:
-    shot = set_up(replace(BARE, aperture="full", fov_deg=36), layout, rng=rng_for(1, "camera"))
+    shot = set_up(
+        replace(BARE, aperture="full", fov_deg=36),
+        layout,
+        rng=rng_for(1, "camera"),
+        tint=rng_for(1, "tint"),
+    )
     frame = framed(shot)
     assert aperture_mask(frame, shot).all()
     assert fov_of(frame, shot).kind == "full frame"
     with pytest.raises(Refusal, match=r"a full frame of at most 40 degrees; got 45 degrees"):
-        set_up(replace(BARE, aperture="full"), layout, rng=rng_for(1, "camera"))
+        set_up(
+            replace(BARE, aperture="full"),
+            layout,
+            rng=rng_for(1, "camera"),
+            tint=rng_for(1, "tint"),
+        )
 
 
 def test_what_is_outside_is_the_camera_s_black(bare: Shot) -> None:
@@ -121,12 +134,17 @@ def test_what_is_outside_is_the_camera_s_black(bare: Shot) -> None:
 
 def test_an_unknown_camera_is_refused(layout: Layout) -> None:
     with pytest.raises(Refusal, match=r"expected a camera's name, one of .*canon_cr1.*; got x"):
-        set_up(CameraParams(model="x"), layout, rng=rng_for(1, "camera"))
+        set_up(CameraParams(model="x"), layout, rng=rng_for(1, "camera"), tint=rng_for(1, "tint"))
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_nothing_is_left_open_and_what_was_given_stays(name: str, layout: Layout) -> None:
-    shot = set_up(CameraParams(model=name, haze=0.3), layout, rng=rng_for(1, "camera"))
+    shot = set_up(
+        CameraParams(model=name, haze=0.3),
+        layout,
+        rng=rng_for(1, "camera"),
+        tint=rng_for(1, "tint"),
+    )
     assert None not in vars(shot.params).values()
     assert shot.params.haze == 0.3
     assert shot.params.model == name
@@ -134,8 +152,10 @@ def test_nothing_is_left_open_and_what_was_given_stays(name: str, layout: Layout
 
 
 def test_giving_one_setting_changes_no_other(layout: Layout) -> None:
-    drawn = set_up(CameraParams(), layout, rng=rng_for(4, "camera"))
-    given = set_up(CameraParams(defocus_um=50.0), layout, rng=rng_for(4, "camera"))
+    drawn = set_up(CameraParams(), layout, rng=rng_for(4, "camera"), tint=rng_for(4, "tint"))
+    given = set_up(
+        CameraParams(defocus_um=50.0), layout, rng=rng_for(4, "camera"), tint=rng_for(4, "tint")
+    )
     assert given == retaken(drawn, defocus_um=50.0)
 
 
@@ -143,7 +163,7 @@ def test_giving_one_setting_changes_no_other(layout: Layout) -> None:
 def test_the_disc_is_inside_the_field(layout: Layout, fov_deg: float) -> None:
     for seed in range(30):
         shot = set_up(CameraParams(fov_deg=fov_deg, aperture="circle"), layout,
-                      rng=rng_for(seed, "camera"))  # fmt: skip
+                      rng=rng_for(seed, "camera"), tint=rng_for(seed, "tint"))  # fmt: skip
         away = np.hypot(*np.subtract(shot.centre_um, layout.disc_um))
         assert away < fov_deg / 2 * UM_PER_DEG
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, spearmanr
 
+from retinaforge.phantoms import CameraParams, draw_fundus, photograph_fundus
 from retinaforge.phantoms.people import fundus_of, phantom_of, places, sit
 from retinaforge.phantoms.recipe import load_recipe, parse_recipe
 
@@ -189,3 +190,16 @@ def test_a_photograph_shows_the_eye_of_its_sitting():
     phantom = phantom_of(sit(recipe, place, seed=2), size_px=64)
     assert phantom.photograph.eye == place.eye == "OS"
     assert phantom.vessel.shape == (64, 64)
+
+
+def test_both_eyes_of_a_person_are_seen_in_one_light():
+    """One camera, one white balance: eyes of a person differ less than those of two persons."""
+
+    def tint(seed: int, person: int) -> np.ndarray:
+        fundus = draw_fundus(seed, eye="OD", person=person)
+        shot = photograph_fundus(fundus, CameraParams(model="like_mixed_clinic"), size_px=64).shot
+        return np.log(np.array(shot.gain) / shot.params.exposure)
+
+    same = [np.abs(tint(k, 9) - tint(k + 50, 9)).max() for k in range(5)]
+    other = [np.abs(tint(k, k) - tint(k + 50, k + 50)).max() for k in range(5)]
+    assert max(same) < np.median(other)

@@ -29,7 +29,7 @@ def layout() -> Layout:
 
 @pytest.fixture(scope="module")
 def shot(layout: Layout) -> Shot:
-    return set_up(CLEAN, layout, rng=rng_for(1, "camera"))
+    return set_up(CLEAN, layout, rng=rng_for(1, "camera"), tint=rng_for(1, "tint"))
 
 
 def framed(shot: Shot, size_px: int = 128) -> Frame:
@@ -121,7 +121,12 @@ def test_the_label_does_not_depend_on_the_size(shot: Shot, layout: Layout) -> No
 def test_everyday_photographs_are_mostly_good_or_usable(layout: Layout) -> None:
     labels = []
     for seed in range(60):
-        shot = set_up(CameraParams(model="like_kowa_vx10"), layout, rng=rng_for(seed, "camera"))
+        shot = set_up(
+            CameraParams(model="like_kowa_vx10"),
+            layout,
+            rng=rng_for(seed, "camera"),
+            tint=rng_for(seed, "tint"),
+        )
         labels.append(quality_of(shot, framed(shot, 64), layout).label)
     assert labels.count("good") > 25
     assert labels.count("usable") > 2

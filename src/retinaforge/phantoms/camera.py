@@ -68,13 +68,16 @@ class Shot:
         return float(self.params.fov_deg or self.profile.fov_deg)
 
 
-def set_up(params: CameraParams, layout: Layout, *, rng: np.random.Generator) -> Shot:
+def set_up(
+    params: CameraParams, layout: Layout, *, rng: np.random.Generator, tint: np.random.Generator
+) -> Shot:
     """Draw what the parameters leave open and aim the camera; the disc is always in the picture.
 
     Args:
         params: None fields are drawn, from the profile of the camera where it has a habit.
         layout: the eye that it is aimed at.
         rng: of this photograph.
+        tint: of the camera's colour, the same for all photographs of a person.
 
     Raises:
         Refusal: "expected a camera's name, one of ...", "expected a full frame of at most 40
@@ -91,8 +94,7 @@ def set_up(params: CameraParams, layout: Layout, *, rng: np.random.Generator) ->
     given = {name: value for name, value in vars(params).items() if value is not None}
     settled = CameraParams(**(drawn | given))
     _require_full_is_narrow(settled)
-    spread = np.sqrt(profile.alike) * rng.standard_normal()
-    spread = spread + np.sqrt(1 - profile.alike) * rng.standard_normal(3)
+    spread = 0.95 * _spread(profile.alike, rng=tint) + 0.31 * _spread(profile.alike, rng=rng)
     gain = settled.exposure * np.exp(np.clip(spread, -2, 2) * 0.8 * np.array(profile.log_sd))
     centre = _aimed(settled, layout, rng=rng)
     dark, crescent, haze = (float(a) for a in rng.uniform(-np.pi, np.pi, 3))
@@ -111,6 +113,12 @@ def _require_full_is_narrow(params: CameraParams) -> None:
             f"{params.fov_deg:g} degrees",
             "narrow fov_deg, or choose another aperture: its corners would show undrawn retina",
         )
+
+
+def _spread(alike: float, *, rng: np.random.Generator) -> Float[np.ndarray, "3"]:
+    """Return three numbers of variance 1 whose correlation is `alike`."""
+    common, own = rng.standard_normal(), rng.standard_normal(3)
+    return np.sqrt(alike) * common + np.sqrt(1 - alike) * own
 
 
 def _drawn(profile: Profile, *, rng: np.random.Generator) -> dict[str, Any]:

@@ -156,7 +156,8 @@ def photograph_fundus(
         shot: number of the photograph: another aim, light and noise of the same eye.
     """
     _refuse(fundus.seed, size_px)
-    settled = set_up(camera, fundus.layout, rng=rng_for(fundus.seed, "camera", shot))
+    settled = set_up(camera, fundus.layout, rng=rng_for(fundus.seed, "camera", shot),
+                     tint=rng_for(fundus.person, "tint"))  # fmt: skip
     look = draw_look(params.anatomy, rng=rng_for(fundus.person, "look"))
     frame = frame_of(size_px=size_px, centre_um=settled.centre_um, fov_deg=settled.fov_deg)
     right = _render(fundus, look, settled, frame, shot_number=shot)
