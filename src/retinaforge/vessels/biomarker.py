@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from retinaforge.core import Card, Quantity
 from retinaforge.vessels.vasculature import Vasculature
 
-UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "%": "_percent"}
+UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "%": "_percent",
+               "fov/512": "_fov512", "1/mm": "_per_mm", "1/mm2": "_per_mm2", "1/dd": "_per_dd",
+               "1/dd2": "_per_dd2"}  # fmt: skip
 NO_SCALE = "micrometres a pixel are not known"
 NO_DISC = "the optic disc is not known"
 NO_FOVEA = "the fovea is not known"
+NO_EYE = "whether it is a right or a left eye is not known"
 NO_KINDS = "arteries and veins are not told apart"
 NO_VESSEL = "no vessel inside the field of view"
 
@@ -35,7 +38,8 @@ class BiomarkerCard(Card):
     def column(self) -> str:
         """Return the name of the table's column: the biomarker's name with its unit."""
         suffix = UNIT_SUFFIX.get(self.unit, "_" + self.unit.replace("/", "_per_"))
-        return self.name if self.name.endswith(suffix) else self.name + suffix
+        name = self.name.replace(":", "_")
+        return name if name.endswith(suffix) else name + suffix
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Branch, Fov, Landmarks, VesselKind, VesselTree
+from retinaforge.vessels.centrelines import Centrelines, centrelines_of
 from retinaforge.vessels.graph import trace_graph
 from retinaforge.vessels.skeleton import UNIT_FOV_PX, require_masks
 from retinaforge.vessels.trees import TracedTree, grow_tree
+from retinaforge.vessels.zones import (
+    ZONE_RINGS,
+    Cells,
+    Grid,
+    Tally,
+    crossings_of,
+    disc_grid,
+    macula_grid,
+)
 
 Mask = Bool[np.ndarray, "height width"]
 KINDS: tuple[VesselKind, ...] = ("artery", "vein")
@@ -56,9 +66,15 @@ class Vasculature:
         return VesselTree(tuple(branches))
 
     @cached_property
+    def centrelines(self) -> Centrelines:
+        """Return the points of all branches of `tree` in one array."""
+        return centrelines_of(self.tree)
+
+    @cached_property
     def lengths_px(self) -> Float[np.ndarray, "n"]:
         """Return the length of each branch of `tree`."""
-        return np.array([branch.length_px for branch in self.tree.branches], dtype=float)
+        pieces = self.centrelines.pieces
+        return np.bincount(pieces.branch, pieces.lengths_px, len(self.tree.branches))
 
     @cached_property
     def calibres_px(self) -> Float[np.ndarray, "n"]:
@@ -74,6 +90,15 @@ class Vasculature:
         return np.array(depth, dtype=int)
 
     @cached_property
+    def from_disc(self) -> Bool[np.ndarray, "n"]:
+        """Return which branches of `tree` lead back to a root at the disc's margin."""
+        begins = np.concatenate([traced.at_disc for traced in self.traced.values()]).tolist()
+        back: list[bool] = []
+        for begin, branch in zip(begins, self.tree.branches, strict=True):
+            back.append(begin if branch.parent is None else back[branch.parent])
+        return np.array(back, dtype=bool)
+
+    @cached_property
     def children(self) -> list[list[int]]:
         """Return the children of each branch of `tree`."""
         below: list[list[int]] = [[] for _ in self.tree.branches]
@@ -85,6 +110,46 @@ class Vasculature:
     def of_kind(self, kind: VesselKind) -> Bool[np.ndarray, "n"]:
         """Return which branches of `tree` are of a kind."""
         return np.array([branch.kind == kind for branch in self.tree.branches], dtype=bool)
+
+    @cached_property
+    def disc_zones(self) -> Tally | None:
+        """Return how much vessel lies in the zones round the disc; None where it is not known."""
+        grid = disc_grid(self.landmarks)
+        return None if grid is None else self._tally(grid)
+
+    @cached_property
+    def macula_zones(self) -> Tally | None:
+        """Return how much vessel lies in the ETDRS grid; None where it cannot be laid."""
+        grid = macula_grid(self.landmarks)
+        return None if grid is None else self._tally(grid)
+
+    @cached_property
+    def zone_calibres_px(self) -> dict[tuple[str, str], Float[np.ndarray, "n"]]:
+        """Return the calibres of each kind's vessels by zone round the disc: (kind, "zone_b")."""
+        grid = disc_grid(self.landmarks)
+        if grid is None:
+            return {}
+        return {
+            (kind, zone): crossings_of(grid, rings, self.centrelines, self.of_kind(kind))
+            for kind in self.kind_pixels
+            for zone, rings in ZONE_RINGS.items()
+        }
+
+    def _tally(self, grid: Grid) -> Tally:
+        pieces = self.centrelines.pieces
+        x, y = pieces.middles_px.T
+        pixels = {"all": _count_pixels(grid, self.pixels)}
+        lengths = {"all": grid.count(x, y, pieces.lengths_px)}
+        for kind, mask in self.kind_pixels.items():
+            own = self.of_kind(kind)[pieces.branch]
+            pixels[kind] = _count_pixels(grid, mask)
+            lengths[kind] = grid.count(x, y, pieces.lengths_px * own)
+        return Tally(grid, grid.visible(self.fov.mask), pixels, lengths)
+
+
+def _count_pixels(grid: Grid, mask: Mask) -> Cells:
+    row, column = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    return grid.count(column.astype(float), row.astype(float))
 
 
 def read_vasculature(

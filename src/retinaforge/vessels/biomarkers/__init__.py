@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from retinaforge.core import Quantity
 from retinaforge.vessels.biomarker import Biomarker
+from retinaforge.vessels.biomarkers.calibre import CALIBRE
+from retinaforge.vessels.biomarkers.equivalents import EQUIVALENTS
 from retinaforge.vessels.biomarkers.extent import EXTENT
+from retinaforge.vessels.biomarkers.regions import REGIONS
 from retinaforge.vessels.vasculature import Vasculature
 
-BIOMARKERS: tuple[Biomarker, ...] = (*EXTENT,)
+BIOMARKERS: tuple[Biomarker, ...] = (*EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS)
 
 
 def measure_all(vasculature: Vasculature) -> list[Quantity]:

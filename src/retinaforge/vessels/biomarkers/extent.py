@@ -1,17 +1,20 @@
-"""How much vessel there is: area, length, density, over all vessels and by kind.
+"""How much vessel there is in the field of view: area, length, density; over all and by kind.
 
 area density   = vessel pixels in the field of view / its pixels
-length density = Σ branch lengths / area of the field of view
+length         = Σ arc lengths of branches outside the disc
+length density = length × diameter of the camera's circle / area of the field of view
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from retinaforge.core import Quantity, VesselKind
 from retinaforge.vessels.biomarker import (
+    NO_DISC,
     NO_KINDS,
     NO_SCALE,
     NO_VESSEL,
@@ -19,58 +22,98 @@ from retinaforge.vessels.biomarker import (
     BiomarkerCard,
     undefined,
 )
-from retinaforge.vessels.vasculature import Vasculature
+from retinaforge.vessels.vasculature import KINDS, Vasculature
+from retinaforge.vessels.zones import disc_radius_px
+
+_AREA = BiomarkerCard(
+    name="area_density", version=1, measures="Share of the field of view that is vessel.",
+    range="[0, 1]", direction="neither", unit="1", smallest_n=1,
+    reference="retinaforge.vessels.biomarkers.extent",
+    known_failure="Falls with blur and low contrast, which hide thin vessels; a field of 30° round "
+    "the macula has not the density of one of 60°.",
+    region="field of view", definition="vessel pixels / pixels of the field of view",
+)  # fmt: skip
+_LENGTH = replace(
+    _AREA, name="vessel_length", measures="Length of all vessels outside the disc.",
+    range="[0, inf)", unit="mm", definition="sum of the centrelines' arc lengths outside the disc",
+    known_failure="Falls with blur and low contrast, which hide thin vessels; grows with the field "
+    "of view.",
+)  # fmt: skip
+_LENGTH_DD = replace(
+    _LENGTH, name="vessel_length_dd", unit="dd",
+    definition=f"{_LENGTH.definition}, / the disc's diameter (mean of width and height)",
+)  # fmt: skip
+_LENGTH_FOV = replace(
+    _LENGTH, name="vessel_length_fov", unit="fov",
+    definition=f"{_LENGTH.definition}, / diameter of the camera's circle",
+)  # fmt: skip
+_LENGTH_DENSITY = replace(
+    _AREA, name="length_density", range="[0, inf)",
+    measures="Length of vessel for the size of the field of view.",
+    definition="sum of arc lengths × diameter of the camera's circle / area of the field of view",
+)  # fmt: skip
 
 
-def _card(name: str, measures: str, unit: str, definition: str) -> BiomarkerCard:
-    return BiomarkerCard(
-        name=name, version=1, measures=measures, range="[0, inf)", direction="neither", unit=unit,
-        smallest_n=1, reference="retinaforge.vessels.biomarkers.extent",
-        known_failure="Falls with blur and low contrast, which hide thin vessels.",
-        region="field of view", definition=definition,
+def _absent(v: Vasculature, kind: VesselKind | None) -> str:
+    """Return why nothing of a kind can be measured; empty if it can."""
+    if kind is None:
+        return "" if v.pixels.any() else NO_VESSEL
+    if kind not in v.kind_pixels:
+        return NO_KINDS
+    return "" if v.kind_pixels[kind].any() else f"no {kind} inside the field of view"
+
+
+def _length_px(v: Vasculature, kind: VesselKind | None) -> float:
+    return float(v.lengths_px.sum() if kind is None else v.lengths_px[v.of_kind(kind)].sum())
+
+
+def _area_density(v: Vasculature, *, card: BiomarkerCard, kind: VesselKind | None) -> Quantity:
+    if reason := _absent(v, kind):
+        return undefined(card, reason)
+    mask = v.pixels if kind is None else v.kind_pixels[kind]
+    return Quantity(card, np.count_nonzero(mask) / np.count_nonzero(v.fov.mask))
+
+
+def _length(v: Vasculature, *, card: BiomarkerCard, kind: VesselKind | None) -> Quantity:
+    """Return the length in the card's unit: mm, disc diameters or diameters of the field."""
+    if reason := _absent(v, kind):
+        return undefined(card, reason)
+    um, radius = v.landmarks.um_per_px, disc_radius_px(v.landmarks)
+    if card.unit == "mm" and um is None:
+        return undefined(card, NO_SCALE)
+    if card.unit == "dd" and radius is None:
+        return undefined(card, NO_DISC)
+    unit_px = {"mm": 1000 / um if um else 0.0, "dd": 2 * (radius or 0.0)}
+    return Quantity(card, _length_px(v, kind) / unit_px.get(card.unit, 2 * v.fov.radius_px))
+
+
+def _length_density(v: Vasculature, *, card: BiomarkerCard, kind: VesselKind | None) -> Quantity:
+    if reason := _absent(v, kind):
+        return undefined(card, reason)
+    diameter = 2 * v.fov.radius_px
+    return Quantity(card, _length_px(v, kind) * diameter / np.count_nonzero(v.fov.mask))
+
+
+def _of(card: BiomarkerCard, kind: VesselKind) -> BiomarkerCard:
+    """Return the card of the same for arteries or veins alone."""
+    return replace(
+        card, name=f"{kind}_{card.name.removeprefix('vessel_')}",
+        measures=card.measures.replace("all vessels", f"all {kind}s").replace("vessel", kind),
+        definition=card.definition.replace("vessel pixels", f"{kind} pixels")
+        .replace("arc lengths", f"{kind} arc lengths"),
     )  # fmt: skip
 
 
-def _area_density(v: Vasculature, *, card: BiomarkerCard) -> Quantity:
-    return Quantity(card, float(v.pixels.sum() / v.fov.mask.sum()))
+def _each(card: BiomarkerCard, measure: partial[Quantity]) -> list[Biomarker]:
+    """Return the biomarker over all vessels and by kind."""
+    cards = [(card, None), *((_of(card, kind), kind) for kind in KINDS)]
+    return [Biomarker(own, partial(measure, card=own, kind=kind)) for own, kind in cards]
 
-
-def _kind_density(v: Vasculature, *, card: BiomarkerCard, kind: VesselKind) -> Quantity:
-    if kind not in v.kind_pixels:
-        return undefined(card, NO_KINDS)
-    return Quantity(card, float(v.kind_pixels[kind].sum() / v.fov.mask.sum()))
-
-
-def _length(v: Vasculature, *, card: BiomarkerCard) -> Quantity:
-    if v.landmarks.um_per_px is None:
-        return undefined(card, NO_SCALE)
-    return Quantity(card, float(v.lengths_px.sum() * v.landmarks.um_per_px / 1000))
-
-
-def _length_density(v: Vasculature, *, card: BiomarkerCard) -> Quantity:
-    if not len(v.lengths_px):
-        return undefined(card, NO_VESSEL)
-    diameter = 2 * v.fov.radius_px
-    return Quantity(card, float(v.lengths_px.sum() * diameter / np.count_nonzero(v.fov.mask)))
-
-
-_DENSITY = _card("area_density", "Share of the field of view that is vessel.", "1",
-                 "vessel pixels / pixels of the field of view")  # fmt: skip
-_ARTERY = _card("artery_area_density", "Share of the field of view that is artery.", "1",
-                "artery pixels / pixels of the field of view")  # fmt: skip
-_VEIN = _card("vein_area_density", "Share of the field of view that is vein.", "1",
-              "vein pixels / pixels of the field of view")  # fmt: skip
-_LENGTH = _card("vessel_length", "Length of all vessels outside the disc.", "mm",
-                "sum of the centrelines' arc lengths")  # fmt: skip
-_LENGTH_DENSITY = _card(
-    "length_density", "Length of vessel for the size of the field of view.", "1",
-    "sum of arc lengths × diameter of the camera's circle / area of the field of view",
-)  # fmt: skip
 
 EXTENT: tuple[Biomarker, ...] = (
-    Biomarker(_DENSITY, partial(_area_density, card=_DENSITY)),
-    Biomarker(_ARTERY, partial(_kind_density, card=_ARTERY, kind="artery")),
-    Biomarker(_VEIN, partial(_kind_density, card=_VEIN, kind="vein")),
-    Biomarker(_LENGTH, partial(_length, card=_LENGTH)),
-    Biomarker(_LENGTH_DENSITY, partial(_length_density, card=_LENGTH_DENSITY)),
+    *_each(_AREA, partial(_area_density)),
+    *_each(_LENGTH, partial(_length)),
+    Biomarker(_LENGTH_DD, partial(_length, card=_LENGTH_DD, kind=None)),
+    Biomarker(_LENGTH_FOV, partial(_length, card=_LENGTH_FOV, kind=None)),
+    *_each(_LENGTH_DENSITY, partial(_length_density)),
 )
