@@ -187,3 +187,21 @@ def test_find_fov_on_real_photographs(dataset: str) -> None:
         photo = read_photograph(record.path)
         mask = read_mask(record.masks["fov"], size_px=photo.size_px)
         assert _iou(find_fov(photo).mask, mask) > 0.98, record.name
+
+
+@pytest.mark.parametrize("kept", [0.62, 0.74, 0.88])
+def test_a_cut_circle_amid_black_bars_is_found(kept):
+    """As cameras' pictures look once they were padded to a square."""
+    mask = _ellipse((256, 256), 127.5, 127.5, 123, 123)
+    rows = np.abs(np.arange(256) - 127.5) <= kept * 123
+    mask &= rows[:, None]
+    fov = find_fov(_photo(mask))
+    assert (fov.mask & mask).sum() / (fov.mask | mask).sum() > 0.97
+    assert fov.kind == "cut circle"
+    assert fov.radius_px == pytest.approx(123, abs=2)
+
+
+def test_black_bars_round_a_picture_without_a_rim_leave_it_whole():
+    pixels = np.full((200, 200, 3), 120, np.uint8)
+    pixels[:40] = pixels[-40:] = 0
+    assert find_fov(Photograph(pixels, "bars")).kind == "full frame"

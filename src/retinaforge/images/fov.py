@@ -15,7 +15,7 @@ References: [1] Fischler and Bolles, Commun. ACM 24(6), 1981.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -63,6 +63,22 @@ def find_fov(photo: Photograph) -> Fov:
         The field of view in the photograph's own pixels. `kind` is "full frame", and the mask
         all True, where no border shows. For an ellipse the radius is its longer half axis.
     """
+    found = _find(photo)
+    box = _lit_box(photo.pixels) if found.kind == "full frame" else None
+    if box is None:
+        return found
+    # A cut circle amid black bars shows little of its rim: look again without the bars.
+    top, bottom, left, right = box
+    within = _find(replace(photo, pixels=photo.pixels[top:bottom, left:right]))
+    if within.kind == "full frame":
+        return found
+    mask = np.zeros(photo.size_px, bool)
+    mask[top:bottom, left:right] = within.mask
+    centre = (within.centre_px[0] + left, within.centre_px[1] + top)
+    return Fov(mask, centre, within.radius_px, "cut circle")
+
+
+def _find(photo: Photograph) -> Fov:
     step = max(1, round(max(photo.size_px) / _FINE_PX))
     coarser = max(1, round(max(photo.size_px) / step / _COARSE_PX))
     reduced = Image.fromarray(photo.pixels).reduce(step)
@@ -79,6 +95,26 @@ def find_fov(photo: Photograph) -> Fov:
     kind = "circle" if whole else "cut circle"
     mask = _without(_mask_of(ellipse, photo.size_px), cuts)
     return Fov(mask, (float(ellipse.x), float(ellipse.y)), float(radius_px), kind)
+
+
+def _lit_box(pixels: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int, int, int] | None:
+    """Return (top, bottom, left, right) without black bars of 2 % or more; None without such."""
+    bright = ndimage.median_filter(_brightness(pixels), 3)
+    black, white = _black_level(bright), float(np.percentile(bright, 95))
+    lit = bright > black + 0.12 * (white - black)
+    if black > _BRIGHTEST_BLACK or not lit.any():
+        return None
+    ends: list[int] = []
+    for axis in (1, 0):
+        share = lit.mean(axis=axis)
+        rows = np.flatnonzero(share > 0.05)
+        if not len(rows):
+            return None
+        ends += [int(rows[0]), int(rows[-1]) + 1]
+    bars = (ends[0], bright.shape[0] - ends[1], ends[2], bright.shape[1] - ends[3])
+    if max(bars) < 0.02 * max(bright.shape):
+        return None
+    return ends[0], ends[1], ends[2], ends[3]
 
 
 def _brightness(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
