@@ -87,6 +87,43 @@ def test_arteries_and_veins_do_not_run_on_top_of_each_other_for_long():
     assert longest < 1200
 
 
+def main_courses(vessels):
+    """Yield, for each vessel that leaves another, its knots with those of all that carry it on."""
+    children = {}
+    for index, v in enumerate(vessels):
+        children.setdefault(v.parent, []).append(index)
+    carried_on = {
+        parent: max(kids, key=lambda k: vessels[k].radii_um[0]) for parent, kids in children.items()
+    }
+    for index, v in enumerate(vessels):
+        if v.generation < 3 or carried_on[v.parent] == index:
+            continue
+        points = [v.points_um[:-1:2]]
+        while index in carried_on:
+            index = carried_on[index]
+            points.append(vessels[index].points_um[:-1:2])
+        yield np.concatenate(points)
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, 307])
+def test_no_vessel_winds_into_a_loop(seed):
+    """Whatever stretch is taken, its heading (over 360 um) turns by less than half a circle."""
+    _, vessels = grown(seed)
+    turned, wound, arcs = [], [], []
+    for points in main_courses(vessels):
+        if len(points) < 10:
+            continue
+        heading = np.unwrap(np.arctan2(*(points[4:] - points[:-4]).T[::-1]))
+        turned.append(math.degrees(heading.max() - heading.min()))
+        arcs.append(np.hypot(*np.diff(points, axis=0).T).sum())
+        wound.append(arcs[-1] / math.dist(points[0], points[-1]))
+    assert len(turned) > 60
+    assert max(turned) < 180
+    assert np.mean(np.array(turned) > 150) < 0.02
+    assert max(wound) < 1.6
+    assert 1.02 < np.average(wound, weights=arcs) < 1.2
+
+
 def test_one_seed_one_tree_and_every_eye_another():
     layout, vessels = grown(3)
     again = grow_trees(layout, VesselParams(), rng=rng_for(3, "vessels"))
@@ -211,14 +248,14 @@ def test_guides_point_where_they_should():
 def test_occupied_finds_the_nearest_wall_and_the_first_touch():
     occupied = Occupied((0.0, 0.0))
     line = np.stack([np.arange(0, 1000, 45.0), np.zeros(23)], axis=1)
-    occupied.add(line, np.full(23, 20.0), 7)
+    occupied.add(line, 20.0, 7)
     clear, x, y, who = occupied.near(450.0, 100.0)
     assert (clear, x, y, who) == pytest.approx((80.0, 450.0, 0.0, 7))
     assert occupied.near(0.0, 3000.0)[0] == math.inf
     coming = np.stack([np.full(10, 450.0), np.arange(450, 0, -45.0)], axis=1)
-    radii, nowhere = np.full(10, 10.0), np.zeros(10, bool)
+    nowhere = np.zeros(10, bool)
     first = int(np.flatnonzero(coming[:, 1] < 20 + 10 + GAP_UM)[0])
-    assert occupied.first_blocked(coming, radii, nowhere, (9,), nowhere) == first
-    assert occupied.first_blocked(coming, radii, nowhere, (7,), nowhere) == 10
-    assert occupied.first_blocked(coming, radii, nowhere, (9, 7), ~nowhere) == 10
-    assert occupied.first_blocked(coming, radii, ~nowhere, (9,), nowhere) == 10
+    assert occupied.first_blocked(coming, 10.0, nowhere, (9,), nowhere) == first
+    assert occupied.first_blocked(coming, 10.0, nowhere, (7,), nowhere) == 10
+    assert occupied.first_blocked(coming, 10.0, nowhere, (9, 7), ~nowhere) == 10
+    assert occupied.first_blocked(coming, 10.0, ~nowhere, (9,), nowhere) == 10

@@ -25,14 +25,38 @@ from retinaforge.phantoms.occupancy import SIGHT_UM, Near, Occupied
 from retinaforge.phantoms.params import VesselParams
 
 STEP_UM = 90.0
+WAVE_LAST, WAVE_BEFORE, WAVE_STEP, WAVE_LARGEST = 1.375, 0.7225, 0.122, 0.5
+"""Winding: w_t = 1.375 w_(t-1) - 0.7225 w_(t-2) + e_t swings about once in 900 um and 17 degrees
+(root mean square) to either side; most arc over chord as in HRF and LES-AV."""
+LARGEST_TURN = {"arcade": 2.2}
+USUAL_TURN = 0.95
+"""How far, in radians, a vessel may turn from the direction in which it left its parent; less than
+half a circle to both sides together, so that none winds into a loop."""
 STUB_STEPS = 3
 COMPANION_UM = 200.0
 TAPER_POINTS = 6
-NASAL_RATIO = 0.82
+NASAL_RATIO = 0.92
 SMALLEST_VEIN = 1.2
 """Smallest vein over smallest artery: the wider trees would else be far denser than the other."""
 ARTERY_OUTSIDE = 0.65
 """Share of arcades whose artery runs outside its vein; set by eye beside HRF."""
+LENGTHS_UM = {
+    ("trunk", 0): (STEP_UM, STEP_UM),
+    ("half", 0): (220.0, 480.0),
+    ("arcade", 0): (200.0, 700.0),
+    ("arcade", 1): (450.0, 1250.0),
+    ("nasal", 0): (150.0, 600.0),
+    ("nasal", 1): (700.0, 1700.0),
+    ("free", 0): (600.0, 1500.0),
+    ("free", 1): (600.0, 1500.0),
+}
+"""Between two branchings, by role and whether one went before; set by eye beside HRF and CHASE."""
+SHARES = {("arcade", 0): 0.65, ("arcade", 1): 0.72, ("nasal", 0): 1.4, ("nasal", 1): 0.8}
+WIDE_BRANCHES = {1: -1, 3: 1, 7: -1}
+"""Which branches of an arcade are wide, and whether they leave to the macula (1) or away from it."""
+"""Of the mean ratio of radii: narrow twigs leave arcades and nasal vessels, which keep their width,
+but the nasal ones part into two of about one width first."""
+NEAR_DISC_UM, NEAR_FOVEA_UM, MACULA_UM = 4000.0, 3000.0, 5000.0
 LONGEST_OVERLAP = 4
 """Steps that a vessel may lie on one of the other kind; then it ends."""
 
@@ -60,11 +84,31 @@ class Tip:
 
     priority: tuple[float, int]
     index: int = field(compare=False)
-    heading: float = field(compare=False)
+    course: float = field(compare=False)
     radius: float = field(compare=False)
     guide: Guide = field(compare=False)
     role: str = field(compare=False)
     order: int = field(compare=False)
+    turned: float = field(compare=False, default=0.0)
+    wave: tuple[float, float] = field(compare=False, default=(0.0, 0.0))
+
+    @property
+    def heading(self) -> float:
+        """Return the direction of its last step: its course and how far it swings from it."""
+        return self.course + self.wave[0]
+
+    def steer(self, heading: float) -> None:
+        """Take a new course, unless it leads too far from where the vessel set out."""
+        turn = math.remainder(heading - self.course, 2 * math.pi)
+        after = self.turned + turn
+        if abs(after) > LARGEST_TURN.get(self.role, USUAL_TURN) and abs(after) > abs(self.turned):
+            return
+        self.course, self.turned = self.course + turn, after
+
+    def swing(self, kick: float) -> None:
+        """Go on winding."""
+        swung = WAVE_LAST * self.wave[0] - WAVE_BEFORE * self.wave[1] + WAVE_STEP * kick
+        self.wave = (min(WAVE_LARGEST, max(-WAVE_LARGEST, swung)), self.wave[0])
 
 
 def apart_um(radius: float) -> float:
@@ -121,25 +165,25 @@ class Grower:
         start = (self.layout.disc_um[0] + shift + dx, self.layout.disc_um[1] + dy)
         heading = self.rng.choice([0.0, math.pi]) + self.rng.normal(0, 0.2)
         self.segments.append(Segment([start], [trunk], None, (0,)))
-        self._queue(0, heading, trunk, straight(), "trunk", order=0)
-
-    def _queue(
-        self, index: int, heading: float, radius: float, guide: Guide, role: str, *, order: int
-    ) -> None:
-        tip = Tip((-radius, index), index, heading, radius, guide, role, order)
-        heapq.heappush(self.queue, tip)
+        self.queue.append(Tip((-trunk, 0), 0, heading, trunk, straight(), "trunk", 0))
 
     def _length(self, tip: Tip) -> float:
-        if tip.role == "trunk":
-            return STEP_UM
-        if tip.role == "half":
-            return float(self.rng.uniform(220, 480))
-        if tip.role in ("arcade", "nasal"):
-            low, high = (150, 600) if tip.order == 0 else (350, 1100)
-            return float(self.rng.uniform(low, high)) * self.params.spacing
-        # Branchings lie farther apart towards the periphery.
-        away = math.dist(self.segments[tip.index].points[0], self.layout.disc_um)
-        return float(self.rng.uniform(350, 1150)) * self.params.spacing * (0.85 + away / 15000)
+        """Draw the length to the next branching; long near the disc, short in the macula."""
+        low, high = LENGTHS_UM[(tip.role, min(tip.order, 1))]
+        length = float(self.rng.uniform(low, high))
+        if tip.role == "free":
+            at = self.segments[tip.index].points[0]
+            if math.dist(at, self.layout.disc_um) < NEAR_DISC_UM:
+                length *= 1.7
+            elif math.hypot(*at) > NEAR_FOVEA_UM:
+                length *= 0.7
+        if tip.role == "arcade" and self.segments[tip.index].points[0][0] < 0:
+            length *= 0.6
+        return length if tip.role in ("trunk", "half") else length * self.params.spacing
+
+    def _last_um(self, at: Point) -> tuple[float, float]:
+        """Return how much longer a vessel without branches is; those to the fovea get there."""
+        return (800.0, 2600.0) if math.hypot(*at) < MACULA_UM else (300.0, 1500.0)
 
     def _extend(self, tip: Tip) -> None:
         """Walk one vessel to its next branching (or its end) and queue the branches."""
@@ -148,40 +192,44 @@ class Grower:
         ends = 2 * tip.radius**self.params.murray_exponent
         terminal = ends < (2 * self.smallest) ** self.params.murray_exponent
         if terminal:
-            left += float(self.rng.uniform(300, 1500))
+            left += float(self.rng.uniform(*self._last_um(segment.points[0])))
         known = len(segment.points)
-        heading = tip.heading
         while True:
             steps = max(2, math.ceil(left / STEP_UM))
-            heading, ended = self._walk(segment, tip, heading, steps)
+            ended = self._walk(segment, tip, steps)
             ended |= self._cut(segment, tip.radius, known)
             self._occupy(segment, tip.index, known)
             known = len(segment.points)
             if ended or terminal:
                 self._taper(segment)
                 return
-            if self._branch(tip, segment, heading):
+            if self._branch(tip, segment):
                 return
             left = 2 * STEP_UM
 
-    def _walk(self, segment: Segment, tip: Tip, heading: float, steps: int) -> tuple[float, bool]:
-        """Take steps; return the heading and whether the vessel must end here."""
-        wind = self.params.tortuosity * min(1.5, max(0.55, (24.0 / tip.radius) ** 0.5))
-        slow, fast = 0.0, 0.0
-        noise = self.rng.normal(0, wind, (steps, 2)).tolist()
-        overlap = 0
-        for far, close in noise:
-            # Two scales: bends of about a millimetre, and ripples of a few steps.
-            slow, fast = 0.92 * slow + 0.013 * far, 0.35 * fast + 0.08 * close
+    def _walk(self, segment: Segment, tip: Tip, steps: int) -> bool:
+        """Take steps; return whether the vessel must end here."""
+        wind = self.params.tortuosity * min(1.2, max(0.8, (24.0 / tip.radius) ** 0.5))
+        drift, overlap = 0.0, 0
+        for far, kick in self.rng.normal(0, wind, (steps, 2)).tolist():
+            drift = 0.92 * drift + 0.006 * far
             here = segment.points[-1]
-            heading, on_other = self._steer(tip, segment, here, heading + slow + fast)
-            new = (here[0] + STEP_UM * math.cos(heading), here[1] + STEP_UM * math.sin(heading))
+            gx, gy, pull = tip.guide(here)
+            if pull == 0 and tip.role == "free":
+                # It has reached what it was sent to.
+                return True
+            along = tip.course + drift
+            pulled = (math.cos(along) + pull * gx, math.sin(along) + pull * gy)
+            heading, on_other = self._steer(tip, segment, here, pulled)
+            tip.steer(heading)
+            tip.swing(kick)
+            new = _step(here, tip.heading)
             overlap = overlap + 1 if on_other else 0
             if not self._allowed(new) or (overlap > LONGEST_OVERLAP and tip.role == "free"):
-                return heading, True
+                return True
             segment.points.append(new)
             segment.radii.append(tip.radius)
-        return heading, False
+        return False
 
     def _cut(self, segment: Segment, radius: float, known: int) -> bool:
         """Take back the knots that touch a vessel of the same kind, and all after them."""
@@ -203,20 +251,18 @@ class Grower:
         x, y = (fine - self.layout.disc_um).T
         half_width, half_height = self.layout.disc_axes_um
         free = np.hypot(x / half_width, y / half_height) < 1
-        radii = np.full(len(fine), radius)
-        return self.occupied.first_blocked(fine, radii, free, segment.kin, near_node)
+        return self.occupied.first_blocked(fine, radius, free, segment.kin, near_node)
 
     def _occupy(self, segment: Segment, index: int, known: int) -> None:
         knots = np.array(segment.points[known - 1 :])
         between = (knots[:-1] + knots[1:]) / 2
         points = np.concatenate([knots if known == 1 else knots[1:], between])
         if len(points):
-            self.occupied.add(points, np.full(len(points), segment.radii[-1]), index)
+            self.occupied.add(points, segment.radii[-1], index)
 
-    def _steer(self, tip: Tip, segment: Segment, here: Point, heading: float) -> tuple[float, bool]:
+    def _steer(self, tip: Tip, segment: Segment, here: Point, pulled: Point) -> tuple[float, bool]:
         """Return the new heading, and whether a vessel of the other kind lies right here."""
-        gx, gy, pull = tip.guide(here)
-        hx, hy = math.cos(heading) + pull * gx, math.sin(heading) + pull * gy
+        hx, hy = pulled
         near = self.occupied.near(*here)
         kin = near[3] == segment.kin[0] or (
             near[3] in segment.kin and math.dist(here, segment.points[0]) < apart_um(tip.radius)
@@ -246,69 +292,77 @@ class Grower:
             share = (i + 1) / n
             segment.radii[i - n] += share * (self.smallest - segment.radii[i - n])
 
-    def _branch(self, tip: Tip, segment: Segment, heading: float) -> bool:
+    def _branch(self, tip: Tip, segment: Segment) -> bool:
         at = segment.points[-1]
         if tip.role == "trunk":
-            return self._split_trunk(tip, heading)
+            return self._split_trunk(tip)
         if tip.role == "half":
-            return self._split_half(tip, at, heading)
+            return self._split_half(tip, at)
         radii = self._radii(tip)
-        main, twig = branching_angles(tip.radius, *radii)
-        first = self._first_side(tip, at, heading)
+        main, twig = self._angles(tip, radii)
+        first = self._first_side(tip, at)
         for side in (first, -first):
-            angle = heading + side * twig
-            children = (
-                (heading - side * main, radii[0], tip.guide, tip.role),
-                (angle, radii[1], self._side_guide(tip, at, angle), "free"),
-            )
-            if self._sprout(tip, children):
+            angle = tip.heading + side * twig
+            going_on = replace(
+                tip, course=tip.course - side * main, turned=tip.turned - side * main,
+                radius=radii[0], order=tip.order + 1,
+            )  # fmt: skip
+            off = Tip((0, 0), 0, angle, radii[1], self._side_guide(tip, at, angle), "free", 0)
+            if self._sprout(tip, (going_on, off)):
                 return True
         return False
 
-    def _first_side(self, tip: Tip, at: Point, heading: float) -> int:
+    def _angles(self, tip: Tip, radii: tuple[float, float]) -> tuple[float, float]:
+        """Return the branches' angles: Murray's, and this eye's and this branching's own share."""
+        main, twig = branching_angles(tip.radius, *radii)
+        sd = math.radians(self.params.angle_sd_deg)
+        shift = math.radians(self.params.angle_shift_deg) + sd * self.rng.normal(0, 0.87)
+        return main + sd * self.rng.normal(0, 0.5), max(twig + shift, 0.35)
+
+    def _first_side(self, tip: Tip, at: Point) -> int:
         """Choose a side: from an arcade's root to the macula, else where there is more room."""
-        if tip.role == "arcade" and tip.order == 0:
-            return 1 if math.sin(heading_of(*at, (0.0, 0.0)) - heading) > 0 else -1
+        macula = 0
+        if tip.role == "arcade":
+            to = heading_of(*at, (min(at[0], 0.0), 0.0))
+            macula = 1 if math.sin(to - tip.heading) > 0 else -1
+            if tip.order in WIDE_BRANCHES | {0: 1}:
+                return macula * WIDE_BRANCHES.get(tip.order, 1)
         room = []
         for side in (1, -1):
-            angle = heading + side * 1.2
-            probe = self.occupied.near(at[0] + 500 * math.cos(angle), at[1] + 500 * math.sin(angle))
-            room.append(min(probe[0], SIGHT_UM) + self.rng.uniform(0, 300))
+            probe = self.occupied.near(*_step(at, tip.heading + side * 1.2, 500.0))
+            room.append(min(probe[0], SIGHT_UM) + self.rng.uniform(0, 300) + 40 * side * macula)
         return 1 if room[0] > room[1] else -1
 
-    def _sprout(self, tip: Tip, children: tuple[tuple[float, float, Guide, str], ...]) -> bool:
+    def _sprout(self, tip: Tip, branches: tuple[Tip, Tip]) -> bool:
         """Take the first steps of both branches if both have room, and queue them."""
         at = self.segments[tip.index].points[-1]
         count = len(self.segments)
-        kin = (tip.index, count, count + 1)
         stubs = []
-        for number, (heading, radius, guide, role) in enumerate(children):
-            own = Segment([at], [radius], tip.index, (count + number, *kin))
-            new = replace(tip, index=count + number, heading=heading, radius=radius, guide=guide,
-                          role=role)  # fmt: skip
-            first = (at[0] + STEP_UM * math.cos(heading), at[1] + STEP_UM * math.sin(heading))
-            own.points.append(first)
-            own.radii.append(radius)
-            stopped = not self._allowed(first)
-            if not stopped and role == "free":
-                heading, stopped = self._walk(own, new, heading, STUB_STEPS - 1)
-            if stopped or self._cut(own, radius, 1):
+        for number, new in enumerate(branches):
+            new.index, new.priority = count + number, (-new.radius, count + number)
+            kin = (new.index, tip.index, count, count + 1)
+            own = Segment([at], [new.radius], tip.index, kin)
+            own.points.append(_step(at, new.heading))
+            own.radii.append(new.radius)
+            stopped = not self._allowed(own.points[-1])
+            if not stopped and new.role == "free":
+                stopped = self._walk(own, new, STUB_STEPS - 1)
+            if stopped or self._cut(own, new.radius, 1):
                 return False
-            stubs.append((own, heading))
-        for (own, heading), (_, radius, guide, role) in zip(stubs, children, strict=True):
-            index = len(self.segments)
+            stubs.append(own)
+        for own, new in zip(stubs, branches, strict=True):
             self.segments.append(own)
-            self._occupy(own, index, 1)
-            order = 0 if role == "free" or tip.role == "half" else tip.order + 1
-            self._queue(index, heading, radius, guide, role, order=order)
+            self._occupy(own, new.index, 1)
+            heapq.heappush(self.queue, new)
         return True
 
     def _radii(self, tip: Tip) -> tuple[float, float]:
         """Draw a ratio; a side branch too narrow to draw is widened to the smallest calibre."""
         k = self.params.murray_exponent
-        # What goes to the macula from an arcade's root is narrow; the arcades keep their width.
-        share = {"arcade": 0.65 if tip.order == 0 else 0.85, "nasal": 1.15}.get(tip.role, 1.15)
-        ratio = float(np.clip(self.rng.normal(self.params.asymmetry * share, 0.15), 0.25, 1.0))
+        share = SHARES.get((tip.role, min(tip.order, 1)), 1.0)
+        if tip.role == "arcade" and tip.order in WIDE_BRANCHES:
+            share = 1.25
+        ratio = float(np.clip(self.rng.normal(self.params.asymmetry * share, 0.18), 0.25, 1.0))
         needed = (tip.radius / self.smallest) ** k - 1
         least = 1.0 if needed <= 1 else needed ** (-1 / k)
         return child_radii(tip.radius, max(ratio, least), exponent=k)
@@ -319,6 +373,9 @@ class Grower:
         away = math.hypot(*at)
         inward = -(at[0] * math.cos(angle) + at[1] * math.sin(angle)) > 0
         if inward and at[0] < disc[0] - 300 and away < 5200:
+            if tip.role == "arcade" and tip.order in WIDE_BRANCHES:
+                # It accompanies the arcade on the macula's side and supplies its temporal part.
+                return towards((-6500.0, self.rng.uniform(0.1, 0.5) * at[1]), 0.12)
             if at[0] < -1200:
                 # Beyond the fovea they meet the raphe, where upper and lower vessels end.
                 end = (at[0] - self.rng.uniform(-400, 1800), 0.06 * at[1])
@@ -330,32 +387,36 @@ class Grower:
         root = (0.75 * disc[0], 0.75 * disc[1]) if at[0] < disc[0] else disc
         return outwards(root, 0.09, turned=self.rng.normal(0, 0.3))
 
-    def _split_trunk(self, tip: Tip, heading: float) -> bool:
+    def _split_trunk(self, tip: Tip) -> bool:
         r1, r2 = child_radii(tip.radius, 1.0, exponent=self.params.murray_exponent)
         t1, t2 = branching_angles(tip.radius, r1, r2)
-        up = 1 if math.cos(heading) < 0 else -1
-        children = []
+        up = 1 if math.cos(tip.heading) < 0 else -1
+        halves = []
         for radius, angle, vertical in ((r1, up * t1, -1), (r2, -up * t2, 1)):
             guide = straight(vertical * math.pi / 2 + self.rng.normal(0, 0.25), 0.6)
-            children.append((heading + angle, radius, guide, "half"))
-        return self._sprout(tip, tuple(children))
+            halves.append(Tip((0, 0), 0, tip.heading + angle, radius, guide, "half", 0))
+        return self._sprout(tip, (halves[0], halves[1]))
 
-    def _split_half(self, tip: Tip, at: Point, heading: float) -> bool:
+    def _split_half(self, tip: Tip, at: Point) -> bool:
         r1, r2 = child_radii(tip.radius, NASAL_RATIO, exponent=self.params.murray_exponent)
         t1, t2 = branching_angles(tip.radius, r1, r2)
-        vertical = -1 if math.sin(heading) < 0 else 1
+        vertical = -1 if math.sin(tip.heading) < 0 else 1
         high = self.layout.arcade_um[0 if vertical < 0 else 1]
         # Artery and vein of an arcade run side by side.
         outer = self.outer[0 if vertical < 0 else 1]
         high *= self.rng.uniform(1.03, 1.14) if outer else self.rng.uniform(0.87, 0.97)
         past = self.rng.uniform(-0.2, 0.3)
+        curve = arcade(self.layout.disc_um, high, vertical, past=past)
         nasal = straight(vertical * math.radians(self.rng.uniform(30, 70)), 0.1)
         # Temporal is to the left: counter-clockwise on the screen for a vessel going up.
         return self._sprout(tip, (
-            (heading + vertical * t1, r1,
-             arcade(self.layout.disc_um, high, vertical, past=past), "arcade"),
-            (heading - vertical * t2, r2, nasal, "nasal"),
+            Tip((0, 0), 0, tip.heading + vertical * t1, r1, curve, "arcade", 0),
+            Tip((0, 0), 0, tip.heading - vertical * t2, r2, nasal, "nasal", 0),
         ))  # fmt: skip
+
+
+def _step(here: Point, heading: float, far: float = STEP_UM) -> Point:
+    return here[0] + far * math.cos(heading), here[1] + far * math.sin(heading)
 
 
 def _pushed(
@@ -376,13 +437,15 @@ def one_eyes(params: VesselParams, *, rng: np.random.Generator) -> VesselParams:
     The spreads are set so that densities and calibres range as in HRF, CHASE_DB1 and DRIVE.
     """
     calibre, ratio, wind, spacing = np.exp(rng.normal(0, (0.07, 0.05, 0.25, 0.1)))
+    shift = params.angle_shift_deg + 0.25 * params.angle_sd_deg * rng.normal()
     return replace(
         params,
         artery_um=float(np.clip(params.artery_um * calibre, 40, 250)),
         artery_vein_ratio=float(np.clip(params.artery_vein_ratio * ratio, 0.4, 1.0)),
         tortuosity=float(np.clip(params.tortuosity * wind, 0, 4)),
         spacing=float(np.clip(params.spacing * spacing, 0.4, 4)),
-        asymmetry=float(np.clip(params.asymmetry + rng.normal(0, 0.04), 0.2, 1.0)),
+        asymmetry=float(np.clip(params.asymmetry + rng.normal(0, 0.06), 0.2, 1.0)),
+        angle_shift_deg=float(np.clip(shift, -20, 20)),
     )
 
 

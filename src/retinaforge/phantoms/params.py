@@ -38,6 +38,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "artery_vein_ratio": (0.4, 1.0),
     "murray_exponent": (2.0, 4.0),
     "asymmetry": (0.2, 1.0),
+    "angle_sd_deg": (0.0, 30.0),
+    "angle_shift_deg": (-20.0, 20.0),
     "tortuosity": (0.0, 4.0),
     "smallest_um": (10.0, 100.0),
     "spacing": (0.4, 4.0),
@@ -126,22 +128,27 @@ class VesselParams:
 
     Attributes:
         artery_um: calibre of a temporal artery at the disc border; 90-120 um.
-        artery_vein_ratio: artery calibre over vein calibre, 0.67-0.75 in healthy eyes
-            (Hubbard et al. 1999).
+        artery_vein_ratio: artery calibre over vein calibre; 0.82 gives an arteriole-to-venule
+            ratio of central equivalents (Knudtson et al. 2003) of 0.66-0.69, as healthy eyes have.
         murray_exponent: k in r0^k = r1^k + r2^k; 3 by Murray 1926 (least work).
         asymmetry: mean ratio of a side branch's radius to the main branch's, in (0, 1].
+        angle_sd_deg: spread of the angle between branches about Murray's, degrees; a quarter of
+            it is the spread of an eye's mean. 0 keeps Murray's angle exactly.
+        angle_shift_deg: by how much an eye's angles are wider than Murray's.
         tortuosity: 0 draws smooth vessels, 1 ordinary ones, 2 winding ones.
         smallest_um: calibre below which no artery is drawn; veins end at 1.2 times as much.
         spacing: length of vessel between two branchings, 1 is ordinary; less is denser.
         arcade_dd: height of the temporal arcades above and below the fovea, in disc diameters.
     """
 
-    artery_um: float = 105.0
-    artery_vein_ratio: float = 0.71
+    artery_um: float = 108.0
+    artery_vein_ratio: float = 0.82
     murray_exponent: float = 3.0
     asymmetry: float = 0.6
+    angle_sd_deg: float = 12.0
+    angle_shift_deg: float = 0.0
     tortuosity: float = 1.0
-    smallest_um: float = 26.0
+    smallest_um: float = 24.0
     spacing: float = 1.0
     arcade_dd: float = 1.85
 
