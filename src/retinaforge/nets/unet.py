@@ -103,6 +103,14 @@ class VesselNet(nn.Module):
         """Return what height and width are padded to a multiple of, in pixels."""
         return max(CELL_PX, 2 ** (len(self.widths) - 1))
 
+    def normalise(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        fov: Float[Tensor, "batch 1 height width"],
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return what the first convolution sees: here the image without its background."""
+        return flatten_background(images, fov)
+
     def features(
         self,
         images: Float[Tensor, "batch 3 height width"],
@@ -118,7 +126,7 @@ class VesselNet(nn.Module):
             fov = torch.ones_like(images[:, :1])
         height, width = images.shape[-2:]
         pad = (0, -width % self.stride, 0, -height % self.stride)
-        x = flatten_background(F.pad(images, pad), F.pad(fov, pad))
+        x = self.normalise(F.pad(images, pad), F.pad(fov, pad))
         x = x.contiguous(memory_format=torch.channels_last)
         stages = [F.relu(self.stem(x))]
         for down, encoder in zip(self.downs, self.encoders, strict=True):

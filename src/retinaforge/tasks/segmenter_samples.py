@@ -1,4 +1,4 @@
-"""What the vessel segmenter learns from: annotated photographs, cut and disguised at random.
+"""What a segmenter learns from: annotated photographs, cut and disguised at random.
 
 The cameras it will meet are not those it learns from, so crops vary far more than the training
 photographs do: vessel width (scale), exposure, colour, focus, noise, compression, shading.
@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from retinaforge.anatomy.frame import resize_pixels, working_frame
 from retinaforge.core import Fov, Photograph
-from retinaforge.vessels.frame import resize_pixels, working_frame
 
 PHANTOMS = "phantoms"
 """The group of drawn eyes."""
@@ -35,44 +35,48 @@ class Annotated:
     Attributes:
         name: for messages.
         group: its data set; groups are drawn with equal chance.
-        levels: planes R, G, B, vessel, field of view in 0-255, one tensor per `LEVELS_PX`.
+        levels: planes R, G, B, masks, field of view in 0-255, one tensor per `LEVELS_PX`.
     """
 
     name: str
     group: str
-    levels: tuple[UInt8[Tensor, "5 _ _"], ...]
+    levels: tuple[UInt8[Tensor, "planes _ _"], ...]
 
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch to learn from: images in [-1, 1], vessel fraction in [0, 1], field of view 0/1."""
+    """A batch to learn from: images in [-1, 1], masks' fractions in [0, 1], field of view 0/1."""
 
     images: Float[Tensor, "batch 3 side side"]
-    vessels: Float[Tensor, "batch 1 side side"]
+    masks: Float[Tensor, "batch kinds side side"]
     fov: Float[Tensor, "batch 1 side side"]
+
+    @property
+    def vessels(self) -> Float[Tensor, "batch 1 side side"]:
+        """Return the first mask."""
+        return self.masks[:, :1]
 
 
 def annotate(
-    photo: Photograph, fov: Fov, vessels: Bool[np.ndarray, "height width"], *, group: str
+    photo: Photograph, fov: Fov, *masks: Bool[np.ndarray, "height width"], group: str
 ) -> Annotated:
-    """Keep a photograph and its vessel mask ready at every size of `LEVELS_PX`."""
-    masks = [vessels.astype(np.uint8) * 255, fov.mask.astype(np.uint8) * 255]
+    """Keep a photograph and its masks ready at every size of `LEVELS_PX`."""
     levels = []
     for diameter_px in LEVELS_PX:
         frame = working_frame(fov, diameter_px=diameter_px)
         colour = resize_pixels(photo.pixels, frame)
         planes = [colour[..., channel] for channel in range(3)]
-        planes += [resize_pixels(mask, frame) for mask in masks]
+        planes += [resize_pixels(m.astype(np.uint8) * 255, frame) for m in (*masks, fov.mask)]
         levels.append(torch.from_numpy(np.stack(planes)))
     return Annotated(photo.source, group, tuple(levels))
 
 
 def _cut(
-    planes: UInt8[Tensor, "5 _ _"], rng: np.random.Generator, *, zoom: float, side_px: int
-) -> Float[Tensor, "5 side side"]:
+    planes: UInt8[Tensor, "planes _ _"], rng: np.random.Generator, *, zoom: float, side_px: int
+) -> Float[Tensor, "planes side side"]:
     """Cut a rotated, mirrored, slightly sheared square, `zoom` crop pixels per source pixel."""
     reach = math.ceil(side_px / zoom * 0.75) + 2
-    inside = np.argwhere(planes[4, ::8, ::8].numpy() > 127)
+    inside = np.argwhere(planes[-1, ::8, ::8].numpy() > 127)
     height, width = planes.shape[-2:]
     middle = np.array([height, width]) / 2
     # Drawn towards the middle, so that fewer crops are half empty.
@@ -86,7 +90,7 @@ def _cut(
     half = np.array([part.shape[2], part.shape[1]], dtype=float)
     centre = (np.array([x - left, y - top]) + 0.5) * 2 / half - 1
     theta = torch.tensor(np.column_stack([matrix / half[:, None], centre]), dtype=torch.float32)
-    grid = F.affine_grid(theta[None], [1, 5, side_px, side_px], align_corners=False)
+    grid = F.affine_grid(theta[None], [1, len(planes), side_px, side_px], align_corners=False)
     return F.grid_sample(part[None], grid, mode="bilinear", align_corners=False)[0]
 
 
@@ -190,6 +194,6 @@ def draw_crops(
             (i for i, at in enumerate(LEVELS_PX) if at >= target_px), default=len(LEVELS_PX) - 1
         )
         cut = _cut(planes_of[level], rng, zoom=target_px / LEVELS_PX[level], side_px=side_px)
-        cuts.append(torch.cat([disguise(cut[:3], rng) * (cut[4:] > 0.5), cut[3:]]))
+        cuts.append(torch.cat([disguise(cut[:3], rng) * (cut[-1:] > 0.5), cut[3:]]))
     batch = torch.stack(cuts)
-    return Crops(batch[:, :3] * 2 - 1, batch[:, 3:4], (batch[:, 4:] > 0.5).float())
+    return Crops(batch[:, :3] * 2 - 1, batch[:, 3:-1], (batch[:, -1:] > 0.5).float())

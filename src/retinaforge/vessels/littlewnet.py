@@ -14,7 +14,7 @@ from torch import Tensor
 from retinaforge.core import Fov, Photograph
 from retinaforge.nets.lwnet import LittleWNet
 from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.frame import enter, leave, square_frame
+from retinaforge.anatomy.frame import enter, leave, square_frame
 from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
 
 SIDE_PX = 512

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.core import Fov, Photograph, artefacts
 from retinaforge.nets.unet import VesselNet
 from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.frame import enter, leave, working_frame
 from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
 
 SHIPPED = "vessels-v1.safetensors"
@@ -30,28 +30,39 @@ def shipped_weights() -> Path:
     return Path(str(resources.files("retinaforge") / "weights" / SHIPPED))
 
 
-def save_network(model: VesselNet, path: Path, *, meta: Mapping[str, Any]) -> Path:
+def save_network(
+    model: VesselNet, path: Path, *, meta: Mapping[str, Any], form: str = FORMAT
+) -> Path:
     """Write a network as safetensors; `meta` needs threshold, views_px, training_data, licence.
 
     Args:
         model: what was trained.
         path: ends in .safetensors.
         meta: plain data for the header, one JSON value a key.
+        form: which kind of network it is.
     """
-    header = {"format": FORMAT, "widths": json.dumps(list(model.widths))}
+    header = {"format": form, "widths": json.dumps(list(model.widths))}
+    header["outputs"] = json.dumps(model.outputs)
     header |= {key: json.dumps(value) for key, value in meta.items()}
     tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
     return artefacts.write_bytes(path, save(tensors, header))
 
 
-def read_network(path: Path) -> tuple[VesselNet, dict[str, Any]]:
+def read_network(path: Path, *, form: str = FORMAT) -> tuple[VesselNet, dict[str, Any]]:
     """Return a network written by `save_network`, in evaluation mode, and its meta data.
 
+    Args:
+        path: ends in .safetensors.
+        form: which kind of network it must be.
+
     Raises:
-        WeightsRefused: expected a vessel network of this package as safetensors.
+        WeightsRefused: expected a network of that kind of this package as safetensors.
     """
-    expected = "a vessel network of retinaforge as safetensors"
-    remedy = "train one with `retinaforge train segmenter vessels`, or use the shipped `ours`"
+    kind = form.removeprefix("retinaforge ").removesuffix(" network 1").replace(" ", "-")
+    article = "an" if kind[0] in "aeiou" else "a"
+    expected = f"{article} {kind} network of retinaforge as safetensors"
+    command = {"vessel": "vessels"}.get(kind, kind)
+    remedy = f"train one with `retinaforge train segmenter {command}`, or use the shipped `ours`"
     if not path.is_file():
         raise WeightsRefused(expected, f"no file at {path}", remedy)
     try:
@@ -60,18 +71,18 @@ def read_network(path: Path) -> tuple[VesselNet, dict[str, Any]]:
             state: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightsRefused(expected, f"{path} ({error})", remedy) from error
-    if header.get("format") != FORMAT:
+    if header.get("format") != form:
         raise WeightsRefused(expected, f"{path} of format {header.get('format')!r}", remedy)
     meta = {key: json.loads(value) for key, value in header.items() if key != "format"}
-    model = VesselNet(tuple(meta["widths"]))
+    model = VesselNet(tuple(meta["widths"]), int(meta.get("outputs", 1)))
     load_strictly(model, state, source=str(path))
     return model.eval(), meta
 
 
-def network_probability(
+def network_maps(
     model: VesselNet, photo: Photograph, fov: Fov, *, views_px: Sequence[float]
-) -> Float[np.ndarray, "height width"]:
-    """Return the mean vessel probability over views, carried back to the photograph.
+) -> Float[np.ndarray, "maps height width"]:
+    """Return the network's mean probabilities over views, carried back to the photograph.
 
     Args:
         model: in evaluation mode.
@@ -80,15 +91,23 @@ def network_probability(
         views_px: width of the aperture's circle in each view; every second view is mirrored.
     """
     require_same_size(photo, fov)
-    total = np.zeros(photo.size_px, dtype=np.float32)
+    total = np.zeros((model.outputs, *photo.size_px), dtype=np.float32)
     for turn, diameter_px in enumerate(views_px):
         frame = working_frame(fov, diameter_px=diameter_px)
         images, inside = enter(photo, fov, frame)
         mirror = (3,) if turn % 2 else ()
         with torch.inference_mode():
             p = torch.sigmoid(model(images.flip(mirror), inside.flip(mirror))).flip(mirror)
-        total += leave(p[0, 0].numpy(), fov, frame)
+        for whole, view in zip(total, p[0].numpy(), strict=True):
+            whole += leave(view, fov, frame)
     return total / len(views_px)
+
+
+def network_probability(
+    model: VesselNet, photo: Photograph, fov: Fov, *, views_px: Sequence[float]
+) -> Float[np.ndarray, "height width"]:
+    """Return the first of `network_maps`: the vessel probability."""
+    return network_maps(model, photo, fov, views_px=views_px)[0]
 
 
 @final

@@ -1,0 +1,1 @@
+"""Where disc, cup, fovea and lesions lie in a photograph."""
