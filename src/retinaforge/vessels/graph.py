@@ -1,6 +1,6 @@
 """From a vessel mask to a graph: nodes where vessels branch, cross or end, and what joins them.
 
-    mask → skeleton → links between its pixels → nodes (other than two links) → segments
+    mask → thinned → links between its pixels → nodes (other than two links) → segments
     centreline c = (b₁ + b₂) / 2, calibre as in `skeleton`        (b₁, b₂: the walls either side)
 
 A thinning algorithm puts the skeleton of an even width left or right of the middle, depending on
@@ -11,6 +11,7 @@ graph hold for the eye, not for its orientation. Everything is iterative.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from retinaforge.vessels.polyline import smooth_polylines
 from retinaforge.vessels.skeleton import VesselMask, fov_box, vessel_mask
 from retinaforge.vessels.spurs import prune_spurs
+from retinaforge.vessels.thinning import thin
 from retinaforge.vessels.wiring import Wiring, wire_up
 
 SMOOTH_UNIT = 1.5
@@ -67,6 +69,15 @@ class VesselGraph:
         return np.bincount(ends, minlength=len(self.nodes_px))
 
 
+class _ThinnedMask(VesselMask):
+    """A mask thinned so that no vessel is lost, whichever way it runs."""
+
+    @cached_property
+    def points(self) -> Int[np.ndarray, "n 2"]:
+        """Return the (row, column) of every pixel of the one-pixel-wide centreline."""
+        return thin(self.pixels)
+
+
 def trace_graph(
     pixels: Bool[np.ndarray, "height width"], fov_mask: Bool[np.ndarray, "height width"]
 ) -> VesselGraph:
@@ -82,7 +93,8 @@ def trace_graph(
     Raises:
         Refusal: if either is not a boolean image, their shapes differ, or nothing is inside.
     """
-    mask, box = vessel_mask(pixels, fov_mask), fov_box(fov_mask)
+    cut, box = vessel_mask(pixels, fov_mask), fov_box(fov_mask)
+    mask = _ThinnedMask(cut.pixels, cut.fov)
     wiring = wire_up(mask.points)
     reach_px = _node_reach(wiring, mask)
     wiring = prune_spurs(wiring, mask.points, reach_px, unit_px=mask.unit_px)
