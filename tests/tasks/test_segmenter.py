@@ -14,10 +14,10 @@ from retinaforge.tasks import segmenter_run
 from retinaforge.tasks.segmenter import (
     SegmenterConfig,
     learning_rate_at,
-    segmentation_loss,
     train_segmenter,
 )
 from retinaforge.tasks.segmenter_data import learnable_records, part_validation
+from retinaforge.tasks.segmenter_losses import vessel_ce_dice
 from retinaforge.tasks.segmenter_phantoms import phantom_population
 from retinaforge.tasks.segmenter_run import THRESHOLDS, dice_by_threshold, train_vessel_segmenter
 from retinaforge.tasks.segmenter_samples import (
@@ -58,9 +58,9 @@ def test_loss_is_zero_for_certain_truth_and_ln2_plus_dice_for_ignorance() -> Non
     vessels = torch.zeros(1, 1, 8, 8)
     vessels[..., :4, :] = 1
     crops = Crops(torch.zeros(1, 3, 8, 8), vessels, torch.ones(1, 1, 8, 8))
-    certain = segmentation_loss((vessels * 2 - 1) * 60, crops, bce_share=0.5)
+    certain = vessel_ce_dice((vessels * 2 - 1) * 60, crops, 0.5)
     torch.testing.assert_close(certain, torch.tensor(0.0), atol=1e-5, rtol=0)
-    blank = segmentation_loss(torch.zeros(1, 1, 8, 8), crops, bce_share=0.5)
+    blank = vessel_ce_dice(torch.zeros(1, 1, 8, 8), crops, 0.5)
     dice = (2 * 16 + 1) / (32 + 32 + 1)
     torch.testing.assert_close(blank, torch.tensor(0.5 * np.log(2) + 0.5 * (1 - dice)).float())
 
@@ -72,9 +72,7 @@ def test_loss_looks_inside_the_field_of_view_only() -> None:
     crops = Crops(torch.zeros(1, 3, 8, 8), torch.rand(1, 1, 8, 8) * fov, fov)
     logits = torch.randn(1, 1, 8, 8)
     other = torch.where(fov > 0, logits, -logits)
-    assert segmentation_loss(logits, crops, bce_share=0.5) == segmentation_loss(
-        other, crops, bce_share=0.5
-    )
+    assert vessel_ce_dice(logits, crops, 0.5) == vessel_ce_dice(other, crops, 0.5)
 
 
 def test_learning_rate_runs_through_two_cycles_the_second_of_half_the_peak() -> None:

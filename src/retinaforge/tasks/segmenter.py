@@ -1,14 +1,11 @@
-"""Train the vessel judge's network.
+"""Train a segmenter's network with one of the losses of `segmenter_losses`.
 
-    L = w BCE(z, v) + (1 - w) (1 - (2 Σ p v + 1) / (Σ p + Σ v + 1)),   p = sigmoid(z)
-
-summed inside the field of view, v the vessel fraction of a pixel. Adam with decoupled decay, two
-cycles of the learning rate, an exponential mean of the weights. Batch k depends on the seed and k
-only, so a killed run continues to the very weights it would have reached.
+Adam with decoupled decay, two cycles of the learning rate, an exponential mean of the weights.
+Batch k depends on the seed and k only, so a killed run continues to the very weights it would have
+reached.
 
 References:
-    F. Milletari et al., "V-Net", 3DV 2016, for the Dice loss; I. Loshchilov and F. Hutter, ICLR
-    2019, for AdamW.
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
 """
 
 from __future__ import annotations
@@ -19,12 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from retinaforge.core import Refusal, artefacts, rng_for
 from retinaforge.nets.unet import WIDTHS, VesselNet
+from retinaforge.tasks.segmenter_losses import loss_named
 from retinaforge.tasks.segmenter_samples import Annotated, Crops, draw_crops
 
 
@@ -40,10 +36,12 @@ class SegmenterConfig:
         scales: smallest and largest random factor on that diameter.
         learning_rate: peak of the first cycle.
         decay: AdamW's weight decay.
-        bce_share: w of the loss.
+        loss: name of a loss of `segmenter_losses`.
+        pixel_share: weight of the loss's term by pixels, the rest is on its term by regions.
         average: memory of the exponential mean of the weights.
         views_px: FOV diameters at which the judge looks at a photograph.
         widths: channels of the network, finest level first.
+        outputs: maps of the network.
         phantom_share: share of the crops that come from phantoms where there are photographs too.
         seed: decides weights, crops and their order.
     """
@@ -55,23 +53,14 @@ class SegmenterConfig:
     scales: tuple[float, float] = (0.4, 1.5)
     learning_rate: float = 3e-3
     decay: float = 1e-2
-    bce_share: float = 0.5
+    loss: str = "ce-dice"
+    pixel_share: float = 0.5
     average: float = 0.995
     views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
+    outputs: int = 1
     phantom_share: float = 0.2
     seed: int = 0
-
-
-def segmentation_loss(
-    logits: Float[Tensor, "batch 1 height width"], crops: Crops, *, bce_share: float
-) -> Float[Tensor, ""]:
-    """Return the mixed cross-entropy and Dice loss inside the field of view."""
-    v, m = crops.vessels, crops.fov
-    bce = (F.binary_cross_entropy_with_logits(logits, v, reduction="none") * m).sum()
-    p = torch.sigmoid(logits) * m
-    dice = (2 * (p * v).sum() + 1) / (p.sum() + (v * m).sum() + 1)
-    return bce_share * bce / m.sum().clamp_min(1) + (1 - bce_share) * (1 - dice)
 
 
 def learning_rate_at(step: int, config: SegmenterConfig) -> float:
@@ -109,8 +98,8 @@ class _State:
     @classmethod
     def fresh(cls, config: SegmenterConfig) -> _State:
         torch.manual_seed(config.seed)
-        model = VesselNet(config.widths).to(memory_format=torch.channels_last)
-        mean = VesselNet(config.widths)
+        model = VesselNet(config.widths, config.outputs).to(memory_format=torch.channels_last)
+        mean = VesselNet(config.widths, config.outputs)
         mean.load_state_dict(model.state_dict())
         optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, weight_decay=config.decay)
         return cls(0, model, mean, optimiser)
@@ -140,7 +129,7 @@ def _learn(state: _State, crops: Crops, config: SegmenterConfig) -> float:
         group["lr"] = learning_rate_at(state.step, config)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = state.model(crops.images, crops.fov)
-    loss = segmentation_loss(logits.float(), crops, bce_share=config.bce_share)
+    loss = loss_named(config.loss)(logits.float(), crops, config.pixel_share)
     state.optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
