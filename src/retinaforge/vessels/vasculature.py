@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Branch, Fov, Landmarks, VesselKind, VesselTree
 from retinaforge.vessels.centrelines import Centrelines, centrelines_of
-from retinaforge.vessels.graph import trace_graph
 from retinaforge.vessels.skeleton import UNIT_FOV_PX, require_masks
 from retinaforge.vessels.trees import TracedTree, grow_tree
+from retinaforge.vessels.upright import trace_upright
 from retinaforge.vessels.zones import (
     ZONE_RINGS,
     Cells,
@@ -178,7 +178,7 @@ def read_vasculature(
     inside: dict[VesselKind, Mask] = {kind: mask & fov.mask for kind, mask in kinds.items()}  # type: ignore[misc]
     sources: dict[VesselKind, Mask] = inside or {"unknown": pixels & fov.mask}
     traced: dict[VesselKind, TracedTree] = {
-        kind: grow_tree(trace_graph(mask, fov.mask), known, kind=kind)
+        kind: grow_tree(trace_upright(mask, fov.mask), known, kind=kind)
         for kind, mask in sources.items()
     }
     return Vasculature(pixels & fov.mask, fov, known, inside, traced)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from retinaforge.core import Quantity
 from retinaforge.vessels.biomarker import Biomarker
+from retinaforge.vessels.biomarkers.anatomy import ANATOMY
+from retinaforge.vessels.biomarkers.branching import BRANCHING
 from retinaforge.vessels.biomarkers.calibre import CALIBRE
+from retinaforge.vessels.biomarkers.counts import COUNTS
 from retinaforge.vessels.biomarkers.equivalents import EQUIVALENTS
 from retinaforge.vessels.biomarkers.extent import EXTENT
+from retinaforge.vessels.biomarkers.fractal import FRACTAL
 from retinaforge.vessels.biomarkers.regions import REGIONS
+from retinaforge.vessels.biomarkers.tortuosity import TORTUOSITY
 from retinaforge.vessels.vasculature import Vasculature
 
-BIOMARKERS: tuple[Biomarker, ...] = (*EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS)
+BIOMARKERS: tuple[Biomarker, ...] = (
+    *EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS, *TORTUOSITY, *BRANCHING, *FRACTAL, *COUNTS, *ANATOMY,
+)  # fmt: skip
 
 
 def measure_all(vasculature: Vasculature) -> list[Quantity]:
