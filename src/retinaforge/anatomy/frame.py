@@ -1,7 +1,7 @@
-"""Carry a photograph into a judge's working frame and its answer back.
+"""Carry a photograph into a network's working frame and its answer back.
 
-A judge works where the aperture's circle is a stated number of pixels wide, so that a vessel has
-about the same width from every camera; its probability map returns at the photograph's own size.
+A network works where the aperture's circle is a stated number of pixels wide, so that things have
+about the same size from every camera; its probability map returns at the photograph's own size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Frame:
     """Where the working image lies in the photograph.
 
     Attributes:
-        box: (left, top, right, bottom) of the field of view, in photograph pixels.
+        box: (left, top, right, bottom), in photograph pixels; may reach beyond the border.
         size_px: (height, width) of the working image.
     """
 
@@ -51,11 +51,29 @@ def square_frame(fov: Fov, *, side_px: int) -> Frame:
     return Frame(bounding_box(fov.mask), (side_px, side_px))
 
 
+def near_frame(centre_px: tuple[float, float], *, reach_px: float, side_px: int) -> Frame:
+    """Return the frame that makes a square about a point `side_px` wide.
+
+    Args:
+        centre_px: (x, y) in the photograph.
+        reach_px: from there to the sides of the square, in photograph pixels.
+        side_px: of the working image.
+    """
+    left, top = (round(at + 0.5 - reach_px) for at in centre_px)
+    width = max(2, round(2 * reach_px))
+    return Frame((left, top, left + width, top + width), (side_px, side_px))
+
+
 def resize_pixels(pixels: UInt8[np.ndarray, "..."], frame: Frame) -> UInt8[np.ndarray, "..."]:
-    """Cut the frame's box out of an 8-bit image and resize it, antialiased."""
+    """Cut the frame's box out of an 8-bit image and resize it, antialiased; black beyond."""
     height, width = frame.size_px
+    left, top, right, bottom = frame.box
+    x, y = min(0, left), min(0, top)
     image = Image.fromarray(pixels)
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=frame.box))
+    if x < 0 or y < 0 or right > image.width or bottom > image.height:
+        image = image.crop((x, y, max(image.width, right), max(image.height, bottom)))
+    box = (left - x, top - y, right - x, bottom - y)
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
 def enter(
@@ -75,6 +93,9 @@ def leave(
     left, top, right, bottom = frame.box
     image = Image.fromarray(np.ascontiguousarray(probability, dtype=np.float32))
     patch = np.asarray(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC))
-    full = np.zeros(fov.mask.shape, dtype=np.float32)
-    full[top:bottom, left:right] = np.clip(patch, 0.0, 1.0)
+    rows, columns = fov.mask.shape
+    full = np.zeros((rows, columns), dtype=np.float32)
+    shown = patch[max(0, -top) : rows - top, max(0, -left) : columns - left]
+    y, x = max(0, top), max(0, left)
+    full[y : y + shown.shape[0], x : x + shown.shape[1]] = np.clip(shown, 0.0, 1.0)
     return full * fov.mask

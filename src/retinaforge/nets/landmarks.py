@@ -1,4 +1,4 @@
-"""The network that finds disc, cup and fovea: the vessel network, deeper, on the whole field's light.
+"""The network that finds disc, cup and fovea: a deeper vessel network, blind to colour casts.
 
     x_c' = m (x_c - mean_m x_c) / sd_m(x_c)      over the field of view, m
 

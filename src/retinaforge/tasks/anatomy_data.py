@@ -64,6 +64,16 @@ def anatomy_population() -> dict[str, Any]:
     return {**POPULATION, "name": "anatomy", "disease": disease}
 
 
+def lesion_population() -> dict[str, Any]:
+    """Return the recipe of a population of which most have diabetic lesions, some macular ones."""
+    disease = {
+        "diabetic_grade": {"choices": [0, 1, 2, 3, 4], "weights": [0.08, 0.12, 0.4, 0.25, 0.15]},
+        "amd": {"choices": [0, 1, 2, 3], "weights": [0.7, 0.1, 0.15, 0.05]},
+        "glaucoma": {"choices": [0, 1, 2], "weights": [0.8, 0.1, 0.1]},
+    }
+    return {**POPULATION, "name": "lesions", "disease": disease}
+
+
 def draw_population(
     population: dict[str, Any], count: int, *, seed: int, first: int = 0, size_px: int = PHANTOM_PX
 ) -> Iterator[Phantom]:

@@ -1,0 +1,82 @@
+"""Weight files of this room: safetensors whose header says what they are and how to use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from retinaforge.core import Fov, Photograph, Refusal, artefacts
+from retinaforge.encoders.weights import load_keys
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def shipped(name: str) -> Path:
+    """Return the path of weights that come with the package."""
+    return Path(str(resources.files("retinaforge") / "weights" / name))
+
+
+def save_network(model: nn.Module, path: Path, *, format: str, meta: Mapping[str, Any]) -> Path:
+    """Write a network as safetensors.
+
+    Args:
+        model: what was trained.
+        path: ends in .safetensors.
+        format: what kind of network it is, as `read_network` will ask.
+        meta: plain data for the header, one JSON value a key.
+    """
+    header = {"format": format} | {key: json.dumps(value) for key, value in meta.items()}
+    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
+    return artefacts.write_bytes(path, save(tensors, header))
+
+
+def read_network(
+    path: Path, *, format: str, train: str, build: Callable[[dict[str, Any]], Network]
+) -> tuple[Network, dict[str, Any]]:
+    """Return a network written by `save_network`, in evaluation mode, and its meta data.
+
+    Args:
+        path: the file.
+        format: what kind of network is asked for.
+        train: the command that makes such a file, for the refusal.
+        build: makes the empty network from the meta data.
+
+    Raises:
+        Refusal: "expected a {format} as safetensors"; or its keys, with those that do not fit.
+    """
+    expected, remedy = f"a {format} as safetensors", f"train one with `{train}`, or use `ours`"
+    if not path.is_file():
+        raise Refusal(expected, f"no file at {path}", remedy)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+            state: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise Refusal(expected, f"{path} ({error})", remedy) from error
+    if header.get("format") != format:
+        raise Refusal(expected, f"{path} of format {header.get('format')!r}", remedy)
+    meta = {key: json.loads(value) for key, value in header.items() if key != "format"}
+    model = build(meta)
+    load_keys(model, state, ignore={})
+    return model.eval(), meta
+
+
+def require_same_size(photo: Photograph, fov: Fov) -> None:
+    """Refuse a field of view that belongs to another photograph.
+
+    Raises:
+        Refusal: expected a field of view of the photograph's size.
+    """
+    if fov.mask.shape != photo.size_px:
+        raise Refusal(
+            f"a field of view of the photograph's {photo.size_px} pixels",
+            f"one of {fov.mask.shape} with {photo.source}",
+            "detect it on the same photograph with retinaforge.images.find_fov",
+        )
