@@ -29,9 +29,16 @@ def inside_disc(points_px: Float[np.ndarray, "n 2"], landmarks: Landmarks) -> Bo
 
 def cut_at_disc(graph: VesselGraph, landmarks: Landmarks) -> OutsideDisc:
     """Return the parts of segments outside the disc."""
+    if landmarks.disc_centre_px is None or not graph.segments:
+        return OutsideDisc(graph, ())
     nodes, margin, segments = [graph.nodes_px], [], []
-    for segment in graph.segments:
-        outside = ~inside_disc(segment.points_px, landmarks)
+    every = np.concatenate([segment.points_px for segment in graph.segments])
+    ends_at = np.cumsum([len(segment.points_px) for segment in graph.segments])[:-1]
+    shares = np.split(~inside_disc(every, landmarks), ends_at)
+    for segment, outside in zip(graph.segments, shares, strict=True):
+        if outside.all():
+            segments.append(segment)
+            continue
         edges = np.flatnonzero(np.diff(outside.astype(np.int8), prepend=0, append=0))
         for first, beyond in zip(edges[::2], edges[1::2], strict=True):
             if beyond - first < 2:

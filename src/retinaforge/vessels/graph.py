@@ -22,6 +22,10 @@ from retinaforge.vessels.spurs import prune_spurs
 from retinaforge.vessels.thinning import thin
 from retinaforge.vessels.wiring import Wiring, wire_up
 
+RADIUS_UNIT = 3.0
+"""A radius is the mean over this much of the centreline either side, in units of the field of
+view's longer side / 512."""
+
 SMOOTH_UNIT = 1.5
 """Standard deviation of the smoothing along the centreline, in the same units."""
 
@@ -115,38 +119,73 @@ def _finish(
 ) -> VesselGraph:  # fmt: skip
     """Turn paths of pixels into sub-pixel centrelines with radii."""
     nodes = wiring.nodes[:, ::-1] + corner
-    used = sorted({node for wire in wiring.wires for node in (wire.start, wire.end)})
-    renumbered = {node: k for k, node in enumerate(used)}
-    centres, radii = mask.centres[:, ::-1] + corner, mask.calibres_px / 2
-    lines, widths = [], []
-    for wire in wiring.wires:
-        line = np.concatenate([nodes[[wire.start]], centres[wire.path], nodes[[wire.end]]])
-        near = [(wire.start, nodes[wire.start]), (wire.end, nodes[wire.end])]
-        widths.append(_radii_along(line, radii[wire.path], near, reach_px))
-        lines.append(line)
-    lines = smooth_polylines(lines, sigma=SMOOTH_UNIT * mask.unit_px)
+    ends = np.array([(wire.start, wire.end) for wire in wiring.wires], dtype=int).reshape(-1, 2)
+    used, renumbered = np.unique(ends, return_inverse=True)
+    if not len(ends):
+        return VesselGraph(nodes[used], (), mask.unit_px)
+    size = np.array([len(wire.path) + 2 for wire in wiring.wires])
+    last = np.cumsum(size) - 1
+    first, path = last - size + 1, np.concatenate([wire.path for wire in wiring.wires])
+    inner = np.ones(size.sum(), bool)
+    inner[first], inner[last] = False, False
+    points, radii = np.empty((len(inner), 2)), np.full(len(inner), np.nan)
+    points[first], points[last] = nodes[ends[:, 0]], nodes[ends[:, 1]]
+    points[inner], radii[inner] = mask.centres[path, ::-1] + corner, mask.calibres_px[path] / 2
+    within = np.zeros(len(inner), bool)
+    for side in (0, 1):
+        away = np.hypot(*(points - np.repeat(nodes[ends[:, side]], size, axis=0)).T)
+        within |= away <= np.repeat(reach_px[ends[:, side]], size)
+    radii = _average(_fill(radii, within, size), size, reach=round(RADIUS_UNIT * mask.unit_px))
+    lines = smooth_polylines(np.split(points, last[:-1] + 1), sigma=SMOOTH_UNIT * mask.unit_px)
+    widths = np.split(radii, last[:-1] + 1)
     segments = tuple(
-        Segment(line, width, renumbered[wire.start], renumbered[wire.end])
-        for wire, line, width in zip(wiring.wires, lines, widths, strict=True)
+        Segment(line, width, start, end)
+        for line, width, (start, end) in zip(
+            lines, widths, renumbered.reshape(-1, 2).tolist(), strict=True
+        )
     )
     return VesselGraph(nodes[used], segments, mask.unit_px)
 
 
-def _radii_along(
-    line: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "k"],
-    near: list[tuple[int, Float[np.ndarray, "2"]]], reach_px: Float[np.ndarray, "m"],
-) -> Float[np.ndarray, "n"]:  # fmt: skip
-    """Return a radius for every point; inside a junction that of the vessel outside it.
+def _fill(
+    radii: Float[np.ndarray, "n"], within: Bool[np.ndarray, "n"], size: Int[np.ndarray, "k"]
+) -> Float[np.ndarray, "n"]:
+    """Return a radius for every point of every line; inside a junction that of what leaves it.
 
-    Within a junction the walls either side of a point are not those of one vessel.
+    Within a junction the walls either side of a point are not those of one vessel. Between known
+    points the radius is interpolated; a line that lies in junctions throughout keeps its own.
+
+    Args:
+        radii: NaN where not known.
+        within: which points lie in a junction.
+        size: number of points of each line, one line after the other.
     """
-    own = np.concatenate([[np.nan], radii, [np.nan]])
-    inside = np.zeros(len(line), bool)
-    for node, place in near:
-        inside |= np.hypot(*(line - place).T) <= reach_px[node]
-    known = np.flatnonzero(np.isfinite(own) & ~inside)
-    if not len(known):
-        known = np.flatnonzero(np.isfinite(own))
-    if not len(known):
-        return np.full(len(line), np.nan)
-    return np.interp(np.arange(len(line)), known, own[known])
+    first = np.cumsum(size) - size
+    finite = np.isfinite(radii)
+    clear = finite & ~within
+    some = np.repeat(np.add.reduceat(clear, first, dtype=np.int64) > 0, size)
+    known, here = np.where(some, clear, finite), np.arange(len(radii))
+    low, high = np.repeat(first, size), np.repeat(first + size - 1, size)
+    before = np.maximum.accumulate(np.where(known, here, -1))
+    after = np.minimum.accumulate(np.where(known, here, len(radii))[::-1])[::-1]
+    before, after = np.where(before >= low, before, -1), np.where(after <= high, after, -1)
+    before, after = np.where(before < 0, after, before), np.where(after < 0, before, after)
+    share = (here - before) / np.maximum(after - before, 1)
+    filled = radii[before] + np.where(after > before, share, 0.0) * (radii[after] - radii[before])
+    return np.where(before >= 0, filled, np.nan)
+
+
+def _average(
+    radii: Float[np.ndarray, "n"], size: Int[np.ndarray, "k"], *, reach: int
+) -> Float[np.ndarray, "n"]:
+    """Return the mean over up to `reach` points either side, as many on one side as on the other.
+
+    The width of a mask is a whole number of pixels at each place; of its mean that is not true.
+    """
+    last = np.cumsum(size) - 1
+    here, known = np.arange(len(radii)), np.isfinite(radii)
+    to_end = np.minimum(here - np.repeat(last - size + 1, size), np.repeat(last, size) - here)
+    either = np.minimum(to_end, reach)
+    total = np.concatenate([[0.0], np.cumsum(np.where(known, radii, 0.0))])
+    mean = (total[here + either + 1] - total[here - either]) / (2 * either + 1)
+    return np.where(known, mean, np.nan)

@@ -26,17 +26,20 @@ def smooth_polylines(
     if not lines or sigma <= 0:
         return list(lines)
     reach = math.ceil(4 * sigma)
-    padded, starts, at = [], [], 0
-    for line in lines:
-        far = min(reach, len(line) - 1)
-        front = 2 * line[0] - line[far:0:-1]
-        back = 2 * line[-1] - line[-2 : -2 - far : -1]
-        hold = reach - far
-        parts = (np.repeat(front[:1] if far else line[:1], hold, 0), front, line, back,
-                 np.repeat(back[-1:] if far else line[-1:], hold, 0))  # fmt: skip
-        whole = np.concatenate(parts)
-        padded.append(whole)
-        starts.append(at + reach)
-        at += len(whole)
-    flat = gaussian_filter1d(np.concatenate(padded), sigma, axis=0, truncate=4.0, mode="nearest")
-    return [flat[begin : begin + len(line)] for begin, line in zip(starts, lines, strict=True)]
+    size = np.array([len(line) for line in lines])
+    begin = np.concatenate([[0], np.cumsum(size)[:-1]])
+    padded = size + 2 * reach
+    at = np.cumsum(padded) - padded + reach
+    # Place along each line, negative before it and from its size on beyond it.
+    place = np.arange(padded.sum()) - np.repeat(at, padded)
+    last = np.repeat(size - 1, padded)
+    before, beyond = place < 0, place > last
+    own = np.where(beyond, np.maximum(2 * last - place, 0), np.minimum(np.abs(place), last))
+    start = np.repeat(begin, padded)
+    flat = np.concatenate(lines)
+    whole = flat[start + own]
+    turned = before | beyond
+    pivot = flat[(start + np.where(beyond, last, 0))[turned]]
+    whole[turned] = 2 * pivot - whole[turned]
+    smooth = gaussian_filter1d(whole, sigma, axis=0, truncate=4.0, mode="nearest")
+    return [smooth[a : a + n] for a, n in zip(at.tolist(), size.tolist(), strict=True)]

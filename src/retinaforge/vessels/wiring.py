@@ -56,12 +56,12 @@ def wire_up(points: Int[np.ndarray, "n 2"]) -> Wiring:
     walker = _Walker(first, target, cluster.tolist(), len(nodes))
     for pixel in np.flatnonzero(cluster >= 0).tolist():
         for neighbour in target[first[pixel] : first[pixel + 1]]:
-            if walker.cluster[neighbour] < 0:
+            if walker.cluster[neighbour] < 0 and not walker.seen[neighbour]:
                 walker.walk(neighbour, came_from=pixel, start=walker.cluster[pixel])
-    for pixel in np.flatnonzero(degree == 1).tolist():
-        walker.walk(pixel, came_from=-1, start=None)
-    for pixel in np.flatnonzero(degree == 2).tolist():
-        walker.walk(pixel, came_from=-1, start=None)
+    for links_of_pixel in (1, 2):
+        for pixel in np.flatnonzero(degree == links_of_pixel).tolist():
+            if not walker.seen[pixel]:
+                walker.walk(pixel, came_from=-1, start=None)
     ends = points[walker.end_pixels].reshape(-1, 2).astype(float)
     return Wiring(np.concatenate([nodes, ends]), tuple(walker.wires))
 
@@ -117,9 +117,7 @@ class _Walker:
         return self.junctions + len(self.end_pixels) - 1
 
     def walk(self, pixel: int, *, came_from: int, start: int | None) -> None:
-        """Walk from a pixel to the next node, unless it was walked before."""
-        if self.seen[pixel] or self.cluster[pixel] >= 0:
-            return
+        """Walk from a pixel to the next node; it was not walked before and is no junction's."""
         begin = self._end_at(pixel) if start is None else start
         path, here, before, end = [], pixel, came_from, None
         while end is None:
