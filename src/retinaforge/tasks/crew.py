@@ -1,0 +1,94 @@
+"""A crew: many jobs over several processes, few in hand at a time, none lost with a process.
+
+A process that dies (out of memory, a crash in a library) takes its pool with it. What was in hand
+is then tried again one by one, each in a process of its own; what kills that one too is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+import torch
+
+J = TypeVar("J")
+R = TypeVar("R")
+IN_HAND = 2
+"""Jobs waiting for each process; more would only hold memory."""
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # "spawn", as forking a process that runs PyTorch threads may hang; one thread each, since
+    # processes beside each other do more than threads within one.
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    )
+
+
+def work_through(
+    jobs: Iterable[J], work: Callable[[J], R], *, workers: int
+) -> Iterator[tuple[J, R | None]]:
+    """Yield every job with its result as it comes; None where the job killed its process.
+
+    Args:
+        jobs: read as they are needed.
+        work: can be pickled, as jobs and results can.
+        workers: 1 works in this process, where a crash is the end of it.
+    """
+    if workers == 1:
+        for job in jobs:
+            yield job, work(job)
+        return
+    waiting = iter(jobs)
+    while True:
+        in_hand: dict[Future[R], J] = {}
+        try:
+            yield from _until_broken(waiting, work, workers, in_hand)
+            return
+        except BrokenProcessPool:
+            for job in in_hand.values():
+                yield job, _alone(job, work)
+
+
+def _until_broken(
+    waiting: Iterator[J], work: Callable[[J], R], workers: int, in_hand: dict[Future[R], J]
+) -> Iterator[tuple[J, R]]:
+    with _pool(workers) as pool:
+        try:
+            while True:
+                for job in islice(waiting, IN_HAND * workers - len(in_hand)):
+                    in_hand[_submitted(pool, work, job, in_hand)] = job
+                if not in_hand:
+                    return
+                done, _ = wait(in_hand, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = future.result()
+                    yield in_hand.pop(future), result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, work: Callable[[J], R], job: J, in_hand: dict[Future[R], J]
+) -> Future[R]:
+    """Hand over a job; one that a broken pool refuses is in hand all the same."""
+    try:
+        return pool.submit(work, job)
+    except BrokenProcessPool:
+        in_hand[Future()] = job
+        raise
+
+
+def _alone(job: J, work: Callable[[J], R]) -> R | None:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(work, job).result()
+        except BrokenProcessPool:
+            return None

@@ -1,0 +1,172 @@
+"""Measure the vessels of a folder: masks, maps, overlays, graphs and one table of biomarkers.
+
+    OUT/rows.jsonl             a line an eye, written as it is measured: what resuming reads
+    OUT/masks, probabilities, artery_vein, overlays, graphs     files of each eye
+    OUT/biomarkers, reasons    .csv and .parquet, in the order of the folder
+    OUT/summary.json           what the page shows;  OUT/environment.json   what made it
+
+An eye's files are whole before its line is written, and the tables are made from the lines, so a
+run that is killed loses the eyes in hand and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from retinaforge.core import Landmarks, Refusal
+from retinaforge.core.artefacts import environment, sha256_of, write_json
+from retinaforge.tasks.crew import work_through
+from retinaforge.tasks.landmarks_table import first_known, landmarks_for
+from retinaforge.tasks.vessel_jobs import Job
+from retinaforge.tasks.vessel_journal import Journal, key_of
+from retinaforge.tasks.vessel_tables import write_tables
+from retinaforge.tasks.vessel_work import Row, Settings, measure_job
+from retinaforge.vessels import load_judge, shipped_weights
+from retinaforge.vessels.biomarkers import BIOMARKERS
+
+Progress = Callable[[int, int], None]
+CLAIM = "settings.json"
+KILLED = "its process was killed, as by the system when memory runs out; try fewer --workers"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of a folder.
+
+    Attributes:
+        summary: content of summary.json.
+        failed: (file name, reason) of eyes that could not be measured.
+        resumed: how many rows an earlier call had measured.
+        seconds: of this call.
+    """
+
+    summary: dict[str, Any]
+    failed: tuple[tuple[str, str], ...]
+    resumed: int
+    seconds: float
+
+
+def measure_vessels(
+    jobs: list[Job], out: Path, *, settings: Settings, workers: int = 1,
+    landmarks: dict[str, Landmarks] | None = None, on_progress: Progress | None = None,
+) -> Measured:  # fmt: skip
+    """Measure every job; the same call again resumes.
+
+    Args:
+        jobs: see `list_jobs`.
+        out: made if absent.
+        settings: who finds the vessels, what is written.
+        workers: processes; they do not change the result.
+        landmarks: by file name; they go before what is found otherwise.
+        on_progress: called with (done, all).
+
+    Raises:
+        Refusal: if `out` holds anything but a run of these settings, or workers is below 1.
+        DiskFull: if a file could not be written.
+    """
+    start = time.monotonic()
+    if workers < 1:
+        raise Refusal("workers of 1 or more", f"{workers}", "raise them")
+    judged = any(not {"vessel", "artery_vein"} & set(job.masks) for job in jobs)
+    judge = _judge_card(settings.judge) if judged else {}
+    versions = {biomarker.card.column: biomarker.card.version for biomarker in BIOMARKERS}
+    made_by = {"retinaforge": metadata.version("retinaforge"), "biomarkers": versions}
+    claim_folder(out, {**made_by, "judge": judge})
+    marked = [_with_landmarks(job, landmarks or {}) for job in jobs]
+    with Journal(out) as journal:
+        keys = [key_of(job, settings) for job in marked]
+        left = [(k, j) for k, j in zip(keys, marked, strict=True) if not _whole(journal, k, out)]
+        done = resumed = len(jobs) - len(left)
+        work = partial(_measure, out=out, settings=settings)
+        for (key, job), row in work_through(left, work, workers=workers):
+            journal.add(key, row or _killed(job))
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(jobs))
+        summary = write_tables(out, journal.rows(keys))
+        failed = tuple(_failures(journal, keys))
+    seconds = time.monotonic() - start
+    write_json(out / "environment.json", {
+        **environment(), "command": "vessels", "settings": asdict(settings), "judge": judge,
+        "photographs": len(jobs), "workers": workers, "seconds": round(seconds, 1),
+        "measured_in_this_call": len(left),
+    })  # fmt: skip
+    return Measured(summary, failed, resumed, seconds)
+
+
+def _measure(item: tuple[str, Job], *, out: Path, settings: Settings) -> Row:
+    return measure_job(item[1], out=out, settings=settings)
+
+
+def _with_landmarks(job: Job, table: dict[str, Landmarks]) -> Job:
+    return replace(job, landmarks=first_known(landmarks_for(table, job.name), job.landmarks))
+
+
+def _judge_card(spec: str) -> dict[str, Any]:
+    """Return who judges, weights and threshold included.
+
+    Raises:
+        Refusal: if there is no such judge.
+    """
+    judge = load_judge(spec)
+    _, _, file = spec.partition(":")
+    weights = Path(file) if file else shipped_weights()
+    known = {"sha256": sha256_of(weights)} if judge.card.family == "network" else {}
+    return {**judge.card.as_dict(), "threshold": judge.threshold, **known}
+
+
+def claim_folder(out: Path, settings: dict[str, Any]) -> None:
+    """Write down the settings, or refuse to mix two runs or anything else in one folder.
+
+    Raises:
+        Refusal: if `out` is a file, or holds something other than a run of these settings.
+    """
+    if out.exists() and not out.is_dir():
+        raise Refusal("a folder to write", f"a file: {out}", "choose another name")
+    path = out / CLAIM
+    if not path.exists():
+        if out.exists() and any(out.iterdir()):
+            raise Refusal(
+                "a folder that is new, empty, or was begun by this command",
+                f"{out} with other files", "choose another folder",
+            )  # fmt: skip
+        write_json(path, settings)
+        return
+    begun = json.loads(path.read_text())
+    settings = json.loads(json.dumps(settings))
+    other = [key for key in settings if begun.get(key) != settings[key]]
+    if other:
+        raise Refusal(
+            f"a folder begun with the same {' and '.join(other)}", f"{out} with others",
+            "choose another folder or remove this one",
+        )  # fmt: skip
+    for torn in out.rglob(".*.tmp"):
+        torn.unlink()
+
+
+def _whole(journal: Journal, key: str, out: Path) -> bool:
+    """Return whether an eye was measured and its files are there; a failure is tried again."""
+    row = journal.find(key)
+    return (
+        row is not None
+        and row["status"] != "failed"
+        and all((out / name).exists() for name in row["files"])
+    )
+
+
+def _killed(item: Job) -> Row:
+    return {"name": item.name, "stem": item.stem, "status": "failed", "reason": KILLED,
+            "values": {}, "reasons": {}, "files": []}  # fmt: skip
+
+
+def _failures(journal: Journal, keys: list[str]) -> Iterator[tuple[str, str]]:
+    for row in journal.rows(keys):
+        if row["status"] == "failed":
+            yield row["name"], row["reason"]

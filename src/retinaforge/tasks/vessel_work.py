@@ -1,0 +1,236 @@
+"""Measure one eye: read it, find its vessels, write its files, return its row.
+
+Nothing in here depends on the other eyes of a run, nor on which process it runs in.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from retinaforge.core import Fov, Landmarks, Photograph, Refusal, RetinaForgeError
+from retinaforge.core.artefacts import DiskFull, write_bytes
+from retinaforge.images import find_fov, read_mask, read_photograph
+from retinaforge.tasks.landmarks_table import first_known
+from retinaforge.tasks.vessel_graphs import GRAPHS
+from retinaforge.tasks.vessel_jobs import Job
+from retinaforge.tasks.vessel_masks import (
+    LEAST_GREY,
+    Mask,
+    circle_in_frame,
+    fitted,
+    fov_of_mask,
+    landmarks_of_masks,
+    read_kind_mask,
+    read_vessel_mask,
+    share_of_grey,
+    whole_frame,
+)
+from retinaforge.tasks.vessel_overlay import as_jpeg, as_png, kind_colours, overlay
+from retinaforge.vessels import Judge, load_judge
+from retinaforge.vessels.biomarkers import measure_all
+from retinaforge.vessels.vasculature import Vasculature, read_vasculature
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the numbers and files of a run.
+
+    Attributes:
+        judge: who finds vessels in photographs, as `load_judge` takes it.
+        graphs: "geojson", "graphml" or "none".
+        pictures: write masks, probabilities, maps and overlays.
+        um_per_px: scale of every photograph of which no other is known.
+    """
+
+    judge: str = "ours"
+    graphs: str = "geojson"
+    pictures: bool = True
+    um_per_px: float | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Vessels as a judge or a person drew them; None for what was not drawn."""
+
+    pixels: Mask
+    probability: np.ndarray | None = None
+    artery: Mask | None = None
+    vein: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Eye:
+    """What was read and found of one eye, before it is measured.
+
+    Attributes:
+        found: its vessels.
+        photo: the photograph, if there is one, at the size of the masks.
+        fov: field of view.
+        landmarks: what is known of disc, fovea and scale.
+        sources: whence vessels and field of view are known, in words.
+    """
+
+    found: Found
+    photo: Photograph | None
+    fov: Fov
+    landmarks: Landmarks
+    sources: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def _judge(spec: str) -> Judge:
+    """Load a judge once a process."""
+    return load_judge(spec)
+
+
+def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
+    """Measure one eye and write its files below `out`.
+
+    Returns:
+        Plain data: status ("ok", "flagged" or "failed"), reason, values and reasons by column,
+        the files written. A failure is a row too.
+
+    Raises:
+        DiskFull: that is no fault of the photograph.
+    """
+    row: Row = {"name": job.name, "stem": job.stem, "status": "failed", "values": {},
+                "reasons": {}, "files": []}  # fmt: skip
+    try:
+        eye = read_eye(job, settings)
+        drawn = eye.found
+        v = read_vasculature(
+            drawn.pixels, eye.fov, eye.landmarks, artery=drawn.artery, vein=drawn.vein
+        )
+        found = {q.card.column: q for q in measure_all(v)}
+        files = _write_files(eye, v, job.stem, out, settings)
+    except DiskFull:
+        raise
+    except (RetinaForgeError, OSError) as error:
+        return row | {"reason": str(error)}
+    except Exception as error:  # a fault of ours in one eye must not cost the other 99,999
+        said = f"fault in RetinaForge: {type(error).__name__}: {error}"
+        return row | {"reason": said, "traceback": traceback.format_exc()}
+    return row | {
+        "status": "ok" if v.pixels.any() else "flagged",
+        "reason": "" if v.pixels.any() else "no vessel was found",
+        "values": {c: float(q.value) for c, q in found.items() if not np.isnan(q.value)},
+        "reasons": {c: q.reason for c, q in found.items() if np.isnan(q.value)},
+        "files": files,
+        "size_px": list(v.pixels.shape),
+        "sources": eye.sources,
+    }
+
+
+def read_eye(job: Job, settings: Settings) -> Eye:
+    """Read a job's files and find what they do not say.
+
+    Raises:
+        UnreadableImage: if a file cannot be read to its end.
+        Refusal: if a mask is none, a photograph is one, or they are not of one size.
+    """
+    photo = None if job.photo is None else read_photograph(job.photo, eye=job.landmarks.eye)
+    found = _from_masks(job)
+    if found is None and photo is not None:
+        _require_photograph(photo)
+    if found is not None and photo is not None:
+        photo = _resized(photo, found.pixels.shape)
+    size_px = found.pixels.shape if photo is None and found is not None else photo.size_px
+    fov, fov_source = _fov(job, photo, size_px)
+    by = "masks" if found is not None else settings.judge
+    if found is None:
+        judge = _judge(settings.judge)
+        p = judge.probability(photo, fov)
+        found = Found(p >= judge.threshold, p)
+    drawn = landmarks_of_masks(job.masks, size_px=size_px)
+    marks = first_known(job.landmarks, drawn, Landmarks(um_per_px=settings.um_per_px))
+    return Eye(found, photo, fov, marks, {"vessels": by, "field of view": fov_source})
+
+
+def _require_photograph(photo: Photograph) -> None:
+    if share_of_grey(photo.pixels) < LEAST_GREY:
+        raise Refusal(
+            "a photograph",
+            f"an image of nothing but black and full colours: {photo.source}",
+            "say --masks-are vessel or --masks-are artery-vein if it is a mask",
+        )
+
+
+def _from_masks(job: Job) -> Found | None:
+    """Read the vessel masks of a job; None where it has none."""
+    masks = job.masks
+    if "vessel" not in masks:
+        if "artery_vein" not in masks:
+            return None
+        kinds = read_kind_mask(masks["artery_vein"])
+        return Found(kinds.vessel, artery=kinds.artery, vein=kinds.vein)
+    vessel = read_vessel_mask(masks["vessel"])
+    if "artery_vein" in masks:
+        kinds = read_kind_mask(masks["artery_vein"])
+        artery, vein = kinds.artery, kinds.vein
+    elif "artery" in masks and "vein" in masks:
+        artery, vein = read_vessel_mask(masks["artery"]), read_vessel_mask(masks["vein"])
+    else:
+        return Found(vessel)
+    size_px = vessel.shape
+    return Found(vessel, artery=fitted(artery, size_px), vein=fitted(vein, size_px))
+
+
+def _resized(photo: Photograph, size_px: tuple[int, int]) -> Photograph:
+    """Bring a photograph to the size of its masks if it is of the same shape.
+
+    Raises:
+        Refusal: expected a photograph of the masks' shape.
+    """
+    height, width = photo.size_px
+    if photo.size_px == size_px:
+        return photo
+    if abs(height * size_px[1] / (width * size_px[0]) - 1) > 0.01:
+        raise Refusal(
+            f"a photograph of the shape of its mask, {size_px[1]}x{size_px[0]} px",
+            f"one of {width}x{height} px: {photo.source}",
+            "give the mask drawn for this photograph",
+        )
+    image = Image.fromarray(photo.pixels).resize(size_px[::-1], Image.Resampling.LANCZOS)
+    return photo.after(np.asarray(image), f"resized to {size_px[1]}x{size_px[0]} px")
+
+
+def _fov(job: Job, photo: Photograph | None, size_px: tuple[int, int]) -> tuple[Fov, str]:
+    """Return the field of view and whence it is known."""
+    if "fov" in job.masks:
+        mask = read_mask(job.masks["fov"], size_px=size_px)
+        if photo is None:
+            return fov_of_mask(mask), "mask"
+        circle = find_fov(photo)
+        return Fov(mask, circle.centre_px, circle.radius_px, circle.kind), "mask"
+    if photo is not None:
+        return find_fov(photo), "photograph"
+    if job.cropped:
+        return circle_in_frame(size_px), "circle in the cropped frame"
+    return whole_frame(size_px), "whole frame"
+
+
+def _write_files(eye: Eye, v: Vasculature, stem: str, out: Path, settings: Settings) -> list[str]:
+    """Write what the settings ask for; return the paths relative to `out`."""
+    files: dict[str, bytes] = {}
+    if settings.pictures:
+        files[f"masks/{stem}.png"] = as_png(v.pixels)
+        if eye.found.probability is not None:
+            eight_bit = np.round(eye.found.probability * 255).astype(np.uint8)
+            files[f"probabilities/{stem}.png"] = as_png(eight_bit)
+        if v.kind_pixels:
+            files[f"artery_vein/{stem}.png"] = as_png(kind_colours(v))
+        files[f"overlays/{stem}.jpg"] = as_jpeg(overlay(eye.photo, v))
+    if settings.graphs in GRAPHS:
+        files[f"graphs/{stem}.{settings.graphs}"] = GRAPHS[settings.graphs](v)
+    for name, content in files.items():
+        write_bytes(out / name, content)
+    return list(files)
