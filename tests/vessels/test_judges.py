@@ -137,7 +137,7 @@ def test_saved_weights_come_back_equal(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = VesselNet((8, 16)).eval()
     again, meta = read_network(save_network(model, tmp_path / "net.safetensors", meta=META))
-    assert meta == {**META, "widths": [8, 16]}
+    assert meta == {**META, "widths": [8, 16], "outputs": 1}
     x = torch.rand(1, 3, 32, 32)
     assert torch.equal(model(x), again(x))
 
