@@ -35,8 +35,9 @@ class Bifurcations:
         wide_px: radius of the wider child.
         narrow_px: radius of the narrower child.
         between_rad: angle between the children.
-        wide_turn_rad: angle between the parent's course and the wider child's.
-        narrow_turn_rad: the same for the narrower child.
+        wide_turn_rad: angle between the parent's course and the wider child's, positive away from
+            the narrower one.
+        narrow_turn_rad: the same for the narrower child, positive away from the wider one.
         kind: of the parent.
     """
 
@@ -75,11 +76,16 @@ def bifurcations(v: Vasculature) -> Bifurcations:
         pair = [
             _stretch(branches[k].points_px, branches[k].radii_px, skip, v.unit_px) for k in children
         ]
-        (r1, one), (r2, two) = sorted(pair, key=lambda child: -child[0])
         onwards = (-coming[0], -coming[1])
-        rows.append((r0, r1, r2, _angle(one, two), _angle(onwards, one), _angle(onwards, two)))
+        # Of two as wide as each other, the one that turns less counts as the wider.
+        pair.sort(key=lambda child: (-round(child[0], 6), abs(_turn(onwards, child[1]))))
+        (r1, one), (r2, two) = pair
+        wide, narrow = _turn(onwards, one), _turn(onwards, two)
+        away = math.copysign(1.0, wide - narrow)
+        rows.append((r0, r1, r2, abs(_turn(one, two)), away * wide, -away * narrow))
         kinds.append(trunk.kind)
     columns = np.array(rows, dtype=float).reshape(-1, 6).T
+    columns[:3][columns[:3] <= 0] = np.nan
     return Bifurcations(*columns, kind=np.array(kinds, dtype=object))
 
 
@@ -98,9 +104,10 @@ def _stretch(
     return float(radii[first : last + 1].mean()), (dx, dy)
 
 
-def _angle(one: tuple[float, float], two: tuple[float, float]) -> float:
+def _turn(one: tuple[float, float], two: tuple[float, float]) -> float:
+    """Return the signed angle from one direction to another."""
     cross, dot = one[0] * two[1] - one[1] * two[0], one[0] * two[0] + one[1] * two[1]
-    return abs(math.atan2(cross, dot))
+    return math.atan2(cross, dot)
 
 
 def junction_exponents(
@@ -115,7 +122,7 @@ def junction_exponents(
         k in (0, `HIGHEST_EXPONENT`); NaN where a child is as wide as the parent, or nearly.
     """
     x, y = wide / parent, narrow / parent
-    solvable = (x > 0) & (y > 0) & (x < 1) & (y < 1)
+    solvable = (x < 1) & (y < 1)
     x, y = np.where(solvable, x, 0.5), np.where(solvable, y, 0.5)
     solvable &= x**HIGHEST_EXPONENT + y**HIGHEST_EXPONENT <= 1
     low, high = np.zeros_like(x), np.full_like(x, HIGHEST_EXPONENT)

@@ -79,12 +79,22 @@ class Bends:
     owner: Int[np.ndarray, "n"]
     count: int
 
+    def away_from_ends(self, points: int) -> Bends:
+        """Return the bends that lie more than so many points from their curve's ends."""
+        many = np.bincount(self.owner, minlength=self.count)
+        place = np.arange(len(self.owner)) - (np.cumsum(many) - many)[self.owner]
+        kept = (place >= points) & (place < many[self.owner] - points)
+        return Bends(self.turn_rad[kept], self.span_px[kept], self.owner[kept], self.count)
+
     @property
-    def squared_curvature_per_px2(self) -> Float[np.ndarray, "k"]:
-        """Return the mean squared curvature along each curve."""
-        squared = np.bincount(self.owner, self.turn_rad**2 / self.span_px, self.count)
-        span = np.bincount(self.owner, self.span_px, self.count)
-        return np.divide(squared, span, out=np.zeros(self.count), where=span > 0)
+    def lengths_px(self) -> Float[np.ndarray, "k"]:
+        """Return the length of each curve that the bends stand for."""
+        return np.bincount(self.owner, self.span_px, self.count)
+
+    @property
+    def squared_curvature(self) -> Float[np.ndarray, "k"]:
+        """Return ∫ κ² ds of each curve, in 1 / px."""
+        return np.bincount(self.owner, self.turn_rad**2 / self.span_px, self.count)
 
     def inflections(self, *, least_rad: float) -> Int[np.ndarray, "k"]:
         """Count how often each curve goes over from turning one way to turning the other.

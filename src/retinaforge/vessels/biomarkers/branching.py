@@ -6,7 +6,12 @@
     junction exponent k of r₀ᵏ = r₁ᵏ + r₂ᵏ                   (3 by Murray)
     Murray ratio      (r₁³ + r₂³)^⅓ / r₀                     (1 where the cube law holds)
 
-Where a vessel parts into more than two, nothing is measured.
+Where a vessel parts into more than two, nothing is measured. A calibre of one pixel tells no
+ratio: where calibres matter, a bifurcation counts nothing where the narrower child is `FAINT_UNIT`
+wide, fully from `PLAIN_UNIT` on, and by a share in between; and where it matters which child is
+the wider one, it counts nothing where both are as wide, fully where the narrower is
+1 − `UNEQUAL` as wide. The exponent is summed up as its harmonic mean, in which one near a child as
+wide as its parent, where k grows without bound, weighs little.
 
 References:
     C. D. Murray, Proc. Natl. Acad. Sci. USA 12 (1926), 207; J. Gen. Physiol. 9 (1926), 835.
@@ -27,7 +32,17 @@ from retinaforge.vessels.biomarker import NO_KINDS, Biomarker, BiomarkerCard, un
 from retinaforge.vessels.vasculature import Vasculature
 
 SMALLEST_N = 3
+
+FAINT_UNIT, PLAIN_UNIT = 1.0, 2.0
+"""Calibres of a child from which it counts, and counts fully; units of the field of view / 512."""
+
 NO_BIFURCATION = f"fewer than {SMALLEST_N} bifurcations of which this can be told"
+
+
+UNEQUAL = 0.2
+"""Difference between children, relative to the wider one, from which a bifurcation counts fully."""
+
+_WIDE_ENOUGH = f", children wider than {FAINT_UNIT:g}/512 of it"
 
 
 @dataclass(frozen=True)
@@ -40,15 +55,29 @@ class _Column:
     measures: str
     definition: str
     each: Callable[[Bifurcations], Float[np.ndarray, "n"]]
-    summary: Callable[[Float[np.ndarray, "n"]], float]
+    summary: Callable[[Float[np.ndarray, "n"], Float[np.ndarray, "n"]], float]
+    weigh: Callable[[Bifurcations, float], Float[np.ndarray, "n"]]
 
 
-def _mean(values: Float[np.ndarray, "n"]) -> float:
-    return float(values.mean())
+def _alike(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
+    return np.ones(len(b.parent_px))
 
 
-def _median(values: Float[np.ndarray, "n"]) -> float:
-    return float(np.median(values))
+def _plain(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
+    units = 2 * b.narrow_px / unit_px
+    return np.nan_to_num((units - FAINT_UNIT) / (PLAIN_UNIT - FAINT_UNIT)).clip(0, 1)
+
+
+def _unequal(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
+    return _plain(b, unit_px) * np.nan_to_num((1 - _asymmetry(b)) / UNEQUAL).clip(0, 1)
+
+
+def _mean(values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "n"]) -> float:
+    return float(np.average(values, weights=weights))
+
+
+def _harmonic_mean(values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "n"]) -> float:
+    return float(1 / np.average(1 / values, weights=weights))
 
 
 def _between(b: Bifurcations) -> Float[np.ndarray, "n"]:
@@ -89,11 +118,13 @@ def _measure(
 ) -> Quantity:
     if kind is not None and kind not in v.kind_pixels:
         return undefined(card, NO_KINDS)
-    values = column.each(bifurcations(v).only(kind))
-    values = values[np.isfinite(values)]
-    if len(values) < SMALLEST_N:
+    found = bifurcations(v).only(kind)
+    values = column.each(found)
+    weights = np.isfinite(values) * column.weigh(found, v.unit_px)
+    known = weights > 0
+    if known.sum() < SMALLEST_N:
         return undefined(card, NO_BIFURCATION)
-    return Quantity(card, column.summary(values))
+    return Quantity(card, column.summary(values[known], weights[known]))
 
 
 def _biomarker(column: _Column, kind: VesselKind | None) -> Biomarker:
@@ -105,43 +136,48 @@ def _biomarker(column: _Column, kind: VesselKind | None) -> Biomarker:
         reference="Murray 1926 (PNAS 12, 207); retinaforge.vessels.biomarkers.branching",
         known_failure="Where arteries and veins are not told apart, a crossing at a sharp angle "
         "can pass for two bifurcations; calibres of one or two pixels round to few values.",
-        region="field of view outside the disc", definition=column.definition,
+        region="field of view outside the disc" + ("" if column.weigh is _alike else _WIDE_ENOUGH),
+        definition=column.definition,
     )  # fmt: skip
     return Biomarker(card, partial(_measure, card=card, kind=kind, column=column))
 
 
 _ANGLE = _Column("branching_angle", "deg", "[0, 180]", "Angle between the two children, mean",
                  "mean angle between the children's courses over 8/512 of the field, from the "
-                 "parent's radius beyond the node", _between, _mean)  # fmt: skip
-_WIDE = _Column("wider_child_angle", "deg", "[0, 180]",
+                 "parent's radius beyond the node", _between, _mean, _alike)  # fmt: skip
+_WIDE = _Column("wider_child_angle", "deg", "[-180, 180]",
                 "Angle by which the wider child leaves its parent's course, mean",
-                "mean angle between the parent's and the wider child's courses",
-                _wide_turn, _mean)  # fmt: skip
-_NARROW = _Column("narrower_child_angle", "deg", "[0, 180]",
+                "mean angle between the parent's and the wider child's courses, positive "
+                 "away from the narrower child",
+                _wide_turn, _mean, _unequal)  # fmt: skip
+_NARROW = _Column("narrower_child_angle", "deg", "[-180, 180]",
                   "Angle by which the narrower child leaves its parent's course, mean",
-                  "mean angle between the parent's and the narrower child's courses",
-                  _narrow_turn, _mean)  # fmt: skip
+                  "mean angle between the parent's and the narrower child's courses, positive "
+                  "away from the wider child",
+                  _narrow_turn, _mean, _unequal)  # fmt: skip
 _ASYMMETRY = _Column("branching_asymmetry", "1", "[0, 1]",
                      "Calibre of the narrower child over the wider one's, mean",
-                     "mean of r₂ / r₁", _asymmetry, _mean)  # fmt: skip
+                     "mean of r₂ / r₁", _asymmetry, _mean, _plain)  # fmt: skip
 _AREA = _Column("branching_area_ratio", "1", "[0, inf)",
-                "Cross-section of both children over the parent's, median",
-                "median of (r₁² + r₂²) / r₀²", _area_ratio, _median)  # fmt: skip
-_EXPONENT = _Column("junction_exponent", "1", "[0, 20]", "Junction exponent, median",
-                    "median of k in r₀ᵏ = r₁ᵏ + r₂ᵏ, solved for each bifurcation; those without "
-                    "a solution are left out", _exponent, _median)  # fmt: skip
+                "Cross-section of both children over the parent's, mean",
+                "mean of (r₁² + r₂²) / r₀²", _area_ratio, _mean, _plain)  # fmt: skip
+_EXPONENT = _Column("junction_exponent", "1", "[0, 20]", "Junction exponent, harmonic mean",
+                    "harmonic mean of k in r₀ᵏ = r₁ᵏ + r₂ᵏ, solved for each bifurcation; those "
+                    "without a solution are left out",
+                    _exponent, _harmonic_mean, _plain)  # fmt: skip
 _SOLVABLE = _Column("junction_exponent_solvable", "1", "[0, 1]",
                     "Share of bifurcations that have a junction exponent",
                     "share in which both children are narrower than the parent, and k is 20 or "
-                    "less", _solvable, _mean)  # fmt: skip
+                    "less", _solvable, _mean, _plain)  # fmt: skip
 _MURRAY = _Column("murray_ratio", "1", "[0, inf)",
-                  "Calibre that Murray's cube law asks of the parent over the one it has, median",
-                  "median of (r₁³ + r₂³)^⅓ / r₀", _murray_ratio, _median)  # fmt: skip
+                  "Calibre that Murray's cube law asks of the parent over the one it has, mean",
+                  "mean of (r₁³ + r₂³)^⅓ / r₀", _murray_ratio, _mean, _plain)  # fmt: skip
 
-_KINDS: tuple[VesselKind | None, ...] = (None, "artery", "vein")
-_COLUMNS = (_ANGLE, _WIDE, _NARROW, _ASYMMETRY, _AREA, _EXPONENT, _SOLVABLE,
-            _MURRAY)  # fmt: skip
+_KINDS: tuple[VesselKind, ...] = ("artery", "vein")
+_OF_ALL = (_ANGLE, _WIDE, _NARROW, _ASYMMETRY, _AREA, _EXPONENT, _SOLVABLE, _MURRAY)
+_BY_KIND = (_ANGLE, _ASYMMETRY, _AREA, _EXPONENT, _MURRAY)
 
-BRANCHING: tuple[Biomarker, ...] = tuple(
-    _biomarker(column, kind) for column in _COLUMNS for kind in _KINDS
+BRANCHING: tuple[Biomarker, ...] = (
+    *(_biomarker(column, None) for column in _OF_ALL),
+    *(_biomarker(column, kind) for column in _BY_KIND for kind in _KINDS),
 )

@@ -164,7 +164,7 @@ def _of_disc(kind: VesselKind | None) -> Biomarker:
     prefix, whose = ("", "Vessels") if kind is None else (f"{kind}_", {"artery": "Arteries",
                      "vein": "Veins"}.get(kind, ""))  # fmt: skip
     card = _card(f"{prefix}roots_at_disc", f"{whose} that leave the disc.",
-                 "roots at the disc's margin whose tree is 24/512 of the field or longer")  # fmt: skip
+                 "roots at the disc's margin, trees of 24/512 of the field or more")  # fmt: skip
     return Biomarker(card, partial(_disc_branches, card=card, kind=kind))
 
 

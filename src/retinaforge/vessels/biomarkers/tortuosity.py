@@ -1,13 +1,16 @@
 """Tortuosity: how vessels wind, on smooth curves through their centrelines (see `curves`).
 
     arc over chord  L / C − 1                        τ₁ of Hart et al. 1999
-    bending         ∫ κ² ds / L                      τ₅ of Hart et al. 1999: total squared
+    bending         ∫ κ² ds / l                      τ₅ of Hart et al. 1999: total squared
                                                      curvature over arc length
-    inflections     changes of the sense of turning / L
+    inflections     changes of the sense of turning / l
 
-A vessel is a branch between two branchings or ends, of `SHORTEST_UNIT` or longer; L is its arc
-length, C the distance between its ends, κ its curvature. Over an eye: pooled = Σ of numerators /
-Σ of denominators; the mean weighs each vessel by its length.
+A vessel is a branch between two branchings or ends, of `SHORTEST_UNIT` or longer, from where it
+leaves its parent's walls; L is its arc length, C the distance between its ends, κ its curvature.
+Near their ends curves follow the junction, so that κ and turns are taken `END_UNIT` away from
+them, over the length l that is left. A branch `RING` times as long as C is a ring that tracing
+made, and left out. Over an eye: pooled = Σ of numerators / Σ of denominators; the mean weighs each
+vessel by its length.
 
 References:
     W. E. Hart, M. Goldbaum, B. Côté, P. Kube, M. R. Nelson, "Measurement and classification of
@@ -24,7 +27,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from retinaforge.core import Quantity, VesselKind
+from retinaforge.core import Branch, Quantity, VesselKind
 from retinaforge.vessels.biomarker import (
     NO_DISC,
     NO_KINDS,
@@ -33,12 +36,18 @@ from retinaforge.vessels.biomarker import (
     BiomarkerCard,
     undefined,
 )
-from retinaforge.vessels.curves import smooth_curves
+from retinaforge.vessels.curves import STEP_UNIT, smooth_curves
 from retinaforge.vessels.once import once
 from retinaforge.vessels.vasculature import Vasculature
 
 SHORTEST_UNIT = 12.0
 """Shorter branches are mostly junction; their shape says nothing."""
+
+END_UNIT = 8.0
+"""Length at either end whose bends are left out."""
+
+RING = 3.0
+"""Arc over chord beyond which a branch comes back to where it began."""
 
 LEAST_TURN_RAD = math.radians(10.0)
 """A vessel turns if it turns by this much before it turns back."""
@@ -52,7 +61,8 @@ class Shapes:
 
     arc_px: Float[np.ndarray, "k"]
     chord_px: Float[np.ndarray, "k"]
-    bending_per_px2: Float[np.ndarray, "k"]
+    inner_px: Float[np.ndarray, "k"]
+    bending_per_px: Float[np.ndarray, "k"]
     inflections: Float[np.ndarray, "k"]
     kind: np.ndarray
 
@@ -61,8 +71,8 @@ class Shapes:
         if kind is None:
             return self
         own = self.kind == kind
-        return Shapes(self.arc_px[own], self.chord_px[own], self.bending_per_px2[own],
-                      self.inflections[own], self.kind[own])  # fmt: skip
+        return Shapes(self.arc_px[own], self.chord_px[own], self.inner_px[own],
+                      self.bending_per_px[own], self.inflections[own], self.kind[own])  # fmt: skip
 
 
 @once
@@ -70,13 +80,24 @@ def shapes(v: Vasculature) -> Shapes:
     """Measure the curve of every branch, once."""
     long = np.flatnonzero(v.lengths_px >= SHORTEST_UNIT * v.unit_px)
     branches = [v.tree.branches[k] for k in long]
-    curves = smooth_curves([branch.points_px for branch in branches], unit_px=v.unit_px)
-    bends = curves.bends
-    return Shapes(
-        curves.lengths_px, curves.chords_px, bends.squared_curvature_per_px2,
-        bends.inflections(least_rad=LEAST_TURN_RAD).astype(float),
-        np.array([branch.kind for branch in branches], dtype=object),
-    )  # fmt: skip
+    lines = [_beyond_parent(v, branch) for branch in branches]
+    curves = smooth_curves(lines, unit_px=v.unit_px)
+    bends = curves.bends.away_from_ends(round(END_UNIT / STEP_UNIT))
+    arc, chord = curves.lengths_px, curves.chords_px
+    open_ = arc < RING * chord
+    turns = bends.inflections(least_rad=LEAST_TURN_RAD).astype(float)
+    kind = np.array([branch.kind for branch in branches], dtype=object)
+    return Shapes(arc[open_], chord[open_], bends.lengths_px[open_],
+                  bends.squared_curvature[open_], turns[open_], kind[open_])  # fmt: skip
+
+
+def _beyond_parent(v: Vasculature, branch: Branch) -> Float[np.ndarray, "n 2"]:
+    """Return a centreline from where it leaves its parent's walls; before, it is the parent's."""
+    if branch.parent is None:
+        return branch.points_px
+    reach = min(float(v.tree.branches[branch.parent].radii_px[-1]), branch.length_px / 2)
+    near = branch.points_px[: math.ceil(2 * reach) + 2]
+    return branch.points_px[int(np.argmax(np.hypot(*(near - near[0]).T) >= reach)) :]
 
 
 def _pooled(s: Shapes) -> float:
@@ -84,17 +105,15 @@ def _pooled(s: Shapes) -> float:
 
 
 def _mean(s: Shapes) -> float:
-    ringless = s.chord_px > 0
-    arc, chord = s.arc_px[ringless], s.chord_px[ringless]
-    return float((arc * (arc / chord - 1)).sum() / arc.sum())
+    return float((s.arc_px * (s.arc_px / s.chord_px - 1)).sum() / s.arc_px.sum())
 
 
 def _bending(s: Shapes) -> float:
-    return float((s.bending_per_px2 * s.arc_px).sum() / s.arc_px.sum())
+    return float(s.bending_per_px.sum() / s.inner_px.sum())
 
 
 def _inflections(s: Shapes) -> float:
-    return float(s.inflections.sum() / s.arc_px.sum())
+    return float(s.inflections.sum() / s.inner_px.sum())
 
 
 def _measure(
@@ -105,7 +124,7 @@ def _measure(
     if kind is not None and kind not in v.kind_pixels:
         return undefined(card, NO_KINDS)
     found = shapes(v).only(kind)
-    if not found.arc_px.sum() or not found.chord_px.sum():
+    if not len(found.arc_px) or (power and not found.inner_px.sum()):
         return undefined(card, NO_LONG_VESSEL)
     px = _px_per_length(v, card.unit)
     if isinstance(px, str):
@@ -137,16 +156,21 @@ def _biomarker(
         "retinaforge.vessels.biomarkers.tortuosity",
         known_failure="A mask with breaks or false branchings has shorter vessels, which look "
         "straighter.",
-        region="field of view outside the disc", definition=words[1],
+        region="field of view outside the disc, vessels 12/512 of it or longer",
+        definition=words[1],
     )  # fmt: skip
     return Biomarker(card, partial(_measure, card=card, kind=kind, summary=summary, power=power))
 
 
 _ARC = ("How much longer vessels are than the straight way", "Σ arc length / Σ chord − 1 (τ₁)")
 _MEAN = ("Arc over chord less 1, mean of vessels", "length-weighted mean of arc / chord − 1 (τ₁)")
-_TAU5 = ("Mean squared curvature along vessels", "Σ ∫ κ² ds / Σ arc length (τ₅)")
+_TAU5 = (
+    "Mean squared curvature along vessels",
+    "Σ ∫ κ² ds / Σ length, 8/512 of the field or more from either end (τ₅)",
+)
 _TURNS = ("Changes of the sense of turning along vessels",
-          "changes between turns of 10° or more, each the other way / Σ arc length")  # fmt: skip
+          "changes between turns of 10° or more, each the other way / "
+          "Σ length, 8/512 of the field or more from either end")  # fmt: skip
 _KINDS: tuple[VesselKind | None, ...] = (None, "artery", "vein")
 
 TORTUOSITY: tuple[Biomarker, ...] = (
