@@ -20,11 +20,14 @@ Mask = Bool[np.ndarray, "height width"]
 
 def heaviest_region(p: Map, *, level: float) -> Mask:
     """Return the connected region of p >= level with the largest sum of p, holes filled."""
-    labels, count = ndimage.label(p >= level)
-    if count == 0:
+    labels = np.zeros(p.shape, dtype=np.int32)
+    ndimage.label(p >= level, output=labels)
+    if not labels.any():
         return np.zeros(p.shape, dtype=bool)
-    sums = ndimage.sum_labels(p, labels, np.arange(1, count + 1))
-    return ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sums)))
+    sums = np.bincount(labels.ravel(), weights=p.ravel())
+    sums[0] = 0
+    whole: Mask = np.asarray(ndimage.binary_fill_holes(labels == int(sums.argmax())))
+    return whole
 
 
 def half_axes(mask: Mask) -> tuple[Point, Point]:

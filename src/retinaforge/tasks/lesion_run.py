@@ -1,0 +1,137 @@
+"""From photographs and phantoms to the weights of the lesion network, with levels and card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retinaforge.anatomy import LESION_TYPES, LesionModel, LesionType, save_lesion_network
+from retinaforge.anatomy.lesions import empty_network
+from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
+from retinaforge.tasks.anatomy_data import draw_population, lesion_population
+from retinaforge.tasks.lesion_samples import (
+    Masks,
+    lesion_records,
+    lesions_of,
+    read_lesions,
+    stacks_to_learn_from,
+)
+from retinaforge.tasks.lesion_train import LesionConfig, train_lesions
+from retinaforge.tasks.segmenter_data import LICENCE, part_validation
+
+PHANTOM_COUNT, HELD_OUT, PHANTOM_PX = 40, 6, 1024
+LEVELS = tuple(round(0.05 + 0.05 * i, 2) for i in range(19))
+Seen = tuple[Photograph, Fov, Masks]
+
+
+def choose_levels(
+    model: LesionModel, seen: Iterable[Seen]
+) -> dict[LesionType, tuple[float, float]]:
+    """Return for each kind the level with the best Dice over all pixels together, and that Dice.
+
+    A kind that none of the photographs shows keeps 0.5, and a Dice of 0.
+
+    Args:
+        model: its own levels are not used.
+        seen: photographs with field of view and masks, of validation patients.
+    """
+    hit = {kind: np.zeros(len(LEVELS)) for kind in LESION_TYPES}
+    marked = {kind: np.zeros(len(LEVELS)) for kind in LESION_TYPES}
+    true = dict.fromkeys(LESION_TYPES, 0)
+    for photo, fov, masks in seen:
+        for kind, p in model.maps(photo, fov).items():
+            mask = masks[kind] & fov.mask
+            hit[kind] += [np.count_nonzero(p[mask] >= t) for t in LEVELS]
+            marked[kind] += [np.count_nonzero(p >= t) for t in LEVELS]
+            true[kind] += int(mask.sum())
+    chosen: dict[LesionType, tuple[float, float]] = {}
+    for kind in LESION_TYPES:
+        dice = 2 * hit[kind] / np.maximum(1, marked[kind] + true[kind])
+        best = int(dice.argmax())
+        chosen[kind] = (LEVELS[best], float(dice[best])) if true[kind] else (0.5, 0.0)
+    return chosen
+
+
+def _phantoms_seen(*, seed: int, first: int) -> Iterator[Seen]:
+    further = draw_population(
+        lesion_population(), HELD_OUT, seed=seed, first=first, size_px=PHANTOM_PX
+    )
+    for phantom in further:
+        yield phantom.photograph, phantom.fov, lesions_of(phantom)
+
+
+def _meta(records: Sequence[Record], phantoms: int, config: LesionConfig) -> dict[str, Any]:
+    counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
+    drawn = [f"{phantoms} phantoms"] if phantoms else []
+    learnt = f"trained on data under {LICENCE}, authors named in the model card"
+    return {
+        "levels": dict.fromkeys(LESION_TYPES, 0.5),
+        "whole_px": config.whole_px,
+        "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
+        "licence": f"Apache-2.0; {learnt if records else 'trained on phantoms only'}",
+        "config": asdict(config),
+        "commit": artefacts.git_commit(Path(__file__).parent),
+    }
+
+
+def train_lesion_segmenter(
+    data: Path | None,
+    out: Path,
+    *,
+    phantoms: int = PHANTOM_COUNT,
+    config: LesionConfig | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train on photographs, phantoms or both; write lesions.safetensors and card.json.
+
+    Args:
+        data: folder of data sets with splits.csv, of which the open training rows with lesion
+            masks are learnt from; None learns from phantoms only.
+        out: run folder; the same call resumes there.
+        phantoms: how many phantoms are learnt from; about 12 MB of memory each.
+        config: the recipe.
+        on_step: called with (steps done, loss).
+
+    Returns:
+        What card.json says: data, levels, Dice on what was held out, SHA-256.
+
+    Raises:
+        Refusal: expected training rows with lesion masks and licence CC BY 4.0; or neither
+            photographs nor phantoms.
+    """
+    config = config or LesionConfig()
+    if data is None and phantoms < 1:
+        raise Refusal(
+            "photographs or phantoms to learn from", "neither", "name --data or --phantoms N"
+        )
+    found = lesion_records(data) if data is not None else []
+    names = {r.name for r in part_validation([each.record for each in found])[1]}
+    learn = [each for each in found if each.record.name not in names]
+    judged = [each for each in found if each.record.name in names]
+    drawn = draw_population(lesion_population(), phantoms, seed=config.seed, size_px=PHANTOM_PX)
+    trained = train_lesions(stacks_to_learn_from(learn, drawn), config, out, on_step=on_step)
+    network = empty_network(config.widths)
+    network.load_state_dict(trained.state_dict())
+    path = out / "lesions.safetensors"
+    meta = _meta([each.record for each in learn], phantoms, config)
+    save_lesion_network(network, path, meta=meta)
+    further = _phantoms_seen(seed=config.seed, first=phantoms)
+    seen = (read_lesions(each) for each in judged) if judged else further
+    chosen = choose_levels(LesionModel(path), seen)
+    meta["levels"] = {kind: level for kind, (level, _) in chosen.items()}
+    save_lesion_network(network, path, meta=meta)
+    card = {
+        **meta,
+        "learnt_from": [each.record.name for each in learn],
+        "levels_chosen_on": [each.record.name for each in judged]
+        or [f"{HELD_OUT} further phantoms"],
+        "validation_dice": {kind: dice for kind, (_, dice) in chosen.items()},
+        "sha256": artefacts.sha256_of(path),
+    }
+    artefacts.write_json(out / "card.json", json.loads(json.dumps(card)))
+    return card
