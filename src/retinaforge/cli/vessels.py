@@ -13,7 +13,7 @@ from retinaforge.reports.vessels_page import write_vessels_page
 from retinaforge.tasks.landmarks_table import read_landmarks
 from retinaforge.tasks.measure_vessels import Measured, measure_vessels
 from retinaforge.tasks.vessel_jobs import list_jobs
-from retinaforge.tasks.vessel_work import Settings
+from retinaforge.tasks.vessel_work import Settings, default_anatomy
 
 EXIT_PARTLY = 1
 EXAMPLES = (
@@ -53,6 +53,9 @@ def vessels(
         None, help="What the images show, if they are masks; of a data set, which to measure."
     ),
     judge: str = typer.Option("ours", help="Who finds vessels: ours, classical, lwnet:FILE, ..."),
+    anatomy: str = typer.Option(
+        default_anatomy, help="Who finds disc, cup and fovea: ours, ours:FILE or none."
+    ),
     landmarks: Path = typer.Option(None, help="CSV of disc, cup, fovea, eye and scale."),
     photographs: Path = typer.Option(None, help="Photographs of the masks, of the same names."),
     um_per_px: float = typer.Option(None, help="Micrometres a pixel, where no table says it."),
@@ -73,7 +76,11 @@ def vessels(
     jobs, taken_for = list_jobs(source, masks_are=kind, photographs=photographs)
     table = None if landmarks is None else read_landmarks(landmarks)
     say(f"{len(jobs)} eyes from {source}, taken for {taken_for}, into {out}")
-    settings = Settings(judge, "none" if tables_only else graphs.value, not tables_only, um_per_px)
+    written = Graphs.none if tables_only else graphs
+    settings = Settings(
+        judge=judge, anatomy=anatomy, graphs=written.value, pictures=not tables_only,
+        um_per_px=um_per_px,
+    )  # fmt: skip
     with progress_bar("eyes") as advance:
         measured = measure_vessels(
             jobs, out, settings=settings, workers=workers, landmarks=table, on_progress=advance

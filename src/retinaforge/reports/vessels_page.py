@@ -17,7 +17,10 @@ from retinaforge.core.artefacts import write_text
 from retinaforge.reports import svg, words
 from retinaforge.reports.pictures import embed
 
-LEFT, RIGHT, TOP, BOTTOM = 14, svg.WIDTH - 14, 8, 92
+WIDTH = 280
+"""Of a histogram: there are many, and they stand in five columns."""
+
+LEFT, RIGHT, TOP, BOTTOM = 12, WIDTH - 12, 6, 66
 BLUE = "#0072b2"
 MOST_REASONS = 3
 
@@ -98,11 +101,13 @@ def histogram(biomarker: dict[str, Any]) -> Markup:
         svg.dot(x(middle), BOTTOM + 7, 4, fill="#1b2733", title=f"median {words.number(middle)}"),
         *(
             svg.text(x(tick), BOTTOM + 26, svg.tick_text(tick), anchor="middle", kind="tick")
-            for tick in x.ticks(5)
+            for tick in x.ticks(4)
         ),
     ]
     alt = (
         f"{biomarker['column']} in {biomarker['n']} photographs: median {words.number(middle)}, "
         f"quartiles {words.number(first)} and {words.number(third)}"
     )
-    return svg.drawing(BOTTOM + 32, parts, alt=alt)
+    return Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="chart">{}</svg>'
+    ).format(WIDTH, BOTTOM + 30, alt, Markup("").join(parts))

@@ -43,8 +43,7 @@ def work_through(
         workers: 1 works in this process, where a crash is the end of it.
     """
     if workers == 1:
-        for job in jobs:
-            yield job, work(job)
+        yield from _here(jobs, work)
         return
     waiting = iter(jobs)
     while True:
@@ -55,6 +54,17 @@ def work_through(
         except BrokenProcessPool:
             for job in in_hand.values():
                 yield job, _alone(job, work)
+
+
+def _here(jobs: Iterable[J], work: Callable[[J], R]) -> Iterator[tuple[J, R]]:
+    """Work in this process, with one thread too: sums over several end in other last digits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for job in jobs:
+            yield job, work(job)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _until_broken(

@@ -20,6 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from retinaforge.anatomy import load_anatomy
+from retinaforge.anatomy.model import SHIPPED
+from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Landmarks, Refusal
 from retinaforge.core.artefacts import environment, sha256_of, write_json
 from retinaforge.tasks.crew import work_through
@@ -27,7 +30,7 @@ from retinaforge.tasks.landmarks_table import first_known, landmarks_for
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_journal import Journal, key_of
 from retinaforge.tasks.vessel_tables import write_tables
-from retinaforge.tasks.vessel_work import Row, Settings, measure_job
+from retinaforge.tasks.vessel_work import NOBODY, Row, Settings, measure_job
 from retinaforge.vessels import load_judge, shipped_weights
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
@@ -74,11 +77,10 @@ def measure_vessels(
     start = time.monotonic()
     if workers < 1:
         raise Refusal("workers of 1 or more", f"{workers}", "raise them")
-    judged = any(not {"vessel", "artery_vein"} & set(job.masks) for job in jobs)
-    judge = _judge_card(settings.judge) if judged else {}
     versions = {biomarker.card.column: biomarker.card.version for biomarker in BIOMARKERS}
     made_by = {"retinaforge": metadata.version("retinaforge"), "biomarkers": versions}
-    claim_folder(out, {**made_by, "judge": judge})
+    finders = _finders(jobs, settings)
+    claim_folder(out, {**made_by, **finders})
     marked = [_with_landmarks(job, landmarks or {}) for job in jobs]
     with Journal(out) as journal:
         keys = [key_of(job, settings) for job in marked]
@@ -94,7 +96,7 @@ def measure_vessels(
         failed = tuple(_failures(journal, keys))
     seconds = time.monotonic() - start
     write_json(out / "environment.json", {
-        **environment(), "command": "vessels", "settings": asdict(settings), "judge": judge,
+        **environment(), "command": "vessels", "settings": asdict(settings), **finders,
         "photographs": len(jobs), "workers": workers, "seconds": round(seconds, 1),
         "measured_in_this_call": len(left),
     })  # fmt: skip
@@ -109,17 +111,27 @@ def _with_landmarks(job: Job, table: dict[str, Landmarks]) -> Job:
     return replace(job, landmarks=first_known(landmarks_for(table, job.name), job.landmarks))
 
 
-def _judge_card(spec: str) -> dict[str, Any]:
-    """Return who judges, weights and threshold included.
+def _finders(jobs: list[Job], settings: Settings) -> dict[str, Any]:
+    """Return who finds what in these jobs, weights and threshold included.
 
     Raises:
-        Refusal: if there is no such judge.
+        Refusal: if there is no such judge or model.
     """
-    judge = load_judge(spec)
+    finders: dict[str, Any] = {}
+    if any(not {"vessel", "artery_vein"} & set(job.masks) for job in jobs):
+        judge = load_judge(settings.judge)
+        own = {**judge.card.as_dict(), "threshold": judge.threshold}
+        network = judge.card.family == "network"
+        finders["judge"] = own | (_weights(settings.judge, shipped_weights()) if network else {})
+    if settings.anatomy != NOBODY and any(job.photo is not None for job in jobs):
+        card = load_anatomy(settings.anatomy).card.as_dict()
+        finders["anatomy"] = card | _weights(settings.anatomy, shipped(SHIPPED))
+    return finders
+
+
+def _weights(spec: str, shipped_file: Path) -> dict[str, str]:
     _, _, file = spec.partition(":")
-    weights = Path(file) if file else shipped_weights()
-    known = {"sha256": sha256_of(weights)} if judge.card.family == "network" else {}
-    return {**judge.card.as_dict(), "threshold": judge.threshold, **known}
+    return {"sha256": sha256_of(Path(file) if file else shipped_file)}
 
 
 def claim_folder(out: Path, settings: dict[str, Any]) -> None:
@@ -141,7 +153,7 @@ def claim_folder(out: Path, settings: dict[str, Any]) -> None:
         return
     begun = json.loads(path.read_text())
     settings = json.loads(json.dumps(settings))
-    other = [key for key in settings if begun.get(key) != settings[key]]
+    other = [key for key in {**begun, **settings} if begun.get(key) != settings.get(key)]
     if other:
         raise Refusal(
             f"a folder begun with the same {' and '.join(other)}", f"{out} with others",

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from retinaforge.anatomy import AnatomyModel, load_anatomy
+from retinaforge.anatomy.model import SHIPPED
+from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Fov, Landmarks, Photograph, Refusal, RetinaForgeError
 from retinaforge.core.artefacts import DiskFull, write_bytes
 from retinaforge.images import find_fov, read_mask, read_photograph
@@ -38,20 +41,24 @@ from retinaforge.vessels.biomarkers import measure_all
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 Row = dict[str, Any]
+NOBODY = "none"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What decides the numbers and files of a run.
 
     Attributes:
         judge: who finds vessels in photographs, as `load_judge` takes it.
+        anatomy: who finds disc, cup and fovea in photographs, as `load_anatomy` takes it, or
+            "none".
         graphs: "geojson", "graphml" or "none".
         pictures: write masks, probabilities, maps and overlays.
         um_per_px: scale of every photograph of which no other is known.
     """
 
     judge: str = "ours"
+    anatomy: str = NOBODY
     graphs: str = "geojson"
     pictures: bool = True
     um_per_px: float | None = None
@@ -86,10 +93,21 @@ class Eye:
     sources: dict[str, str]
 
 
+def default_anatomy() -> str:
+    """Return "ours" where its weights came with the package, else "none"."""
+    return "ours" if shipped(SHIPPED).is_file() else NOBODY
+
+
 @lru_cache(maxsize=1)
 def _judge(spec: str) -> Judge:
     """Load a judge once a process."""
     return load_judge(spec)
+
+
+@lru_cache(maxsize=1)
+def _anatomy(spec: str) -> AnatomyModel:
+    """Load a model of disc, cup and fovea once a process."""
+    return load_anatomy(spec)
 
 
 def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
@@ -150,9 +168,14 @@ def read_eye(job: Job, settings: Settings) -> Eye:
         judge = _judge(settings.judge)
         p = judge.probability(photo, fov)
         found = Found(p >= judge.threshold, p)
-    drawn = landmarks_of_masks(job.masks, size_px=size_px)
-    marks = first_known(job.landmarks, drawn, Landmarks(um_per_px=settings.um_per_px))
-    return Eye(found, photo, fov, marks, {"vessels": by, "field of view": fov_source})
+    known = first_known(
+        job.landmarks,
+        landmarks_of_masks(job.masks, size_px=size_px),
+        Landmarks(um_per_px=settings.um_per_px),
+    )
+    if photo is not None and settings.anatomy != NOBODY:
+        known = first_known(known, _anatomy(settings.anatomy).landmarks(photo, fov))
+    return Eye(found, photo, fov, known, {"vessels": by, "field of view": fov_source})
 
 
 def _require_photograph(photo: Photograph) -> None:
