@@ -1,7 +1,7 @@
 """From a vessel mask to a graph: nodes where vessels branch, cross or end, and what joins them.
 
     mask → thinned → links between its pixels → nodes (other than two links) → segments
-    centreline c = (b₁ + b₂) / 2, calibre as in `skeleton`        (b₁, b₂: the walls either side)
+    centreline c = (b₁ + b₂) / 2, calibre as in `chords`          (b₁, b₂: the walls either side)
 
 A thinning algorithm puts the skeleton of an even width left or right of the middle, depending on
 how the picture lies; the middle between the two walls does not. So the numbers measured on the
@@ -16,18 +16,24 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from retinaforge.vessels.chords import radii_across
 from retinaforge.vessels.polyline import smooth_polylines
 from retinaforge.vessels.skeleton import VesselMask, fov_box, vessel_mask
 from retinaforge.vessels.spurs import prune_spurs
 from retinaforge.vessels.thinning import thin
 from retinaforge.vessels.wiring import Wiring, wire_up
 
+TIP_RADII = 1.5
+"""Up to this many radii from a free end a vessel is as wide as before: there a skeleton turns into
+a corner of the mask."""
+
 RADIUS_UNIT = 3.0
 """A radius is the mean over this much of the centreline either side, in units of the field of
 view's longer side / 512."""
 
 SMOOTH_UNIT = 1.5
-"""Standard deviation of the smoothing along the centreline, in the same units."""
+"""Standard deviation of the smoothing along the centreline, in the same units, but never less than
+as many pixels: that is what the staircase of a skeleton asks for."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,11 @@ class Segment:
     start: int
     end: int
 
-    @property
+    @cached_property
     def length_px(self) -> float:
         """Return the length along the centreline."""
-        return float(np.hypot(*np.diff(self.points_px, axis=0).T).sum())
+        dx, dy = (self.points_px[1:] - self.points_px[:-1]).T
+        return float(np.hypot(dx, dy).sum())
 
 
 @dataclass(frozen=True)
@@ -131,12 +138,21 @@ def _finish(
     points, radii = np.empty((len(inner), 2)), np.full(len(inner), np.nan)
     points[first], points[last] = nodes[ends[:, 0]], nodes[ends[:, 1]]
     points[inner], radii[inner] = mask.centres[path, ::-1] + corner, mask.calibres_px[path] / 2
+    reach = np.where((np.bincount(ends.reshape(-1)) == 1)[ends], _tips(radii, first)[:, None],
+                     reach_px[ends])  # fmt: skip
     within = np.zeros(len(inner), bool)
     for side in (0, 1):
         away = np.hypot(*(points - np.repeat(nodes[ends[:, side]], size, axis=0)).T)
-        within |= away <= np.repeat(reach_px[ends[:, side]], size)
-    radii = _average(_fill(radii, within, size), size, reach=round(RADIUS_UNIT * mask.unit_px))
-    lines = smooth_polylines(np.split(points, last[:-1] + 1), sigma=SMOOTH_UNIT * mask.unit_px)
+        within |= away <= np.repeat(reach[:, side], size)
+    lines = smooth_polylines(
+        np.split(points, last[:-1] + 1), sigma=SMOOTH_UNIT * max(mask.unit_px, 1.0)
+    )
+    across = radii_across(
+        np.concatenate(lines) - corner, size, np.where(within, np.nan, radii),
+        pixels=mask.pixels, fov=mask.fov,
+    )  # fmt: skip
+    radii = _fill(np.where(within, radii, across), within, size)
+    radii = _average(radii, size, reach=round(RADIUS_UNIT * max(mask.unit_px, 1.0)))
     widths = np.split(radii, last[:-1] + 1)
     segments = tuple(
         Segment(line, width, start, end)
@@ -147,12 +163,21 @@ def _finish(
     return VesselGraph(nodes[used], segments, mask.unit_px)
 
 
+def _tips(
+    radii: Float[np.ndarray, "n"], first: Int[np.ndarray, "k"]
+) -> Float[np.ndarray, "k"]:  # fmt: skip
+    """Return how far from a free end of each line the nearest wall may be the end itself."""
+    finite = np.isfinite(radii)
+    total = np.add.reduceat(np.where(finite, radii, 0.0), first)
+    return TIP_RADII * total / np.maximum(np.add.reduceat(finite, first, dtype=np.int64), 1)
+
+
 def _fill(
     radii: Float[np.ndarray, "n"], within: Bool[np.ndarray, "n"], size: Int[np.ndarray, "k"]
 ) -> Float[np.ndarray, "n"]:
-    """Return a radius for every point of every line; inside a junction that of what leaves it.
+    """Return a radius for every point of every line; in a junction or at a tip that of the rest.
 
-    Within a junction the walls either side of a point are not those of one vessel. Between known
+    There the walls either side of a point are not those of one vessel. Between known
     points the radius is interpolated; a line that lies in junctions throughout keeps its own.
 
     Args:
@@ -180,7 +205,7 @@ def _average(
 ) -> Float[np.ndarray, "n"]:
     """Return the mean over up to `reach` points either side, as many on one side as on the other.
 
-    The width of a mask is a whole number of pixels at each place; of its mean that is not true.
+    The walls of a mask are stairs; its width at one place says little, its mean much.
     """
     last = np.cumsum(size) - 1
     here, known = np.arange(len(radii)), np.isfinite(radii)

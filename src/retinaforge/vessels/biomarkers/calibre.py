@@ -44,7 +44,7 @@ GENERATIONS = ("1", "2", "3")
 
 _CARD = BiomarkerCard(
     name="", version=1, measures="", range="(0, inf)", direction="neither", unit="um",
-    smallest_n=1, reference="calibre: retinaforge.vessels.skeleton",
+    smallest_n=1, reference="calibre: retinaforge.vessels.chords",
     known_failure="A mask's threshold and its blur widen or narrow all vessels alike; thin vessels "
     "that a mask lacks raise the mean.",
     region="field of view, outside the disc", definition="",
@@ -134,10 +134,10 @@ def _pair(
 
 
 def _by_kind(kind: VesselKind) -> list[Biomarker]:
-    choose = partial(_kind, kind=kind)
+    choose, them = partial(_kind, kind=kind), "arteries" if kind == "artery" else "veins"
     return [
-        *_pair(f"{kind}_calibre_mean", f"Mean calibre of {kind}s", choose, weighted_mean),
-        *_pair(f"{kind}_calibre_median", f"Median calibre of {kind}s", choose, _median),
+        *_pair(f"{kind}_calibre_mean", f"Mean calibre of {them}", choose, weighted_mean),
+        *_pair(f"{kind}_calibre_median", f"Median calibre of {them}", choose, _median),
     ]
 
 

@@ -47,6 +47,7 @@ from retinaforge.vessels.zones import disc_radius_px
 SIX = 6
 FEWEST_HUBBARD = 4
 SMALLEST_HUBBARD_UM = 25.0
+PLURAL: dict[VesselKind, str] = {"artery": "arteries", "vein": "veins"}
 KNUDTSON: dict[VesselKind, float] = {"artery": 0.88, "vein": 0.95}
 Calibres = Float[np.ndarray, "n"]
 
@@ -144,7 +145,7 @@ def _equivalent(
     value = trunk.rule((found / trunk.unit_px).tolist(), kind)
     if math.isnan(value):
         size = f" of {SMALLEST_HUBBARD_UM:g} µm" if trunk.rule is hubbard else ""
-        return undefined(card, f"fewer than {trunk.fewest} {kind}s{size} cross {zone.words}")
+        return undefined(card, f"fewer than {trunk.fewest} {PLURAL[kind]}{size} cross {zone.words}")
     return Quantity(card, value)
 
 
@@ -173,8 +174,8 @@ _HUBBARD = replace(
     f"{_CARD.known_failure}",
 )  # fmt: skip
 _RULES = {
-    "knudtson": (_CARD, "of the six widest {kind}s, W = {factor} √(a² + b²)"),
-    "hubbard": (_HUBBARD, "of all {kind}s of 25 µm and more, by Hubbard's formula"),
+    "knudtson": (_CARD, "of the six widest {kinds}, W = {factor} √(a² + b²)"),
+    "hubbard": (_HUBBARD, "of all {kinds} of 25 µm and more, by Hubbard's formula"),
 }
 _TRUNKS: tuple[tuple[str, VesselKind], ...] = (("crae", "artery"), ("crve", "vein"))
 
@@ -187,7 +188,7 @@ def _equivalents(zone: Region, rule: str, unit: str) -> list[Biomarker]:
             base, name=f"{name}_{rule}_{zone.name}_{unit}", unit=unit, region=zone.words,
             measures=f"Calibre of the one {kind} that would part into those of {zone.words}.",
             definition="equivalent calibre "
-            + words.format(kind=kind, factor=KNUDTSON[kind])
+            + words.format(kinds=PLURAL[kind], factor=KNUDTSON[kind])
             + "; a vessel's calibre is the median over its centreline in the zone",
         )  # fmt: skip
         measure = partial(_equivalent, card=card, kind=kind, zone=zone, rule=rule, unit=unit)
@@ -209,8 +210,8 @@ def _counts(zone: Region) -> list[Biomarker]:
     for kind in KNUDTSON:
         card = replace(
             _CARD, name=f"{kind}_count_{zone.name}", unit="1", range="[0, inf)", smallest_n=1,
-            region=zone.words, measures=f"Number of {kind}s that pass through {zone.words}.",
-            definition=f"{kind}s that cross the zone's middle circle, once for each passage",
+            region=zone.words, measures=f"Number of {PLURAL[kind]} that pass through {zone.words}.",
+            definition=f"{PLURAL[kind]} that cross the zone's middle circle, once for each passage",
             reference="retinaforge.vessels.biomarkers.equivalents",
         )  # fmt: skip
         found.append(Biomarker(card, partial(_count, card=card, kind=kind, zone=zone)))

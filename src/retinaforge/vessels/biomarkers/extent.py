@@ -96,9 +96,10 @@ def _length_density(v: Vasculature, *, card: BiomarkerCard, kind: VesselKind | N
 
 def _of(card: BiomarkerCard, kind: VesselKind) -> BiomarkerCard:
     """Return the card of the same for arteries or veins alone."""
+    them = "arteries" if kind == "artery" else "veins"
     return replace(
         card, name=f"{kind}_{card.name.removeprefix('vessel_')}",
-        measures=card.measures.replace("all vessels", f"all {kind}s").replace("vessel", kind),
+        measures=card.measures.replace("vessels", them).replace("vessel", kind),
         definition=card.definition.replace("vessel pixels", f"{kind} pixels")
         .replace("arc lengths", f"{kind} arc lengths"),
     )  # fmt: skip
