@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 
 CELL_UNIT = 2.0
@@ -117,16 +117,11 @@ def dimensions(
     held = raster > 0
     if not held.any() or raster.sum() < least:
         return np.nan, np.nan, np.nan
-    extent = max(_extent(held.any(axis=axis)) for axis in (0, 1)) - 1
+    extent = max(int(np.ptp(at)) for at in np.nonzero(held))
     rows = np.array([_sums(raster, side, least) for side in boxes])
     steps = [np.log(extent / np.array(boxes) + 1 / (order + 1)) for order in (0, 1, 2)]
     found = [float(np.polyfit(step, rows[:, k], 1)[0]) for k, step in enumerate(steps)]
     return found[0], found[1], found[2]
-
-
-def _extent(held: Bool[np.ndarray, "n"]) -> int:
-    at: Int[np.ndarray, "k"] = np.flatnonzero(held)
-    return int(at[-1] - at[0]) + 1
 
 
 def _sums(raster: Raster, side: int, least: float) -> tuple[float, float, float]:

@@ -84,11 +84,13 @@ def _cup_width(marks: Landmarks) -> float | str:
 
 
 def _disc_area(marks: Landmarks) -> float | str:
-    return NO_DISC if marks.disc_axes_px is None else math.pi * math.prod(marks.disc_axes_px)
+    axes = marks.disc_axes_px
+    return NO_DISC if axes is None else math.pi * axes[0] * axes[1]
 
 
 def _cup_area(marks: Landmarks) -> float | str:
-    return NO_CUP if marks.cup_axes_px is None else math.pi * math.prod(marks.cup_axes_px)
+    axes = marks.cup_axes_px
+    return NO_CUP if axes is None else math.pi * axes[0] * axes[1]
 
 
 def _rim_area(marks: Landmarks) -> float | str:

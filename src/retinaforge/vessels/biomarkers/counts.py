@@ -137,6 +137,7 @@ def _density(v: Vasculature, *, card: BiomarkerCard, count: Biomarker) -> Quanti
     return Quantity(card, count.measure(v).value / float(v.lengths_px.sum()) * px)
 
 
+_KINDS: tuple[VesselKind | None, ...] = (None, "artery", "vein")
 _REGION = "field of view outside the disc"
 _FAILS = "Falls with thin vessels that a mask misses; rises where a mask breaks vessels."
 
@@ -153,8 +154,9 @@ def _of_branches(
     name: str, what: str, definition: str, which: Callable[[Vasculature], np.ndarray]
 ) -> tuple[Biomarker, ...]:
     found: list[Biomarker] = []
-    for kind, prefix, whose in ((None, "", ""), ("artery", "artery_", " of arteries"),
-                                ("vein", "vein_", " of veins")):  # fmt: skip
+    for kind in _KINDS:
+        prefix = "" if kind is None else f"{kind}_"
+        whose = {None: "", "artery": " of arteries", "vein": " of veins"}[kind]
         card = _card(prefix + name, f"{what}{whose}.", definition)
         found.append(Biomarker(card, partial(_branches, card=card, kind=kind, which=which)))
     return tuple(found)
@@ -199,7 +201,7 @@ COUNTS: tuple[Biomarker, ...] = (
     *_BIFURCATIONS,
     *_ENDS,
     *_TREES,
-    *(_of_disc(kind) for kind in (None, "artery", "vein")),
+    *(_of_disc(kind) for kind in _KINDS),
     _CROSSINGS,
     _AV,
     _LOOPS,

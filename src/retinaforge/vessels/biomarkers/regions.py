@@ -94,7 +94,9 @@ def _density(tally: Tally, card: BiomarkerCard, *, region: Region, among: dict[s
     seen = region.total(areas * tally.visible)
     if seen < SMALLEST_VIEW * region.total(areas):
         return undefined(card, f"less than half of the region is in view ({region.words})")
-    return Quantity(card, region.total(among[kind]) * per_px / seen)
+    value = region.total(among[kind]) * per_px / seen
+    # Pixels are counted against an exact area: a filled region comes out a little above 1.
+    return Quantity(card, min(value, 1.0) if card.range == "[0, 1]" else value)
 
 
 def _round_disc(
