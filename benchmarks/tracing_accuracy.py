@@ -29,6 +29,7 @@ from scipy.spatial import KDTree
 
 from retinaforge.core import Branch, Landmarks, VesselKind
 from retinaforge.phantoms import Phantom, draw
+from retinaforge.vessels.av_crossings import artery_vein_crossings
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 WIDE_PX, LONG_PX, NEAR_PX = 3.0, 10.0, 2.0
@@ -113,15 +114,12 @@ def nearest(truth: Truth, points: np.ndarray, kind: VesselKind) -> tuple[np.ndar
     return distance, own[at]
 
 
-def runs(labels: Sequence[int], steps: np.ndarray, *, least_px: float) -> list[tuple[int, float]]:
-    """Return (vessel, length) along a branch without runs that are shorter than `least_px`."""
-    found: list[tuple[int, float]] = []
-    for label, step in zip(labels, steps, strict=True):
-        if found and found[-1][0] == label:
-            found[-1] = (label, found[-1][1] + step)
-        else:
-            found.append((label, float(step)))
-    return [run for run in found if run[0] >= 0 and run[1] >= least_px]
+def runs(labels: np.ndarray, steps: np.ndarray, widths: np.ndarray) -> list[tuple[int, float]]:
+    """Return (vessel, length) along a branch without runs shorter than the branch is wide."""
+    edges = np.flatnonzero(np.diff(labels, prepend=-2))
+    lengths, wide = np.add.reduceat(steps, edges), np.maximum.reduceat(widths, edges)
+    keep = (labels[edges] >= 0) & (lengths >= np.maximum(wide, 4.0))
+    return list(zip(labels[edges][keep].tolist(), lengths[keep].tolist(), strict=True))
 
 
 def follow(truth: Truth, eye: Vasculature) -> tuple[set[tuple[int, int]], np.ndarray]:
@@ -136,7 +134,7 @@ def follow(truth: Truth, eye: Vasculature) -> tuple[set[tuple[int, int]], np.nda
         label = np.where(away <= np.maximum(radii[at], NEAR_PX), number[at], -1)
         steps = np.gradient(np.concatenate([[0], np.cumsum(np.hypot(*np.diff(p, axis=0).T))]))
         before = None if branch.parent is None else last[branch.parent]
-        for vessel, length in runs(label.tolist(), steps, least_px=4.0):
+        for vessel, length in runs(label, steps, 2 * branch.radii_px):
             if before is not None and before != vessel:
                 went.add((before, vessel))
             traced[vessel] += length
@@ -173,7 +171,7 @@ def measure(phantom: Phantom, *, kinds: bool) -> dict[str, float]:
     half = found >= truth.lengths / 2
     known = [pair for pair in pairs if half[pair[0]] and half[pair[1]]]
     parents = {b.parent for b in eye.tree.branches if b.parent is not None}
-    crossed = sum(len(t.crossings_px) for t in eye.traced.values())
+    crossed = len(artery_vein_crossings(eye) if kinds else eye.traced["unknown"].crossings_px)
     return {
         "centreline_px": float(np.median(off)),
         "centreline_p95_px": float(np.quantile(off, 0.95)),
@@ -191,7 +189,9 @@ def summary(rows: Sequence[dict[str, float]]) -> dict[str, list[float]]:
     """Return median, least and greatest of every number."""
     table = np.array([[row[name] for name in NUMBERS] for row in rows])
     worth = np.stack([np.median(table, 0), table.min(0), table.max(0)], 1)
-    return {name: [round(v, 4) for v in row.tolist()] for name, row in zip(NUMBERS, worth, strict=True)}
+    return {
+        name: [round(v, 4) for v in row.tolist()] for name, row in zip(NUMBERS, worth, strict=True)
+    }
 
 
 def main() -> None:

@@ -25,11 +25,15 @@ class Arm:
         end: which segment, which end.
         heading: unit vector away from the node (x, y).
         radius_px: typical radius of the segment there.
+        node_px: (x, y) of the node.
+        place_px: (x, y) where it has left the junction.
     """
 
     end: End
     heading: tuple[float, float]
     radius_px: float
+    node_px: tuple[float, float]
+    place_px: tuple[float, float]
 
 
 def arms_at_nodes(graph: VesselGraph) -> list[list[Arm]]:
@@ -70,4 +74,5 @@ def _arm(graph: VesselGraph, end: End, junction_px: float) -> Arm:
     far = math.hypot(dx, dy)
     heading = (dx / far, dy / far) if far else (0.0, 0.0)
     radii = segment.radii_px[::-1] if end[1] else segment.radii_px
-    return Arm(end, heading, float(radii[(first + last) // 2]))
+    (x0, y0), (x1, y1) = part[0].tolist(), part[first].tolist()
+    return Arm(end, heading, float(radii[(first + last) // 2]), (x0, y0), (x1, y1))

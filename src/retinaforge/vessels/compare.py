@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from retinaforge.core import Quantity, Refusal
+from retinaforge.vessels import compare_lines as lines
+from retinaforge.vessels import compare_matching as matching
 from retinaforge.vessels import compare_overlap as overlap
+from retinaforge.vessels import compare_paths as paths
 from retinaforge.vessels import compare_topology as topology
 from retinaforge.vessels import compare_width as width
 from retinaforge.vessels.compare_pair import Comparison, VesselPair
@@ -31,6 +34,22 @@ CATALOGUE: tuple[Comparison, ...] = (
 )
 COMPARISONS = tuple(comparison.card for comparison in CATALOGUE)
 """The cards, in the order in which `compare_vessels` answers."""
+
+FURTHER: tuple[Comparison, ...] = (
+    Comparison(matching.BETTI_MATCHING_ERROR, matching.betti_matching_error),
+    Comparison(matching.BETTI_MATCHING_0_ERROR, matching.betti_matching_0_error),
+    Comparison(matching.BETTI_MATCHING_1_ERROR, matching.betti_matching_1_error),
+    Comparison(lines.GAPS_PER_CM, lines.gaps_per_cm),
+    Comparison(paths.PATHS_CORRECT, paths.paths_correct),
+    Comparison(paths.PATHS_TOO_LONG, paths.paths_too_long),
+    Comparison(paths.PATHS_TOO_SHORT, paths.paths_too_short),
+    Comparison(paths.PATHS_INFEASIBLE, paths.paths_infeasible),
+    Comparison(lines.CENTRELINE_DISTANCE, lines.centreline_distance),
+    Comparison(lines.CENTRELINE_DISTANCE_P95, lines.centreline_distance_p95),
+    *lines.BY_WIDTH,
+)
+FURTHER_COMPARISONS = tuple(comparison.card for comparison in FURTHER)
+"""Cards of scores that take longer; asked for by `catalogue=(*CATALOGUE, *FURTHER)`."""
 
 
 def compare_vessels(
@@ -64,6 +83,7 @@ def compare_masks(
     reference: VesselMask,
     *,
     catalogue: Sequence[Comparison] = CATALOGUE,
+    um_per_px: float | None = None,
 ) -> list[Quantity]:
     """Score prepared masks, so that one reference serves many estimates at little cost.
 
@@ -71,6 +91,7 @@ def compare_masks(
         estimate: from `vessel_mask`.
         reference: from `vessel_mask` with the same field of view.
         catalogue: which scores.
+        um_per_px: scale of the photograph, for gaps per centimetre.
 
     Returns:
         One quantity for each entry of the catalogue, in its order.
@@ -84,5 +105,5 @@ def compare_masks(
             f"fields of view of shape {estimate.fov.shape} and {reference.fov.shape} that differ",
             "build both with vessel_mask and the same fov_mask",
         )
-    pair = VesselPair(estimate=estimate, reference=reference)
+    pair = VesselPair(estimate=estimate, reference=reference, um_per_px=um_per_px)
     return [comparison.measure(pair) for comparison in catalogue]

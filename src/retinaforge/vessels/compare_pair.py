@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,12 +19,29 @@ NO_ESTIMATE = "the estimate shows no vessel inside the field of view"
 NOTHING_FOUND = "the estimate covers no centreline point of the reference"
 
 
+Shared = TypeVar("Shared")
+
+
 @dataclass(frozen=True)
 class VesselPair:
-    """Two vessel masks of one field of view."""
+    """Two vessel masks of one field of view.
+
+    Attributes:
+        estimate: the mask under test.
+        reference: what ought to be there.
+        um_per_px: scale; None where nobody measured it.
+    """
 
     estimate: VesselMask
     reference: VesselMask
+    um_per_px: float | None = None
+
+    def shared(self, work: Callable[[VesselMask, VesselMask], Shared]) -> Shared:
+        """Return what `work` makes of estimate and reference, worked out once."""
+        name = f"{work.__module__}.{work.__qualname__}"
+        if name not in self.__dict__:
+            self.__dict__[name] = work(self.estimate, self.reference)
+        return cast(Shared, self.__dict__[name])
 
     @cached_property
     def covered(self) -> Bool[np.ndarray, "n"]:
@@ -58,7 +76,12 @@ class VesselPair:
 
     @cached_property
     def calibre_changes_px(self) -> Float[np.ndarray, "m"]:
-        """Return estimate's minus reference's calibre at the covered points, in pixels.
+        """Return estimate's minus reference's calibre at the covered points, in pixels."""
+        return self.calibres_px[:, 0] - self.calibres_px[:, 1]
+
+    @cached_property
+    def calibres_px(self) -> Float[np.ndarray, "m 2"]:
+        """Return estimate's and reference's calibre at the covered points, in pixels.
 
         The estimate's is that of its nearest centreline point, which must lie inside the
         reference's vessel there, give or take the tolerance.
@@ -66,8 +89,8 @@ class VesselPair:
         points, calibres = self.reference.points[self.covered], self.reference.calibres_px
         distance, nearest = self.estimate.tree.query(points)
         within = distance <= calibres[self.covered] / 2 + self.tolerance_px
-        changes = self.estimate.calibres_px[nearest] - calibres[self.covered]
-        return changes[within & np.isfinite(changes)]
+        both = np.stack([self.estimate.calibres_px[nearest], calibres[self.covered]], axis=1)
+        return both[within & np.isfinite(both).all(axis=1)]
 
 
 @dataclass(frozen=True)

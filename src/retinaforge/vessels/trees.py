@@ -31,6 +31,9 @@ from retinaforge.vessels.graph import VesselGraph
 FREE_TURN_DEG, TURN_UNIT = 70.0, 300.0
 """A turn beyond the first costs a detour of this many units for every radian more."""
 
+GAP_PX = 2.5
+"""Points of a segment are never so far apart; those either side of a crossing are."""
+
 
 @dataclass(frozen=True)
 class TracedTree:
@@ -100,9 +103,8 @@ def _reach(
     margin: frozenset[int],
 ) -> list[_Step]:  # fmt: skip
     """Walk outwards from the roots; every segment but bridges is reached once."""
-    on = joints(arms, crossings)
+    on, bridges = joints(arms, crossings)
     arm_of = {arm.end: arm for here in arms for arm in here}
-    bridges = {bridge for crossing in crossings for bridge in crossing.bridges}
     left = set(range(len(graph.segments))) - bridges
     steps: list[_Step] = []
     starts = [end for end in arm_of if end[0] in left and _node_of(graph, end) in margin]
@@ -174,5 +176,21 @@ def _join(
     if parent is not None:
         line = np.concatenate([parent.points_px[-1:], line])
         radii = np.concatenate([radii[:1], radii])
-    fresh = np.concatenate([[True], np.hypot(*np.diff(line, axis=0).T) > 0])
-    return line[fresh], radii[fresh]
+    return _closed(line, radii)
+
+
+def _closed(
+    line: Float[np.ndarray, "n 2"], radii: Float[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m"]]:
+    """Return a line with points a pixel apart where it passes a crossing, and none twice."""
+    steps = np.hypot(*np.diff(line, axis=0).T)
+    if not (steps > GAP_PX).any():
+        fresh = np.concatenate([[True], steps > 0])
+        return line[fresh], radii[fresh]
+    many = np.where(steps > GAP_PX, np.ceil(steps), steps > 0).astype(int)
+    of = np.repeat(np.arange(len(steps)), many)
+    rank = np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many)
+    at = np.concatenate([[0.0], of + (rank + 1) / many[of]])
+    whole = np.arange(len(line))
+    between = np.stack([np.interp(at, whole, line[:, axis]) for axis in (0, 1)], axis=1)
+    return between, np.interp(at, whole, radii)
