@@ -84,7 +84,7 @@ def test_arteries_and_veins_do_not_run_on_top_of_each_other_for_long():
             runs = np.split(step * on, np.flatnonzero(~on))
             longest = max(longest, *(run.sum() for run in runs))
     assert overlapping / total < 0.05
-    assert longest < 1200
+    assert longest < 1000
 
 
 def main_courses(vessels):
@@ -107,7 +107,7 @@ def main_courses(vessels):
 
 @pytest.mark.parametrize("seed", [*SEEDS, 307])
 def test_no_vessel_winds_into_a_loop(seed):
-    """Whatever stretch is taken, its heading (over 360 um) turns by less than half a circle."""
+    """Whatever stretch is taken, its heading (over 360 um) turns by less than 150 degrees."""
     _, vessels = grown(seed)
     turned, wound, arcs = [], [], []
     for points in main_courses(vessels):
@@ -118,9 +118,8 @@ def test_no_vessel_winds_into_a_loop(seed):
         arcs.append(np.hypot(*np.diff(points, axis=0).T).sum())
         wound.append(arcs[-1] / math.dist(points[0], points[-1]))
     assert len(turned) > 60
-    assert max(turned) < 180
-    assert np.mean(np.array(turned) > 150) < 0.02
-    assert max(wound) < 1.6
+    assert max(turned) < 150
+    assert max(wound) < 1.4
     assert 1.02 < np.average(wound, weights=arcs) < 1.2
 
 

@@ -25,11 +25,11 @@ from retinaforge.phantoms.occupancy import SIGHT_UM, Near, Occupied
 from retinaforge.phantoms.params import VesselParams
 
 STEP_UM = 90.0
-WAVE_LAST, WAVE_BEFORE, WAVE_STEP, WAVE_LARGEST = 1.375, 0.7225, 0.122, 0.5
-"""Winding: w_t = 1.375 w_(t-1) - 0.7225 w_(t-2) + e_t swings about once in 900 um and 17 degrees
+WAVE_LAST, WAVE_BEFORE, WAVE_STEP, WAVE_LARGEST = 1.375, 0.7225, 0.13, 0.5
+"""Winding: w_t = 1.375 w_(t-1) - 0.7225 w_(t-2) + e_t swings about once in 900 um and 18 degrees
 (root mean square) to either side; most arc over chord as in HRF and LES-AV."""
 LARGEST_TURN = {"arcade": 2.2}
-USUAL_TURN = 0.95
+USUAL_TURN = 0.8
 """How far, in radians, a vessel may turn from the direction in which it left its parent; less than
 half a circle to both sides together, so that none winds into a loop."""
 STUB_STEPS = 3
@@ -47,18 +47,22 @@ LENGTHS_UM = {
     ("arcade", 1): (450.0, 1250.0),
     ("nasal", 0): (150.0, 600.0),
     ("nasal", 1): (700.0, 1700.0),
-    ("free", 0): (600.0, 1500.0),
-    ("free", 1): (600.0, 1500.0),
+    ("free", 0): (550.0, 1400.0),
+    ("free", 1): (500.0, 1300.0),
 }
 """Between two branchings, by role and whether one went before; set by eye beside HRF and CHASE."""
-SHARES = {("arcade", 0): 0.65, ("arcade", 1): 0.72, ("nasal", 0): 1.4, ("nasal", 1): 0.8}
-WIDE_BRANCHES = {1: -1, 3: 1, 7: -1}
-"""Which branches of an arcade are wide, and whether they leave to the macula (1) or away from it."""
-"""Of the mean ratio of radii: narrow twigs leave arcades and nasal vessels, which keep their width,
-but the nasal ones part into two of about one width first."""
+SHARES = {
+    "arcade": (0.65, 1.15, 0.72, 1.15, 0.72, 1.15, 0.72, 0.95),
+    "nasal": (1.4, 1.1, 0.75),
+    "free": (0.85,),
+}
+"""Of the mean ratio of radii, branching by branching: arcades and nasal vessels part into two of
+about one width where they have left the disc, later narrow twigs leave them."""
+WIDE_BRANCHES = {1: -1, 3: 1, 5: -1}
+"""Which branches of an arcade are wide, and whether they leave to the macula (1) or away (-1)."""
 NEAR_DISC_UM, NEAR_FOVEA_UM, MACULA_UM = 4000.0, 3000.0, 5000.0
-LONGEST_OVERLAP = 4
-"""Steps that a vessel may lie on one of the other kind; then it ends."""
+LONGEST_OVERLAP, LONGEST_MAIN_OVERLAP = 4, 7
+"""Steps that a twig, and a main vessel, may lie on one of the other kind; then it ends."""
 
 
 @dataclass
@@ -91,6 +95,7 @@ class Tip:
     order: int = field(compare=False)
     turned: float = field(compare=False, default=0.0)
     wave: tuple[float, float] = field(compare=False, default=(0.0, 0.0))
+    overlap: int = field(compare=False, default=0)
 
     @property
     def heading(self) -> float:
@@ -174,16 +179,16 @@ class Grower:
         if tip.role == "free":
             at = self.segments[tip.index].points[0]
             if math.dist(at, self.layout.disc_um) < NEAR_DISC_UM:
-                length *= 1.7
+                length *= 1.8
             elif math.hypot(*at) > NEAR_FOVEA_UM:
-                length *= 0.7
+                length *= 0.65
         if tip.role == "arcade" and self.segments[tip.index].points[0][0] < 0:
             length *= 0.6
         return length if tip.role in ("trunk", "half") else length * self.params.spacing
 
     def _last_um(self, at: Point) -> tuple[float, float]:
         """Return how much longer a vessel without branches is; those to the fovea get there."""
-        return (800.0, 2600.0) if math.hypot(*at) < MACULA_UM else (300.0, 1500.0)
+        return (1200.0, 3200.0) if math.hypot(*at) < MACULA_UM else (300.0, 1500.0)
 
     def _extend(self, tip: Tip) -> None:
         """Walk one vessel to its next branching (or its end) and queue the branches."""
@@ -210,7 +215,7 @@ class Grower:
     def _walk(self, segment: Segment, tip: Tip, steps: int) -> bool:
         """Take steps; return whether the vessel must end here."""
         wind = self.params.tortuosity * min(1.2, max(0.8, (24.0 / tip.radius) ** 0.5))
-        drift, overlap = 0.0, 0
+        drift = 0.0
         for far, kick in self.rng.normal(0, wind, (steps, 2)).tolist():
             drift = 0.92 * drift + 0.006 * far
             here = segment.points[-1]
@@ -224,8 +229,9 @@ class Grower:
             tip.steer(heading)
             tip.swing(kick)
             new = _step(here, tip.heading)
-            overlap = overlap + 1 if on_other else 0
-            if not self._allowed(new) or (overlap > LONGEST_OVERLAP and tip.role == "free"):
+            tip.overlap = max(tip.overlap + (1 if on_other else -1), 0)
+            longest = LONGEST_OVERLAP if tip.role == "free" else LONGEST_MAIN_OVERLAP
+            if not self._allowed(new) or tip.overlap > longest:
                 return True
             segment.points.append(new)
             segment.radii.append(tip.radius)
@@ -275,7 +281,8 @@ class Grower:
         other = self.others.near(*here)
         strength = 0.18 if tip.role == "free" else 0.4
         hx, hy = _pushed(hx, hy, here, other, strength, COMPANION_UM)
-        return math.atan2(hy, hx), other[0] < 0 and not self._on_disc(here)
+        # The map knows walls to within about half a cell.
+        return math.atan2(hy, hx), other[0] < 20.0 and not self._on_disc(here)
 
     def _on_disc(self, point: Point) -> bool:
         return math.dist(point, self.layout.disc_um) < 1.2 * self.layout.disc_axes_um[1]
@@ -301,7 +308,11 @@ class Grower:
         radii = self._radii(tip)
         main, twig = self._angles(tip, radii)
         first = self._first_side(tip, at)
-        for side in (first, -first):
+        sides = (first, -first)
+        if tip.role != "arcade" and abs(tip.turned) > USUAL_TURN / 2:
+            # It has turned far enough: the branch goes on that way, the vessel turns back.
+            sides = (1 if tip.turned > 0 else -1,)
+        for side in sides:
             angle = tip.heading + side * twig
             going_on = replace(
                 tip, course=tip.course - side * main, turned=tip.turned - side * main,
@@ -359,9 +370,8 @@ class Grower:
     def _radii(self, tip: Tip) -> tuple[float, float]:
         """Draw a ratio; a side branch too narrow to draw is widened to the smallest calibre."""
         k = self.params.murray_exponent
-        share = SHARES.get((tip.role, min(tip.order, 1)), 1.0)
-        if tip.role == "arcade" and tip.order in WIDE_BRANCHES:
-            share = 1.25
+        shares = SHARES[tip.role]
+        share = shares[min(tip.order, len(shares) - 1)]
         ratio = float(np.clip(self.rng.normal(self.params.asymmetry * share, 0.18), 0.25, 1.0))
         needed = (tip.radius / self.smallest) ** k - 1
         least = 1.0 if needed <= 1 else needed ** (-1 / k)
