@@ -47,7 +47,7 @@ class LesionConfig:
         seed: decides weights, crops and phantoms.
     """
 
-    steps: int = 1200
+    steps: int = 1000
     batch: int = 4
     side_px: int = 256
     scales: tuple[float, float] = (0.75, 1.3)
