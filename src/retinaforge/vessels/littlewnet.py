@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from retinaforge.anatomy.frame import enter, leave, square_frame
 from retinaforge.core import Fov, Photograph
 from retinaforge.nets.lwnet import LittleWNet
 from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.anatomy.frame import enter, leave, square_frame
 from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
 
 SIDE_PX = 512
@@ -34,7 +34,12 @@ CARD = JudgeCard(
 )
 
 
-def _state_of(path: Path) -> dict[str, Tensor]:
+def little_state(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a published checkpoint.
+
+    Raises:
+        WeightsRefused: expected a checkpoint of plain tensors with the key model_state_dict.
+    """
     remedy = "name lwnet's wnet_drive/model_checkpoint.pth, as in lwnet:PATH"
     if not path.is_file():
         raise WeightsRefused("Little W-Net's checkpoint file", f"no file at {path}", remedy)
@@ -63,7 +68,7 @@ class LittleWNetJudge(Judge):
     def __init__(self, path: Path) -> None:
         self.card, self.threshold = CARD, THRESHOLD
         model = LittleWNet()
-        load_strictly(model, _state_of(path), source=str(path))
+        load_strictly(model, little_state(path), source=str(path))
         self._model = model.eval()
 
     @torch.inference_mode()

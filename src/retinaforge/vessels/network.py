@@ -25,9 +25,14 @@ SHIPPED = "vessels-v1.safetensors"
 FORMAT = "retinaforge vessel network 1"
 
 
+def weights_named(name: str) -> Path:
+    """Return the path of a weight file that comes with the package."""
+    return Path(str(resources.files("retinaforge") / "weights" / name))
+
+
 def shipped_weights() -> Path:
-    """Return the path of the weights that come with the package."""
-    return Path(str(resources.files("retinaforge") / "weights" / SHIPPED))
+    """Return the path of the vessel weights that come with the package."""
+    return weights_named(SHIPPED)
 
 
 def save_network(
