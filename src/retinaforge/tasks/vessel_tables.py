@@ -83,7 +83,10 @@ def _spread(values: np.ndarray) -> dict[str, Any]:
     if not len(known):
         return {"n": 0}
     low, first, middle, third, high = np.percentile(known, [0, 25, 50, 75, 100]).tolist()
-    counts, edges = np.histogram(known, bins=min(BINS, max(4, round(2 * len(known) ** 0.5))))
+    bins = min(BINS, max(4, round(2 * len(known) ** 0.5)))
+    # Values that are equal but for rounding still need bins of some width.
+    room = max(0.0, 1e-6 * max(abs(low), abs(high), 1e-6) - (high - low))
+    counts, edges = np.histogram(known, bins=bins, range=(low - room, high + room))
     return {
         "n": len(known), "min": low, "quartiles": [first, middle, third], "max": high,
         "counts": counts.tolist(), "edges": edges.tolist(),

@@ -1,0 +1,258 @@
+"""A folder measured: files, tables, resuming, failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import networkx
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from drawn_eyes import ARTERY, VEIN, colours, draw, photograph, save, vessel_mask
+
+from retinaforge.core import Landmarks, Refusal
+from retinaforge.core.artefacts import DiskFull
+from retinaforge.tasks import measure_vessels as door
+from retinaforge.tasks import vessel_work
+from retinaforge.tasks.measure_vessels import Measured, measure_vessels
+from retinaforge.tasks.vessel_jobs import list_jobs
+from retinaforge.tasks.vessel_work import Settings, measure_job
+from retinaforge.vessels.biomarkers import BIOMARKERS
+
+COLUMNS = [biomarker.card.column for biomarker in BIOMARKERS]
+CLASSICAL = Settings(judge="classical")
+
+
+def run(source: Path, out: Path, *, masks_are=None, settings=CLASSICAL, **further) -> Measured:
+    jobs, _ = list_jobs(source, masks_are=masks_are)
+    return measure_vessels(jobs, out, settings=settings, **further)
+
+
+def table(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "biomarkers.csv").set_index("file_name")
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    folder = tmp_path / "masks"
+    save(folder / "kinds.png", colours())
+    save(folder / "turned.png", np.ascontiguousarray(np.rot90(colours())))
+    return folder
+
+
+def test_a_photograph_gives_every_file(tmp_path: Path) -> None:
+    save(tmp_path / "eyes" / "1.png", photograph())
+    out = tmp_path / "out"
+    measured = run(tmp_path / "eyes", out)
+    assert measured.summary["states"] == {"ok": 1, "flagged": 0, "failed": 0}
+    mask = np.asarray(Image.open(out / "masks" / "1.png"))
+    p = np.asarray(Image.open(out / "probabilities" / "1.png"))
+    assert mask.shape == p.shape == (200, 200)
+    assert set(np.unique(mask)) == {0, 255}
+    assert p[mask > 0].min() >= 127
+    assert p[mask == 0].max() <= 128
+    assert (mask > 0).sum() == pytest.approx(vessel_mask().sum(), rel=0.4)
+    assert np.asarray(Image.open(out / "overlays" / "1.jpg")).shape == (200, 200, 3)
+    assert not (out / "artery_vein").exists()
+    assert json.loads((out / "environment.json").read_text())["judge"]["name"] == "classical"
+
+
+def test_masks_are_measured_as_they_are(masks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(masks, out, masks_are="artery-vein")
+    found = table(out)
+    assert found.loc["kinds.png", "area_density"] == vessel_mask().mean()
+    assert found.loc["kinds.png", "artery_area_density"] == draw(ARTERY).mean()
+    assert found.loc["kinds.png", "vein_area_density"] == draw(VEIN).mean()
+    assert (np.asarray(Image.open(out / "artery_vein" / "kinds.png")) == colours()).all()
+    assert not (out / "probabilities").exists()
+
+
+def test_tables_agree_and_every_gap_has_its_reason(masks: Path, tmp_path: Path) -> None:
+    (masks / "broken.png").write_bytes(b"no image")
+    out = tmp_path / "out"
+    run(masks, out, masks_are="artery-vein")
+    written, packed = (
+        pd.read_csv(out / "biomarkers.csv"),
+        pd.read_parquet(out / "biomarkers.parquet"),
+    )
+    assert list(packed.columns) == ["file_name", "status", "reason", *COLUMNS]
+    assert list(packed["status"]) == ["failed", "ok", "ok"]
+    pd.testing.assert_frame_equal(written[COLUMNS], packed[COLUMNS])
+    assert "expected a whole image file" in packed["reason"][0]
+    assert packed.loc[0, COLUMNS].isna().all()
+    why = pd.read_csv(out / "reasons.csv")
+    gaps = {(name, c) for name in ("kinds.png", "turned.png") for c in COLUMNS
+            if np.isnan(packed.set_index("file_name").loc[name, c])}  # fmt: skip
+    assert set(zip(why["file_name"], why["biomarker"], strict=True)) == gaps
+    assert why["reason"].str.len().min() > 5
+    assert len(pd.read_parquet(out / "reasons.parquet")) == len(why)
+
+
+def test_both_graph_formats_hold_the_same_trees(masks: Path, tmp_path: Path) -> None:
+    for form in ("geojson", "graphml"):
+        settings = replace(CLASSICAL, graphs=form)
+        run(masks, tmp_path / form, masks_are="artery-vein", settings=settings)
+    content = json.loads((tmp_path / "geojson" / "graphs" / "kinds.geojson").read_text())
+    lines = [f for f in content["features"] if f["geometry"]["type"] == "LineString"]
+    graph = networkx.read_graphml(tmp_path / "graphml" / "graphs" / "kinds.graphml")
+    edges = {data["branch"]: data for _, _, data in graph.edges(data=True)}
+    assert len(lines) == len(edges) >= 3
+    assert networkx.is_forest(graph)
+    for line in lines:
+        said, edge = line["properties"], edges[line["properties"]["id"]]
+        points = [tuple(map(float, pair.split(","))) for pair in edge["points_px"].split()]
+        assert np.allclose(line["geometry"]["coordinates"], points, atol=0.011)
+        assert (said["kind"], said["length_px"]) == (edge["kind"], edge["length_px"])
+        assert said["parent"] == edge.get("parent")
+        assert len(said["radii_px"]) == len(points) == len(edge["radii_px"].split())
+    assert {line["properties"]["kind"] for line in lines} == {"artery", "vein"}
+    ends = np.array([line["geometry"]["coordinates"][-1] for line in lines])
+    assert np.hypot(*(ends - (180, 70)).T).min() < 6
+
+
+def test_a_second_call_measures_what_is_new_only(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "out", []
+    whole = measure_job
+
+    def counted(job, **further):
+        seen.append(job.name)
+        return whole(job, **further)
+
+    monkeypatch.setattr(door, "measure_job", counted)
+    call = partial(run, masks, out, masks_are="artery-vein")
+    assert call().resumed == 0
+    first = (out / "biomarkers.csv").read_bytes()
+    seen.clear()
+    assert (call().resumed, seen) == (2, [])
+    assert (out / "biomarkers.csv").read_bytes() == first
+    (out / "masks" / "turned.png").unlink()
+    save(masks / "new.png", colours())
+    assert call().resumed == 1
+    assert sorted(seen) == ["new.png", "turned.png"]
+    seen.clear()
+    save(masks / "kinds.png", np.ascontiguousarray(colours()[::-1]))
+    call()
+    assert seen == ["kinds.png"]
+    seen.clear()
+    assert call(landmarks={"new.png": Landmarks(um_per_px=20.0)}).resumed == 2
+    assert seen == ["new.png"]
+    assert list(table(out)["vessel_length_mm"].notna()) == [False, True, False]
+
+
+def test_a_failure_is_tried_again(masks: Path, tmp_path: Path) -> None:
+    (masks / "later.png").write_bytes(b"")
+    call = partial(run, masks, tmp_path / "out", masks_are="artery-vein")
+    (failure,) = call().failed
+    assert failure[0] == "later.png"
+    assert "got an empty file" in failure[1]
+    save(masks / "later.png", colours())
+    assert call().failed == ()
+    assert list(table(tmp_path / "out")["status"]) == ["ok"] * 3
+
+
+def test_a_killed_run_loses_only_what_was_in_hand(masks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(masks, out, masks_are="artery-vein")
+    whole = (out / "biomarkers.csv").read_bytes()
+    lines = (out / "rows.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "rows.jsonl").write_bytes(lines[0] + lines[1][:100])
+    (out / "masks" / ".turned.png.x.tmp").write_bytes(b"half")
+    assert run(masks, out, masks_are="artery-vein").resumed == 1
+    assert (out / "biomarkers.csv").read_bytes() == whole
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_fault_of_ours_costs_one_row(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(pixels, *others, **further):
+        if pixels.sum(axis=0).argmax() == 0:
+            raise AssertionError
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(vessel_work, "read_vasculature", faulty)
+    measured = run(masks, tmp_path / "out", masks_are="artery-vein")
+    assert [reason for _, reason in measured.failed] == [
+        "fault in RetinaForge: ZeroDivisionError: by zero"
+    ] * 2
+
+
+def test_a_full_disk_stops_the_run(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path, content):
+        raise DiskFull(f"could not write {path}")
+
+    monkeypatch.setattr(vessel_work, "write_bytes", full)
+    with pytest.raises(DiskFull, match="could not write"):
+        run(masks, tmp_path / "out", masks_are="artery-vein")
+
+
+def test_nothing_found_is_flagged(tmp_path: Path) -> None:
+    save(tmp_path / "masks" / "none.png", np.zeros((80, 80), bool))
+    run(tmp_path / "masks", tmp_path / "out", masks_are="vessel")
+    row = table(tmp_path / "out").loc["none.png"]
+    assert (row["status"], row["reason"]) == ("flagged", "no vessel was found")
+
+
+def test_a_mask_given_as_photograph_is_a_failed_row(masks: Path, tmp_path: Path) -> None:
+    measured = run(masks, tmp_path / "out")
+    assert len(measured.failed) == 2
+    assert "expected a photograph; got an image of nothing but black" in measured.failed[0][1]
+
+
+def test_tables_only(masks: Path, tmp_path: Path) -> None:
+    settings = replace(CLASSICAL, pictures=False, graphs="none")
+    run(masks, tmp_path / "out", masks_are="artery-vein", settings=settings)
+    assert not [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
+    assert table(tmp_path / "out")["area_density"].notna().all()
+
+
+def test_photograph_and_mask_of_one_shape_but_two_sizes(tmp_path: Path) -> None:
+    photo = save(tmp_path / "photographs" / "1.png", photograph(400))
+    save(tmp_path / "masks" / "1.png", vessel_mask())
+    jobs, _ = list_jobs(tmp_path / "masks", masks_are="vessel", photographs=photo.parent)
+    measure_vessels(jobs, tmp_path / "out", settings=CLASSICAL)
+    density = table(tmp_path / "out").loc["1.png", "area_density"]
+    inside = np.pi * 0.47**2
+    assert density == pytest.approx(vessel_mask().mean() / inside, rel=0.1)
+    save(photo, photograph(400)[:300])
+    measured = measure_vessels(jobs, tmp_path / "out", settings=CLASSICAL)
+    assert "expected a photograph of the shape of its mask, 200x200 px" in measured.failed[0][1]
+
+
+def test_two_runs_do_not_share_a_folder(masks: Path, tmp_path: Path) -> None:
+    save(tmp_path / "eyes" / "1.png", photograph(64))
+    run(tmp_path / "eyes", tmp_path / "out")
+    with pytest.raises(Refusal, match=r"begun with the same judge; got .* others"):
+        run(masks, tmp_path / "out", masks_are="artery-vein")
+    with pytest.raises(Refusal, match=r"was begun by this command; got .* other files"):
+        run(masks, tmp_path / "eyes", masks_are="artery-vein")
+    with pytest.raises(Refusal, match="expected a folder to write; got a file"):
+        run(masks, tmp_path / "eyes" / "1.png", masks_are="artery-vein")
+    with pytest.raises(Refusal, match="expected workers of 1 or more; got 0"):
+        run(masks, tmp_path / "out2", masks_are="artery-vein", workers=0)
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_a_byte(masks: Path, tmp_path: Path) -> None:
+    save(masks / "third.png", colours())
+    for workers in (1, 2):
+        run(masks, tmp_path / f"out{workers}", masks_are="artery-vein", workers=workers)
+    one, two = tmp_path / "out1", tmp_path / "out2"
+    own = {"environment.json", "rows.jsonl"}
+    files = [p.relative_to(one) for p in sorted(one.rglob("*")) if p.is_file()]
+    assert len(files) > 12
+    assert [f for f in files if f.name not in own
+            and (one / f).read_bytes() != (two / f).read_bytes()] == []  # fmt: skip
