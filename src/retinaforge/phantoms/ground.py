@@ -59,8 +59,8 @@ def _drift(frame: Frame, look: Look, *, seed: int) -> list[Layer]:
     patches = noise(frame, 1300, seed=seed_for(seed, "patches"))
     return [
         (0.07 * look.drift * light, (0.9, 1.0, 1.0)),
-        (0.03 * look.drift * hue, (-0.6, 1.0, 1.8)),
-        (0.02 * look.drift * patches, (-0.7, 1.0, 2.0)),
+        (0.025 * look.drift * hue, (-0.4, 0.6, 1.8)),
+        (0.012 * look.drift * patches, (-0.4, 0.6, 1.8)),
     ]
 
 
