@@ -27,6 +27,7 @@ class Arm:
         radius_px: typical radius of the segment there.
         node_px: (x, y) of the node.
         place_px: (x, y) where it has left the junction.
+        skip: how many points of the segment lie between the two.
     """
 
     end: End
@@ -34,6 +35,7 @@ class Arm:
     radius_px: float
     node_px: tuple[float, float]
     place_px: tuple[float, float]
+    skip: int
 
 
 def arms_at_nodes(graph: VesselGraph) -> list[list[Arm]]:
@@ -75,4 +77,4 @@ def _arm(graph: VesselGraph, end: End, junction_px: float) -> Arm:
     heading = (dx / far, dy / far) if far else (0.0, 0.0)
     radii = segment.radii_px[::-1] if end[1] else segment.radii_px
     (x0, y0), (x1, y1) = part[0].tolist(), part[first].tolist()
-    return Arm(end, heading, float(radii[(first + last) // 2]), (x0, y0), (x1, y1))
+    return Arm(end, heading, float(radii[(first + last) // 2]), (x0, y0), (x1, y1), first)

@@ -25,6 +25,7 @@ from scipy.spatial import KDTree
 from retinaforge.core.landmarks import PointPx
 from retinaforge.vessels.arms import Arm, arms_at_nodes
 from retinaforge.vessels.graph import trace_graph
+from retinaforge.vessels.skeleton import require_masks
 
 ALIGNED_DEG = 35.0
 """An end points at another if it turns by no more than this."""
@@ -70,6 +71,7 @@ def bridge_kinds(artery: Mask, vein: Mask, fov_mask: Mask) -> tuple[Mask, Mask]:
     Raises:
         Refusal: if masks are not boolean images of one shape, or the field of view is empty.
     """
+    require_masks(fov_mask, artery, vein)
     return _bridged(artery, vein, fov_mask), _bridged(vein, artery, fov_mask)
 
 

@@ -116,7 +116,7 @@ def _lines(graph: VesselGraph, arms: list[list[Arm]]) -> Iterator[Line]:
         last = [arm for arm in arms[nodes[-1]] if arm.end[0] not in bridges]
         pairs = combinations(first, 2) if not bridges else ((a, b) for a in first for b in last)
         for one, other in pairs:
-            bend = _fits(graph, one, other, length)
+            bend = _fits(graph, one, other)
             if math.isfinite(bend):
                 yield Line((one.end, other.end), (one, other), nodes, bridges, length, bend)
 
@@ -149,14 +149,12 @@ def _paths(
             yield from (walk for walk in walks if walk[0][0] < walk[0][-1])
 
 
-def _fits(graph: VesselGraph, one: Arm, other: Arm, length_px: float) -> float:
+def _fits(graph: VesselGraph, one: Arm, other: Arm) -> float:
     """Return the bend of a vessel through both arms; infinite where it cannot be one vessel."""
     if one.end == other.end:
         return math.inf
     wide, narrow = max(one.radius_px, other.radius_px), min(one.radius_px, other.radius_px)
     if wide > WIDTH_RATIO * narrow + WIDTH_UNIT * graph.unit_px:
-        return math.inf
-    if length_px > BRIDGE_RADII * wide * 2 + BRIDGE_UNIT * graph.unit_px:
         return math.inf
     bend = bend_deg(one, other)
     dx, dy = other.place_px[0] - one.place_px[0], other.place_px[1] - one.place_px[1]

@@ -15,10 +15,11 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy import ndimage
 
 from retinaforge.vessels.chords import radii_across
 from retinaforge.vessels.polyline import smooth_polylines
-from retinaforge.vessels.skeleton import VesselMask, fov_box, vessel_mask
+from retinaforge.vessels.skeleton import VesselMask, fov_box, labels_of, vessel_mask
 from retinaforge.vessels.spurs import prune_spurs
 from retinaforge.vessels.thinning import thin
 from retinaforge.vessels.wiring import Wiring, wire_up
@@ -34,6 +35,10 @@ view's longer side / 512."""
 SMOOTH_UNIT = 1.5
 """Standard deviation of the smoothing along the centreline, in the same units, but never less than
 as many pixels: that is what the staircase of a skeleton asks for."""
+
+
+PINHOLE_AREA = 4.0
+"""Smaller holes in a vessel are filled before it is thinned; in the same units, squared."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,34 @@ def trace_graph(
         Refusal: if either is not a boolean image, their shapes differ, or nothing is inside.
     """
     cut, box = vessel_mask(pixels, fov_mask), fov_box(fov_mask)
-    mask = _ThinnedMask(cut.pixels, cut.fov)
+    mask = _ThinnedMask(fill_pinholes(cut.pixels, cut.unit_px), cut.fov)
     wiring = wire_up(mask.points)
     reach_px = _node_reach(wiring, mask)
     wiring = prune_spurs(wiring, mask.points, reach_px, unit_px=mask.unit_px)
     corner = np.array([box[1].start, box[0].start], dtype=float)
     return _finish(wiring, mask, reach_px, corner)
+
+
+def fill_pinholes(
+    pixels: Bool[np.ndarray, "height width"], unit_px: float
+) -> Bool[np.ndarray, "height width"]:
+    """Fill holes that are specks of a reflex or of noise: each would be traced as a loop.
+
+    Args:
+        pixels: True on vessels.
+        unit_px: the field of view's longer side / 512; holes below `PINHOLE_AREA` units squared
+            are filled.
+    """
+    holes = labels_of(~pixels, ndimage.generate_binary_structure(2, 1))
+    areas = np.bincount(holes.reshape(-1))
+    small = areas < PINHOLE_AREA * unit_px**2
+    small[0] = False
+    if not small.any():
+        return pixels
+    # What touches the frame is not enclosed.
+    frame = (holes[0], holes[-1], holes[:, 0], holes[:, -1])
+    small[np.concatenate(frame)] = False
+    return pixels | small[holes]
 
 
 def _node_reach(wiring: Wiring, mask: VesselMask) -> Float[np.ndarray, "m"]:

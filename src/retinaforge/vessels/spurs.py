@@ -22,8 +22,8 @@ def prune_spurs(
 ) -> Wiring:  # fmt: skip
     """Remove spurs, the shortest first, until none is left.
 
-    A spur is a wire with one free end whose length is below
-    max(`SPUR_RADII` times the distance of its node to the wall, `SPUR_UNIT` times the unit).
+    A spur is a wire with one free end, or one that leads back to the node it left, whose length is
+    below max(`SPUR_RADII` times the distance of its node to the wall, `SPUR_UNIT` times the unit).
 
     Args:
         wiring: as `wire_up` made it.
@@ -68,10 +68,12 @@ class _Mesh:
         return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
     def root_of_spur(self, key: int) -> int | None:
-        """Return the branching node of a wire with one free end, else None."""
+        """Return the branching node of a wire with one free end or of a loop, else None."""
         wire = self.wires.get(key)
         if wire is None:
             return None
+        if wire.start == wire.end:
+            return wire.start if len(self.at[wire.start]) >= 3 else None
         free = [len(self.at[node]) == 1 for node in (wire.start, wire.end)]
         if free[0] == free[1]:
             return None

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,12 +74,13 @@ def grow_tree(
     crossings = find_crossings(cut.graph, arms)
     steps = _reach(cut.graph, arms, crossings, frozenset(cut.margin))
     chains = _chains(steps)
+    over = {arm.end: arm.skip for c in crossings for line in c.lines for arm in line.arms}
     number = {step.entry[0]: k for k, chain in enumerate(chains) for step in chain}
     branches = []
     for chain in chains:
         parent = chain[0].parent
         before = None if parent is None else number[parent]
-        line, radii = _join(cut.graph, chain, None if before is None else branches[before])
+        line, radii = _join(cut.graph, chain, None if before is None else branches[before], over)
         branches.append(Branch(line, radii, kind, before))
     starts = [_node_of(cut.graph, chain[0].entry) for chain in chains]
     roots = [chain[0].parent is None for chain in chains]
@@ -110,9 +110,10 @@ def _reach(
     starts = [end for end in arm_of if end[0] in left and _node_of(graph, end) in margin]
     queue = [(0.0, end, -1) for end in starts]
     heapq.heapify(queue)
+    roots = iter(_roots(graph, arm_of, on))
     while left:
         if not queue:
-            queue.append((0.0, _new_root(graph, arm_of, on, left), -1))
+            queue.append((0.0, next(end for end in roots if end[0] in left), -1))
         cost, entry, parent = heapq.heappop(queue)
         if entry[0] not in left:
             continue
@@ -131,18 +132,16 @@ def _detour(coming: Arm, going: Arm) -> float:
     return TURN_UNIT * math.radians(max(0.0, bend_deg(coming, going) - FREE_TURN_DEG))
 
 
-def _new_root(
-    graph: VesselGraph, arm_of: dict[End, Arm], on: dict[End, list[Arm]], left: Iterable[int]
-) -> End:
-    """Return the widest free end among the segments left; without any, the widest end."""
-    ends = [(k, side) for k in left for side in (False, True)]
+def _roots(graph: VesselGraph, arm_of: dict[End, Arm], on: dict[End, list[Arm]]) -> list[End]:
+    """Return all ends, free ones before others, the widest first."""
+    width = [float(np.median(s.radii_px)) for s in graph.segments]
 
-    def rank(end: End) -> tuple[bool, float, float]:
-        segment = graph.segments[end[0]]
-        width = float(np.nanmedian(segment.radii_px)) if len(segment.radii_px) else 0.0
-        return not on[end], width if math.isfinite(width) else 0.0, arm_of[end].radius_px
+    def rank(end: End) -> tuple[bool, float, float, tuple[float, float]]:
+        arm = arm_of[end]
+        wide = width[end[0]]
+        return bool(on[end]), -wide if wide == wide else 0.0, -arm.radius_px, arm.node_px
 
-    return max(ends, key=rank)
+    return sorted(arm_of, key=rank)
 
 
 def _chains(steps: list[_Step]) -> list[list[_Step]]:
@@ -164,14 +163,27 @@ def _chains(steps: list[_Step]) -> list[list[_Step]]:
 
 
 def _join(
-    graph: VesselGraph, chain: list[_Step], parent: Branch | None
+    graph: VesselGraph, chain: list[_Step], parent: Branch | None, over: dict[End, int]
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n"]]:
-    """Return one line through a chain's segments, begun where its parent ends."""
+    """Return one line through a chain's segments, begun where its parent ends.
+
+    Under a crossing it goes straight on: there a segment bends towards the node.
+
+    Args:
+        graph: whose segments they are.
+        chain: steps, each after the one before.
+        parent: the branch that the first of them leaves, if any.
+        over: how many points of the ends at a crossing lie in it.
+    """
     lines, widths = [], []
-    for step in chain:
-        segment = graph.segments[step.entry[0]]
-        lines.append(from_node(segment, step.entry[1]))
-        widths.append(segment.radii_px[::-1] if step.entry[1] else segment.radii_px)
+    for k, step in enumerate(chain):
+        segment, at_end = graph.segments[step.entry[0]], step.entry[1]
+        first = over.get(step.entry, 0) if k or parent else 0
+        last = over.get((step.entry[0], not at_end), 0) if k + 1 < len(chain) else 0
+        many = len(segment.radii_px)
+        part = slice(first, many - last) if first + last < many else slice(many // 2, many // 2 + 1)
+        lines.append(from_node(segment, at_end)[part])
+        widths.append((segment.radii_px[::-1] if at_end else segment.radii_px)[part])
     line, radii = np.concatenate(lines), np.concatenate(widths)
     if parent is not None:
         line = np.concatenate([parent.points_px[-1:], line])
