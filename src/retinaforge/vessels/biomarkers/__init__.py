@@ -11,12 +11,14 @@ from retinaforge.vessels.biomarkers.counts import COUNTS
 from retinaforge.vessels.biomarkers.equivalents import EQUIVALENTS
 from retinaforge.vessels.biomarkers.extent import EXTENT
 from retinaforge.vessels.biomarkers.fractal import FRACTAL
+from retinaforge.vessels.biomarkers.named_pvbm import NAMED_PVBM
 from retinaforge.vessels.biomarkers.regions import REGIONS
 from retinaforge.vessels.biomarkers.tortuosity import TORTUOSITY
 from retinaforge.vessels.vasculature import Vasculature
 
 BIOMARKERS: tuple[Biomarker, ...] = (
-    *EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS, *TORTUOSITY, *BRANCHING, *FRACTAL, *COUNTS, *ANATOMY,
+    *EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS, *TORTUOSITY, *BRANCHING, *FRACTAL, *COUNTS,
+    *ANATOMY, *NAMED_PVBM,
 )  # fmt: skip
 
 

@@ -95,9 +95,12 @@ def _cup_area(marks: Landmarks) -> float | str:
 
 def _rim_area(marks: Landmarks) -> float | str:
     disc, cup = _disc_area(marks), _cup_area(marks)
-    if isinstance(disc, str) or isinstance(cup, str):
-        return disc if isinstance(disc, str) else cup
-    return disc - cup if disc >= cup else CUP_BEYOND
+    if isinstance(disc, str):
+        return disc
+    if isinstance(cup, str):
+        return cup
+    rim: float = disc - cup
+    return rim if rim >= 0 else CUP_BEYOND
 
 
 def _ratio(

@@ -175,7 +175,7 @@ _MURRAY = _Column("murray_ratio", "1", "[0, inf)",
 
 _KINDS: tuple[VesselKind, ...] = ("artery", "vein")
 _OF_ALL = (_ANGLE, _WIDE, _NARROW, _ASYMMETRY, _AREA, _EXPONENT, _SOLVABLE, _MURRAY)
-_BY_KIND = (_ANGLE, _ASYMMETRY, _AREA, _EXPONENT, _MURRAY)
+_BY_KIND = (_ANGLE, _ASYMMETRY, _AREA, _MURRAY)
 
 BRANCHING: tuple[Biomarker, ...] = (
     *(_biomarker(column, None) for column in _OF_ALL),
