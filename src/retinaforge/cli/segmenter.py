@@ -18,6 +18,7 @@ from retinaforge.tasks.segmenter_kinds import (
     PHANTOM_COUNT,
     train_artery_vein_segmenter,
 )
+from retinaforge.tasks.segmenter_losses import VESSEL_LOSSES
 from retinaforge.tasks.segmenter_run import train_vessel_segmenter
 
 app = typer.Typer(no_args_is_help=True, help="Train a segmenter.")
@@ -31,6 +32,7 @@ def _root() -> None:
 @app.command(
     epilog="Examples:  `retinaforge train segmenter vessels --data ../shared/data --out RUN`  ·  "
     "`... --phantoms 24` to learn from drawn eyes as well  ·  "
+    "`... --loss sauna` to learn from soft labels  ·  "
     "`... --phantoms 60 --no-photographs --out RUN` to learn from drawn eyes only  ·  "
     "use the result as the judge `ours:RUN/vessels.safetensors`"
 )
@@ -42,6 +44,7 @@ def vessels(
     photographs: bool = typer.Option(True, help="Learn from the photographs of --data."),
     phantoms: int = typer.Option(0, min=0, help="Drawn eyes to learn from; 20 MB of memory each."),
     steps: int = typer.Option(SegmenterConfig.steps, min=1, help="Optimiser steps."),
+    loss: str = typer.Option("ce-dice", help=f"One of {', '.join(x.name for x in VESSEL_LOSSES)}."),
     seed: int = typer.Option(0, help="Seed of weights and crops."),
     as_json: bool = typer.Option(False, "--json", help="Print the model card as JSON on stdout."),
 ) -> None:
@@ -53,7 +56,7 @@ def vessels(
         raise Refusal(
             "a folder of photographs", "no --data", "name one, or add --no-photographs --phantoms N"
         )
-    config = replace(SegmenterConfig(), steps=steps, seed=seed)
+    config = replace(SegmenterConfig(), steps=steps, loss=loss, seed=seed)
     with progress_bar("learning vessels") as show:
         card = train_vessel_segmenter(
             data if photographs else None,

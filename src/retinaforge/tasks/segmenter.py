@@ -129,7 +129,7 @@ def _learn(state: _State, crops: Crops, config: SegmenterConfig) -> float:
         group["lr"] = learning_rate_at(state.step, config)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = state.model(crops.images, crops.fov)
-    loss = loss_named(config.loss)(logits.float(), crops, config.pixel_share)
+    loss = loss_named(config.loss).compute(logits.float(), crops, config.pixel_share)
     state.optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)

@@ -13,6 +13,7 @@ from pathlib import Path
 from retinaforge.core import Record, Refusal
 from retinaforge.core.rng import seed_for
 from retinaforge.images import find_fov, read_mask, read_photograph, read_records
+from retinaforge.tasks.sauna import sauna_plane
 from retinaforge.tasks.segmenter_samples import Annotated, annotate
 
 LICENCE = "CC BY 4.0"
@@ -54,8 +55,14 @@ def part_validation(records: Sequence[Record]) -> tuple[list[Record], list[Recor
     return learn, [record for record in records if record.patient in aside]
 
 
-def load_annotated(record: Record) -> Annotated:
-    """Read one photograph with its vessel mask at the sizes that crops are drawn from."""
+def load_annotated(record: Record, *, soft_labels: bool = False) -> Annotated:
+    """Read one photograph with its vessel mask at the sizes that crops are drawn from.
+
+    Args:
+        record: has a vessel mask.
+        soft_labels: whether crops carry SAUNA's labels as well.
+    """
     photo = read_photograph(record.path)
     vessels = read_mask(record.masks["vessel"], size_px=photo.size_px)
-    return annotate(photo, find_fov(photo), vessels, group=record.dataset)
+    derive = sauna_plane if soft_labels else None
+    return annotate(photo, find_fov(photo), vessels, group=record.dataset, derive=derive)

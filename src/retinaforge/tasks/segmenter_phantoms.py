@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from retinaforge.phantoms.people import phantom_of, places, sit
 from retinaforge.phantoms.phantom import Phantom
 from retinaforge.phantoms.recipe import parse_recipe
+from retinaforge.tasks.sauna import sauna_plane
 from retinaforge.tasks.segmenter_samples import PHANTOMS, Annotated, annotate
 
 PHANTOM_PX = 768
@@ -58,9 +59,10 @@ def phantom_population(
         yield phantom_of(sit(recipe, place, seed=seed), size_px=size_px)
 
 
-def annotated_phantoms(count: int, *, seed: int) -> list[Annotated]:
+def annotated_phantoms(count: int, *, seed: int, soft_labels: bool = False) -> list[Annotated]:
     """Draw phantoms to learn from; as a group of their own they are as likely as a data set."""
+    derive = sauna_plane if soft_labels else None
     return [
-        annotate(p.photograph, p.fov, p.vessel, group=PHANTOMS)
+        annotate(p.photograph, p.fov, p.vessel, group=PHANTOMS, derive=derive)
         for p in phantom_population(count, seed=seed)
     ]

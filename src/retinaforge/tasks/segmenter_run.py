@@ -21,6 +21,7 @@ from retinaforge.tasks.segmenter_data import (
     load_annotated,
     part_validation,
 )
+from retinaforge.tasks.segmenter_losses import VESSEL_LOSSES, loss_named
 from retinaforge.tasks.segmenter_phantoms import annotated_phantoms, phantom_population
 from retinaforge.vessels.network import network_probability, save_network
 
@@ -123,8 +124,9 @@ def train_vessel_segmenter(
             "photographs or phantoms to learn from", "neither", "name --data or --phantoms N"
         )
     learn, validate = part_validation(learnable_records(data)) if data is not None else ([], [])
-    photographs = [load_annotated(record) for record in learn]
-    photographs += annotated_phantoms(phantoms, seed=config.seed)
+    soft = loss_named(config.loss, VESSEL_LOSSES).soft_labels
+    photographs = [load_annotated(record, soft_labels=soft) for record in learn]
+    photographs += annotated_phantoms(phantoms, seed=config.seed, soft_labels=soft)
     model = train_segmenter(photographs, config, out, on_step=on_step)
     judged = validate or learn
     seen = photographs_seen(judged) if judged else phantoms_seen(seed=config.seed, first=phantoms)

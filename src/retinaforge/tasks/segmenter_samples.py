@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,15 +58,29 @@ class Crops:
 
 
 def annotate(
-    photo: Photograph, fov: Fov, *masks: Bool[np.ndarray, "height width"], group: str
+    photo: Photograph,
+    fov: Fov,
+    *masks: Bool[np.ndarray, "height width"],
+    group: str,
+    derive: Callable[[UInt8[np.ndarray, "_ _"]], UInt8[np.ndarray, "_ _"]] | None = None,
 ) -> Annotated:
-    """Keep a photograph and its masks ready at every size of `LEVELS_PX`."""
+    """Keep a photograph and its masks ready at every size of `LEVELS_PX`.
+
+    Args:
+        photo: any size.
+        fov: of the same photograph.
+        masks: what is to be learnt.
+        group: its data set.
+        derive: makes a further plane of the first mask, both in 0-255, at each size.
+    """
     levels = []
     for diameter_px in LEVELS_PX:
         frame = working_frame(fov, diameter_px=diameter_px)
         colour = resize_pixels(photo.pixels, frame)
         planes = [colour[..., channel] for channel in range(3)]
-        planes += [resize_pixels(m.astype(np.uint8) * 255, frame) for m in (*masks, fov.mask)]
+        planes += [resize_pixels(mask.astype(np.uint8) * 255, frame) for mask in masks]
+        planes += [derive(planes[3])] if derive else []
+        planes.append(resize_pixels(fov.mask.astype(np.uint8) * 255, frame))
         levels.append(torch.from_numpy(np.stack(planes)))
     return Annotated(photo.source, group, tuple(levels))
 
