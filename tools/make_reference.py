@@ -1,4 +1,5 @@
-"""Write the reference pages that are made from code: cli.md, study-file.md, phantom-recipe.md.
+"""Write the reference pages that are made from code: cli.md, study-file.md, phantom-recipe.md,
+biomarkers.md.
 
 `python tools/make_reference.py` writes them; tests/docs/test_reference.py compares them.
 """
@@ -30,6 +31,7 @@ from retinaforge.phantoms.recipe import (
     load_recipe,
 )
 from retinaforge.studies.plan import Arm, DataPlan, MeasurePlan, ModelPlan, Study, TrainPlan
+from retinaforge.vessels.biomarkers import BIOMARKERS
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 MADE = (
@@ -248,10 +250,47 @@ def recipe_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _plain(text: str) -> str:
+    """Return text that may stand in a cell of a table."""
+    return text.replace("|", "\\|").replace("\n", " ") or "–"
+
+
+def biomarkers_page() -> str:
+    """Return docs/reference/biomarkers.md."""
+    cards = [biomarker.card for biomarker in BIOMARKERS]
+    lines = [
+        "# Biomarkers", "", MADE.format(what="the cards in `retinaforge/vessels/biomarkers`"), "",
+        inspect.cleandoc("""
+        The columns of `biomarkers.csv`, in its order. A column is the biomarker's name with its
+        unit: `_px` pixels, `_um` micrometres, `_mm` millimetres, `_deg` degrees, `_dd` disc
+        diameters, `_fov` diameters of the camera's circle, `_fov512` such diameters / 512;
+        columns without a unit are ratios or counts. What cannot be measured is empty there and has
+        its reason in `reasons.csv`; no number is invented. Prefixes such as `pvbm:` name the
+        package whose definition a column follows. A changed value is a new version.
+        [Measure vessels](../how-to/measure-vessels.md) shows how to get the table.
+        """),
+        "", f"{len(cards)} columns.",
+    ]  # fmt: skip
+    for region in dict.fromkeys(card.region for card in cards):
+        lines += ["", f"## {region[:1].upper()}{region[1:]}", "",
+                  "| column | measures | definition | range | unit | smallest n | misleads when |",
+                  "|---|---|---|---|---|---|---|"]  # fmt: skip
+        for card in cards:
+            if card.region == region:
+                cells = (card.measures, card.definition, card.range, card.unit,
+                         str(card.smallest_n), card.known_failure)  # fmt: skip
+                name = f"`{card.column}` v{card.version}"
+                lines.append(f"| {name} | {' | '.join(map(_plain, cells))} |")
+    references = dict.fromkeys(card.reference for card in cards)
+    lines += ["", "## References", "", *(f"- {_plain(reference)}" for reference in references)]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("study-file.md", study_page),
     ("cli.md", cli_page),
     ("phantom-recipe.md", recipe_page),
+    ("biomarkers.md", biomarkers_page),
 )
 
 

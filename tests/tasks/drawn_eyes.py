@@ -48,3 +48,37 @@ def photograph(side_px: int = SIDE_PX) -> np.ndarray:
     vessels = draw(ARTERY, side_px=side_px) | draw(VEIN, side_px=side_px)
     pixels[vessels] *= (0.75, 0.5, 0.6)
     return (pixels * inside[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def vascx_folder(root: Path) -> Path:
+    """Write one eye as VascX does."""
+    index = np.zeros((200, 200), np.uint8)
+    index[vessel_mask()] = 1
+    save(root / "vessels" / "eye.png", index)
+    kinds = np.zeros_like(index)
+    kinds[colours()[..., 0] > 0], kinds[colours()[..., 2] > 0] = 1, 2
+    save(root / "artery_vein" / "eye.png", kinds)
+    disc = np.zeros_like(index)
+    disc[80:120, 20:50] = 1
+    save(root / "disc" / "eye.png", disc)
+    save(root / "preprocessed_rgb" / "eye.png", photograph())
+    (root / "fovea.csv").write_text(",mean_x,mean_y\neye,150.4,99.8\n")
+    return root
+
+
+def automorph_folder(root: Path, *, slash_forgotten: bool = False) -> Path:
+    """Write one eye as AutoMorph does."""
+    m2 = root / "Results" / "M2"
+    save(m2 / "binary_vessel" / "raw_binary" / "eye.png", vessel_mask())
+    process = "binary_vesselbinary_process" if slash_forgotten else "binary_vessel/binary_process"
+    save(m2 / process / "eye.png", vessel_mask())
+    save(m2 / "artery_vein" / "artery_binary_process" / "eye.png", colours()[..., 0] > 0)
+    save(m2 / "artery_vein" / "vein_binary_process" / "eye.png", colours()[..., 2] > 0)
+    cup = np.zeros((400, 400, 3), np.uint8)
+    cup[160:240, 40:100, 0] = 255
+    cup[180:220, 60:80] = (0, 0, 255)
+    save(m2 / "optic_disc_cup" / "raw" / "eye.png", cup)
+    (root / "Results" / "M0").mkdir()
+    header = "Name,centre_w,centre_h,radius,Scale,Scale_resolution\n"
+    (root / "Results" / "M0" / "crop_info.csv").write_text(header + "eye.png,1,1,800,1.75,14.0\n")
+    return root

@@ -16,7 +16,17 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drawn_eyes import ARTERY, VEIN, colours, draw, photograph, save, vessel_mask
+from drawn_eyes import (
+    ARTERY,
+    VEIN,
+    automorph_folder,
+    colours,
+    draw,
+    photograph,
+    save,
+    vascx_folder,
+    vessel_mask,
+)
 
 from retinaforge.core import Landmarks, Refusal
 from retinaforge.core.artefacts import DiskFull
@@ -230,6 +240,22 @@ def test_photograph_and_mask_of_one_shape_but_two_sizes(tmp_path: Path) -> None:
     save(photo, photograph(400)[:300])
     measured = measure_vessels(jobs, tmp_path / "out", settings=CLASSICAL)
     assert "expected a photograph of the shape of its mask, 200x200 px" in measured.failed[0][1]
+
+
+@pytest.mark.parametrize("make", [vascx_folder, automorph_folder])
+def test_what_peers_wrote_is_measured_with_their_landmarks(tmp_path: Path, make) -> None:
+    out = tmp_path / "out"
+    assert run(make(tmp_path / "peer"), out).failed == ()
+    row = table(out).loc["eye.png"]
+    artery, vein = colours()[..., 0] > 0, colours()[..., 2] > 0
+    shares = row["artery_area_density"] / row["area_density"]
+    assert shares == pytest.approx(artery.sum() / vessel_mask().sum(), rel=0.02)
+    assert row["vein_area_density"] / row["area_density"] == pytest.approx(
+        vein.sum() / vessel_mask().sum(), rel=0.02
+    )
+    assert np.isfinite(row["vessel_length_dd"])
+    assert np.isfinite(row["vessel_length_mm"]) == (make is automorph_folder)
+    assert json.loads((out / "rows.jsonl").read_text())["sources"]["vessels"] == "masks"
 
 
 def test_two_runs_do_not_share_a_folder(masks: Path, tmp_path: Path) -> None:

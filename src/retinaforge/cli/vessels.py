@@ -12,8 +12,9 @@ from retinaforge.core import Refusal
 from retinaforge.reports.vessels_page import write_vessels_page
 from retinaforge.tasks.landmarks_table import read_landmarks
 from retinaforge.tasks.measure_vessels import Measured, measure_vessels
+from retinaforge.tasks.vessel_finders import default_anatomy, default_artery_vein
 from retinaforge.tasks.vessel_jobs import list_jobs
-from retinaforge.tasks.vessel_work import Settings, default_anatomy
+from retinaforge.tasks.vessel_work import Settings
 
 EXIT_PARTLY = 1
 EXAMPLES = (
@@ -53,6 +54,10 @@ def vessels(
         None, help="What the images show, if they are masks; of a data set, which to measure."
     ),
     judge: str = typer.Option("ours", help="Who finds vessels: ours, classical, lwnet:FILE, ..."),
+    artery_vein: str = typer.Option(
+        default_artery_vein,
+        help="Who tells arteries and veins apart: ours, lwnet:FILE, rrwnet:FILE, ... or none.",
+    ),
     anatomy: str = typer.Option(
         default_anatomy, help="Who finds disc, cup and fovea: ours, ours:FILE or none."
     ),
@@ -78,8 +83,8 @@ def vessels(
     say(f"{len(jobs)} eyes from {source}, taken for {taken_for}, into {out}")
     written = Graphs.none if tables_only else graphs
     settings = Settings(
-        judge=judge, anatomy=anatomy, graphs=written.value, pictures=not tables_only,
-        um_per_px=um_per_px,
+        judge=judge, artery_vein=artery_vein, anatomy=anatomy, graphs=written.value,
+        pictures=not tables_only, um_per_px=um_per_px,
     )  # fmt: skip
     with progress_bar("eyes") as advance:
         measured = measure_vessels(

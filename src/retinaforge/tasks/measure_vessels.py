@@ -20,18 +20,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from retinaforge.anatomy import load_anatomy
-from retinaforge.anatomy.model import SHIPPED
-from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Landmarks, Refusal
-from retinaforge.core.artefacts import environment, sha256_of, write_json
+from retinaforge.core.artefacts import environment, write_json
 from retinaforge.tasks.crew import work_through
 from retinaforge.tasks.landmarks_table import first_known, landmarks_for
+from retinaforge.tasks.vessel_finders import NOBODY, cards_of
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_journal import Journal, key_of
 from retinaforge.tasks.vessel_tables import write_tables
-from retinaforge.tasks.vessel_work import NOBODY, Row, Settings, measure_job
-from retinaforge.vessels import load_judge, shipped_weights
+from retinaforge.tasks.vessel_work import Row, Settings, measure_job
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
 Progress = Callable[[int, int], None]
@@ -112,26 +109,14 @@ def _with_landmarks(job: Job, table: dict[str, Landmarks]) -> Job:
 
 
 def _finders(jobs: list[Job], settings: Settings) -> dict[str, Any]:
-    """Return who finds what in these jobs, weights and threshold included.
-
-    Raises:
-        Refusal: if there is no such judge or model.
-    """
-    finders: dict[str, Any] = {}
-    if any(not {"vessel", "artery_vein"} & set(job.masks) for job in jobs):
-        judge = load_judge(settings.judge)
-        own = {**judge.card.as_dict(), "threshold": judge.threshold}
-        network = judge.card.family == "network"
-        finders["judge"] = own | (_weights(settings.judge, shipped_weights()) if network else {})
-    if settings.anatomy != NOBODY and any(job.photo is not None for job in jobs):
-        card = load_anatomy(settings.anatomy).card.as_dict()
-        finders["anatomy"] = card | _weights(settings.anatomy, shipped(SHIPPED))
-    return finders
-
-
-def _weights(spec: str, shipped_file: Path) -> dict[str, str]:
-    _, _, file = spec.partition(":")
-    return {"sha256": sha256_of(Path(file) if file else shipped_file)}
+    """Return the cards of those who are asked to find something in these jobs."""
+    drawn = [{"vessel", "artery_vein"} & set(job.masks) for job in jobs]
+    seen = any(job.photo is not None for job in jobs)
+    return cards_of(
+        None if all(drawn) else settings.judge,
+        settings.artery_vein if seen else NOBODY,
+        settings.anatomy if seen else NOBODY,
+    )
 
 
 def claim_folder(out: Path, settings: dict[str, Any]) -> None:

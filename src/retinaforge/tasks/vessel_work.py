@@ -6,21 +6,23 @@ Nothing in here depends on the other eyes of a run, nor on which process it runs
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from retinaforge.anatomy import AnatomyModel, load_anatomy
-from retinaforge.anatomy.model import SHIPPED
-from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Fov, Landmarks, Photograph, Refusal, RetinaForgeError
 from retinaforge.core.artefacts import DiskFull, write_bytes
 from retinaforge.images import find_fov, read_mask, read_photograph
 from retinaforge.tasks.landmarks_table import first_known
+from retinaforge.tasks.vessel_finders import (
+    NOBODY,
+    anatomy_named,
+    artery_vein_named,
+    judge_named,
+)
 from retinaforge.tasks.vessel_graphs import GRAPHS
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_masks import (
@@ -36,12 +38,11 @@ from retinaforge.tasks.vessel_masks import (
     whole_frame,
 )
 from retinaforge.tasks.vessel_overlay import as_jpeg, as_png, kind_colours, overlay
-from retinaforge.vessels import Judge, load_judge
+from retinaforge.vessels.artery_vein import name_vessels
 from retinaforge.vessels.biomarkers import measure_all
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 Row = dict[str, Any]
-NOBODY = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Settings:
 
     Attributes:
         judge: who finds vessels in photographs, as `load_judge` takes it.
+        artery_vein: who tells arteries and veins apart in photographs, as
+            `load_artery_vein_judge` takes it, or "none".
         anatomy: who finds disc, cup and fovea in photographs, as `load_anatomy` takes it, or
             "none".
         graphs: "geojson", "graphml" or "none".
@@ -58,6 +61,7 @@ class Settings:
     """
 
     judge: str = "ours"
+    artery_vein: str = NOBODY
     anatomy: str = NOBODY
     graphs: str = "geojson"
     pictures: bool = True
@@ -91,23 +95,6 @@ class Eye:
     fov: Fov
     landmarks: Landmarks
     sources: dict[str, str]
-
-
-def default_anatomy() -> str:
-    """Return "ours" where its weights came with the package, else "none"."""
-    return "ours" if shipped(SHIPPED).is_file() else NOBODY
-
-
-@lru_cache(maxsize=1)
-def _judge(spec: str) -> Judge:
-    """Load a judge once a process."""
-    return load_judge(spec)
-
-
-@lru_cache(maxsize=1)
-def _anatomy(spec: str) -> AnatomyModel:
-    """Load a model of disc, cup and fovea once a process."""
-    return load_anatomy(spec)
 
 
 def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
@@ -157,28 +144,40 @@ def read_eye(job: Job, settings: Settings) -> Eye:
     """
     photo = None if job.photo is None else read_photograph(job.photo, eye=job.landmarks.eye)
     found = _from_masks(job)
-    if found is None and photo is not None:
-        _require_photograph(photo)
-    if found is not None and photo is not None:
-        photo = _resized(photo, found.pixels.shape)
-    size_px = found.pixels.shape if photo is None and found is not None else photo.size_px
-    fov, fov_source = _fov(job, photo, size_px)
-    by = "masks" if found is not None else settings.judge
     if found is None:
-        judge = _judge(settings.judge)
+        _require_photograph(photo)
+    elif photo is not None:
+        photo = _resized(photo, found.pixels.shape)
+    size_px = photo.size_px if found is None else found.pixels.shape
+    fov, fov_source = _fov(job, photo, size_px)
+    sources = {"vessels": settings.judge if found is None else "masks", "field of view": fov_source}
+    if found is None:
+        judge = judge_named(settings.judge)
         p = judge.probability(photo, fov)
         found = Found(p >= judge.threshold, p)
+    marks = _landmarks(job, photo, fov, settings)
+    if photo is not None and found.artery is None and settings.artery_vein != NOBODY:
+        maps = artery_vein_named(settings.artery_vein).maps(photo, fov)
+        named = name_vessels(maps, found.pixels, fov, landmarks=marks)
+        found = replace(found, artery=named.artery, vein=named.vein)
+        sources |= {"kinds": settings.artery_vein}
+    return Eye(found, photo, fov, marks, sources)
+
+
+def _landmarks(job: Job, photo: Photograph | None, fov: Fov, settings: Settings) -> Landmarks:
+    """Return what tables say of disc, fovea and scale, else masks, else a model."""
     known = first_known(
         job.landmarks,
-        landmarks_of_masks(job.masks, size_px=size_px),
+        landmarks_of_masks(job.masks, size_px=fov.mask.shape),
         Landmarks(um_per_px=settings.um_per_px),
     )
-    if photo is not None and settings.anatomy != NOBODY:
-        known = first_known(known, _anatomy(settings.anatomy).landmarks(photo, fov))
-    return Eye(found, photo, fov, known, {"vessels": by, "field of view": fov_source})
+    if photo is None or settings.anatomy == NOBODY:
+        return known
+    return first_known(known, anatomy_named(settings.anatomy).landmarks(photo, fov))
 
 
 def _require_photograph(photo: Photograph) -> None:
+    """Refuse a mask in place of a photograph."""
     if share_of_grey(photo.pixels) < LEAST_GREY:
         raise Refusal(
             "a photograph",
