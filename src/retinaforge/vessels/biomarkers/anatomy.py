@@ -146,7 +146,7 @@ def avascular_radius_px(v: Vasculature) -> float | str:
     free, corner = _free_round(v, fovea, math.ceil(reach + 2 * radius))
     if not free.any():
         return NO_ZONE
-    away = ndimage.distance_transform_edt(free) - 0.5
+    away = np.asarray(ndimage.distance_transform_edt(free)) - 0.5
     y, x = np.indices(free.shape) + np.array(corner)[:, None, None]
     from_fovea = np.hypot(x - fovea[0], y - fovea[1])
     fits = free & (from_fovea <= np.minimum(away, reach))

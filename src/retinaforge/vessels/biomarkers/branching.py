@@ -68,6 +68,12 @@ def _plain(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
     return np.nan_to_num((units - FAINT_UNIT) / (PLAIN_UNIT - FAINT_UNIT)).clip(0, 1)
 
 
+def _by_area(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
+    """Weigh each by its parent's cross-section: means of ratios become ratios of sums, in which
+    a parent read as too thin counts for little."""
+    return _plain(b, unit_px) * np.nan_to_num(b.parent_px) ** 2
+
+
 def _unequal(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
     return _plain(b, unit_px) * np.nan_to_num((1 - _asymmetry(b)) / UNEQUAL).clip(0, 1)
 
@@ -159,8 +165,8 @@ _ASYMMETRY = _Column("branching_asymmetry", "1", "[0, 1]",
                      "Calibre of the narrower child over the wider one's, mean",
                      "mean of r₂ / r₁", _asymmetry, _mean, _plain)  # fmt: skip
 _AREA = _Column("branching_area_ratio", "1", "[0, inf)",
-                "Cross-section of both children over the parent's, mean",
-                "mean of (r₁² + r₂²) / r₀²", _area_ratio, _mean, _plain)  # fmt: skip
+                "Cross-section of both children over the parent's",
+                "Σ (r₁² + r₂²) / Σ r₀²", _area_ratio, _mean, _by_area)  # fmt: skip
 _EXPONENT = _Column("junction_exponent", "1", "[0, 20]", "Junction exponent, harmonic mean",
                     "harmonic mean of k in r₀ᵏ = r₁ᵏ + r₂ᵏ, solved for each bifurcation; those "
                     "without a solution are left out",
@@ -171,7 +177,7 @@ _SOLVABLE = _Column("junction_exponent_solvable", "1", "[0, 1]",
                     "less", _solvable, _mean, _plain)  # fmt: skip
 _MURRAY = _Column("murray_ratio", "1", "[0, inf)",
                   "Calibre that Murray's cube law asks of the parent over the one it has, mean",
-                  "mean of (r₁³ + r₂³)^⅓ / r₀", _murray_ratio, _mean, _plain)  # fmt: skip
+                  "mean of (r₁³ + r₂³)^⅓ / r₀, weighed by r₀²", _murray_ratio, _mean, _by_area)  # fmt: skip
 
 _KINDS: tuple[VesselKind, ...] = ("artery", "vein")
 _OF_ALL = (_ANGLE, _WIDE, _NARROW, _ASYMMETRY, _AREA, _EXPONENT, _SOLVABLE, _MURRAY)
