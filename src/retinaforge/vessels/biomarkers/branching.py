@@ -177,7 +177,8 @@ _SOLVABLE = _Column("junction_exponent_solvable", "1", "[0, 1]",
                     "less", _solvable, _mean, _plain)  # fmt: skip
 _MURRAY = _Column("murray_ratio", "1", "[0, inf)",
                   "Calibre that Murray's cube law asks of the parent over the one it has, mean",
-                  "mean of (r₁³ + r₂³)^⅓ / r₀, weighed by r₀²", _murray_ratio, _mean, _by_area)  # fmt: skip
+                  "mean of (r₁³ + r₂³)^⅓ / r₀, weighed by r₀²",
+                  _murray_ratio, _mean, _by_area)  # fmt: skip
 
 _KINDS: tuple[VesselKind, ...] = ("artery", "vein")
 _OF_ALL = (_ANGLE, _WIDE, _NARROW, _ASYMMETRY, _AREA, _EXPONENT, _SOLVABLE, _MURRAY)
