@@ -123,7 +123,7 @@ def runs(labels: np.ndarray, steps: np.ndarray, widths: np.ndarray) -> list[tupl
 
 
 def follow(truth: Truth, eye: Vasculature) -> tuple[set[tuple[int, int]], np.ndarray]:
-    """Return which true vessel the traced tree goes from into which, and each one's traced length."""
+    """Return which true vessel the tree goes from into which, and each one's traced length."""
     _, radii, number = truth.samples
     went: set[tuple[int, int]] = set()
     traced = np.zeros(len(truth.phantom.tree.branches))

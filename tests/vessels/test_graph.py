@@ -212,7 +212,10 @@ def summary(graph):
 
 @pytest.mark.parametrize("turn", [np.rot90, np.fliplr, np.flipud, np.transpose])
 def test_a_turned_or_mirrored_mask_gives_the_same_graph(turn):
-    straight, moved = summary(trace_graph(shapes(), FULL)), summary(trace_graph(turn(shapes()), FULL))
+    straight, moved = (
+        summary(trace_graph(shapes(), FULL)),
+        summary(trace_graph(turn(shapes()), FULL)),
+    )
     assert moved[0] == straight[0]
     assert moved[1:] == pytest.approx(straight[1:], rel=0.005)
 

@@ -44,7 +44,10 @@ def arms_at_nodes(graph: VesselGraph) -> list[list[Arm]]:
     for k, segment in enumerate(graph.segments):
         ends[segment.start].append((k, False))
         ends[segment.end].append((k, True))
-    return [[_arm(graph, end, _widest(graph, here)) for end in here] for here in ends]
+    return [
+        [arm_from(graph, end, skip_px=SKIP_RADII * _widest(graph, here)) for end in here]
+        for here in ends
+    ]
 
 
 def bend_deg(coming: Arm, going: Arm) -> float:
@@ -63,9 +66,16 @@ def _widest(graph: VesselGraph, ends: list[End]) -> float:
     return max((radius for radius in radii if math.isfinite(radius)), default=0.0)
 
 
-def _arm(graph: VesselGraph, end: End, junction_px: float) -> Arm:
+def arm_from(graph: VesselGraph, end: End, *, skip_px: float) -> Arm:
+    """Return the arm at one end of a segment.
+
+    Args:
+        graph: whose segment it is.
+        end: which end.
+        skip_px: how far from the node the direction is taken.
+    """
     segment = graph.segments[end[0]]
-    skip, look = SKIP_RADII * junction_px, LOOK_UNIT * graph.unit_px
+    skip, look = skip_px, LOOK_UNIT * graph.unit_px
     # Points are a pixel apart or more, give or take the smoothing.
     many = math.ceil(2 * (skip + look)) + 2
     part = from_node(segment, end[1])[:many]

@@ -23,8 +23,8 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from retinaforge.core.landmarks import PointPx
-from retinaforge.vessels.arms import Arm, arms_at_nodes
-from retinaforge.vessels.graph import trace_graph
+from retinaforge.vessels.arms import Arm, arm_from
+from retinaforge.vessels.graph import VesselGraph, trace_graph
 from retinaforge.vessels.skeleton import require_masks
 
 ALIGNED_DEG = 35.0
@@ -38,6 +38,10 @@ GAP_CALIBRES, GAP_UNIT = 2.5, 4.0
 
 WIDTH_RATIO, WIDTH_UNIT = 2.5, 0.5
 """Ends of one vessel differ in radius by no more than this factor, and this many units."""
+
+SEEN_FROM = (1.0, 0.5)
+"""An end's direction is taken from so many calibres inside, where a slanting cut does not turn it;
+then, for vessels that bend there, from nearer."""
 
 COVERED = 0.9
 """Share of the way between two ends that lies in either kind, at least."""
@@ -78,22 +82,19 @@ def bridge_kinds(artery: Mask, vein: Mask, fov_mask: Mask) -> tuple[Mask, Mask]:
 def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
     """Return a kind with its gaps under the other closed."""
     graph = trace_graph(broken, fov_mask)
-    free = np.flatnonzero(graph.degrees == 1)
-    ends = [here[0] for node, here in enumerate(arms_at_nodes(graph)) if graph.degrees[node] == 1]
     closed = broken.copy()
-    if not ends or not over.any():
+    if not over.any():
         return closed
     # Distance to the nearest pixel outside, less the half pixel to the wall.
     depth_px = ndimage.distance_transform_edt(over) - 0.5
     masks = _Masks(broken, over, depth_px, graph.unit_px)
-    pairs = KDTree(graph.nodes_px[free]).query_pairs(masks.reach_px, output_type="ndarray")
-    facing = [_facing(ends, k, j, masks) for k, j in pairs.tolist()]
-    beyond = [_beyond(ends, k, masks) for k in range(len(ends))]
-    for gaps in (facing, beyond):
-        for gap in sorted(gap for gap in gaps if gap):
-            end = ends[gap.one]
-            if not _joined(end, closed & ~broken):
-                _draw(closed, end, gap.to, gap.radius_px)
+    for calibres in SEEN_FROM:
+        ends = _free_ends(graph, calibres)
+        for gaps in (_all_facing(ends, masks), [_beyond(ends, k, masks) for k in range(len(ends))]):
+            for gap in sorted(gap for gap in gaps if gap):
+                end = ends[gap.one]
+                if not _joined(end, closed & ~broken):
+                    _draw(closed, end, gap.to, gap.radius_px)
     return closed & (fov_mask | broken)
 
 
@@ -117,6 +118,27 @@ class _Masks:
         return 0 < gap_px <= GAP_CALIBRES * calibre + GAP_UNIT * self.unit_px
 
 
+def _free_ends(graph: VesselGraph, calibres: float) -> list[Arm]:
+    """Return the free ends, each seen from so many calibres inside."""
+    degrees = graph.degrees
+    ends: list[Arm] = []
+    for k, segment in enumerate(graph.segments):
+        skip = min(calibres * 2 * float(np.median(segment.radii_px)), segment.length_px / 2)
+        for node, at_end in ((segment.start, False), (segment.end, True)):
+            if degrees[node] == 1:
+                ends.append(arm_from(graph, (k, at_end), skip_px=skip))
+    return ends
+
+
+def _all_facing(ends: list[Arm], masks: _Masks) -> list[_Gap | None]:
+    """Return the gaps between any two ends that are near enough."""
+    if len(ends) < 2:
+        return []
+    tree = KDTree([end.node_px for end in ends])
+    pairs = tree.query_pairs(masks.reach_px, output_type="ndarray")
+    return [_facing(ends, k, j, masks) for k, j in pairs.tolist()]
+
+
 def _joined(end: Arm, new: Mask) -> bool:
     """Return whether something that was drawn touches an end already."""
     (x, y), reach = end.node_px, math.ceil(max(end.radius_px, 0.5)) + 2
@@ -127,7 +149,7 @@ def _joined(end: Arm, new: Mask) -> bool:
 def _turn_deg(one: Arm, other: Arm, unit_px: float) -> float:
     """Return the larger turn of a vessel through both ends; infinite where widths do not fit."""
     wide, narrow = max(one.radius_px, other.radius_px), min(one.radius_px, other.radius_px)
-    dx, dy = other.node_px[0] - one.node_px[0], other.node_px[1] - one.node_px[1]
+    dx, dy = other.place_px[0] - one.place_px[0], other.place_px[1] - one.place_px[1]
     far = math.hypot(dx, dy)
     if not wide <= WIDTH_RATIO * narrow + WIDTH_UNIT * unit_px or far == 0:
         return math.inf
@@ -142,26 +164,26 @@ def _facing(ends: list[Arm], k: int, j: int, masks: _Masks) -> _Gap | None:
     turn = _turn_deg(one, other, masks.unit_px)
     if turn > ALIGNED_DEG:
         return None
-    row, column = _pixels_between(one.node_px, other.node_px)
+    row, column = _pixels_between(one.place_px, other.place_px)
     own, above = masks.broken[row, column], masks.over[row, column]
-    gap_px = math.dist(one.node_px, other.node_px) * float((above & ~own).mean())
+    gap_px = math.dist(one.place_px, other.place_px) * float((above & ~own).mean())
     if float((own | above).mean()) < COVERED or (own & above).any():
         return None
     if not masks.bridges(row, column, gap_px):
         return None
-    return _Gap(turn, gap_px, other.node_px, k, other.radius_px)
+    return _Gap(turn, gap_px, other.place_px, k, other.radius_px)
 
 
 def _beyond(ends: list[Arm], k: int, masks: _Masks) -> _Gap | None:
     """Return the gap to where an end's own kind goes on under the other; None where it does not."""
     end = ends[k]
     straight = math.atan2(-end.heading[1], -end.heading[0])
-    reach, (height, width) = end.radius_px + masks.reach_px, masks.over.shape
+    reach, (height, width) = 4 * end.radius_px + masks.reach_px, masks.over.shape
     found: list[_Gap] = []
     for angle in FAN_DEG:
         ux, uy = math.cos(straight + math.radians(angle)), math.sin(straight + math.radians(angle))
-        far = (end.node_px[0] + reach * ux, end.node_px[1] + reach * uy)
-        row, column = _pixels_between(end.node_px, far)
+        far = (end.place_px[0] + reach * ux, end.place_px[1] + reach * uy)
+        row, column = _pixels_between(end.place_px, far)
         inside = (row >= 0) & (column >= 0) & (row < height) & (column < width)
         row, column = row[inside], column[inside]
         own, above = masks.broken[row, column], masks.over[row, column]
@@ -189,14 +211,14 @@ def _pixels_between(
 def _draw(mask: Mask, one: Arm, to: PointPx, radius_px: float) -> None:
     """Draw a straight vessel from an end to a point, as wide as they are."""
     widest = max(one.radius_px, radius_px, 0.5)
-    low = np.floor(np.minimum(one.node_px, to) - widest).astype(int)
-    high = np.ceil(np.maximum(one.node_px, to) + widest).astype(int)
+    low = np.floor(np.minimum(one.place_px, to) - widest).astype(int)
+    high = np.ceil(np.maximum(one.place_px, to) + widest).astype(int)
     x0, y0 = np.maximum(low, 0).tolist()
     x1, y1 = (int(v) + 1 for v in high)
     part = mask[y0:y1, x0:x1]
     y, x = np.mgrid[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
-    dx, dy = to[0] - one.node_px[0], to[1] - one.node_px[1]
-    along = ((x - one.node_px[0]) * dx + (y - one.node_px[1]) * dy) / (dx * dx + dy * dy)
+    dx, dy = to[0] - one.place_px[0], to[1] - one.place_px[1]
+    along = ((x - one.place_px[0]) * dx + (y - one.place_px[1]) * dy) / (dx * dx + dy * dy)
     along = np.clip(along, 0, 1)
-    off = np.hypot(x - one.node_px[0] - along * dx, y - one.node_px[1] - along * dy)
+    off = np.hypot(x - one.place_px[0] - along * dx, y - one.place_px[1] - along * dy)
     part |= off <= np.maximum(one.radius_px + along * (radius_px - one.radius_px), 0.5)
