@@ -3,7 +3,13 @@
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.catalogue import load_anatomy, load_lesions
 from retinaforge.anatomy.lesions import LESION_TYPES, LesionModel, LesionType, save_lesion_network
-from retinaforge.anatomy.model import AnatomyMaps, AnatomyModel, save_landmark_network, side_of
+from retinaforge.anatomy.model import (
+    AnatomyMaps,
+    AnatomyModel,
+    read_landmark_network,
+    save_landmark_network,
+    side_of,
+)
 
 __all__ = [
     "LESION_TYPES",
@@ -14,6 +20,7 @@ __all__ = [
     "ModelCard",
     "load_anatomy",
     "load_lesions",
+    "read_landmark_network",
     "save_landmark_network",
     "save_lesion_network",
     "side_of",

@@ -80,9 +80,7 @@ class AnatomyModel:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        build = lambda meta: LandmarkNet(tuple(meta["widths"]))  # noqa: E731
-        source = shipped(SHIPPED) if path is None else path
-        self._model, meta = read_network(source, format=FORMAT, train=TRAIN, build=build)
+        self._model, meta = read_landmark_network(shipped(SHIPPED) if path is None else path)
         self._whole_px, self._near_px = float(meta["whole_px"]), float(meta["near_px"])
         self.levels: dict[str, float] = {name: float(meta["levels"][name]) for name in MAPS}
         self.card = ModelCard(
@@ -200,3 +198,16 @@ def save_landmark_network(model: LandmarkNet, path: Path, *, meta: Mapping[str, 
     """Write weights; `meta` needs levels, whole_px, near_px, training_data, licence."""
     header = {"widths": list(model.widths), **meta}
     return save_network(model, path, format=FORMAT, meta=header)
+
+
+def read_landmark_network(path: Path) -> tuple[LandmarkNet, dict[str, Any]]:
+    """Return a network written by `save_landmark_network`, in evaluation mode, and its meta data.
+
+    Raises:
+        Refusal: expected a landmark network as safetensors, whose keys fit.
+    """
+
+    def build(meta: dict[str, Any]) -> LandmarkNet:
+        return LandmarkNet(tuple(meta["widths"]))
+
+    return read_network(path, format=FORMAT, train=TRAIN, build=build)

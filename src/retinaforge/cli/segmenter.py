@@ -119,6 +119,7 @@ def anatomy(
     phantoms: int = typer.Option(
         anatomy_run.PHANTOM_COUNT, min=1, help="Drawn eyes to learn from; 3 MB of memory each."
     ),
+    begin: Path | None = typer.Option(None, help="Weights to begin with; none: random ones."),
     steps: int = typer.Option(AnatomyConfig.steps, min=1, help="Optimiser steps."),
     seed: int = _SEED,
     as_json: bool = _AS_JSON,
@@ -131,7 +132,12 @@ def anatomy(
     config = replace(AnatomyConfig(), steps=steps, seed=seed)
     with progress_bar("learning disc, cup and fovea") as show:
         card = anatomy_run.train_anatomy_segmenter(
-            data, out, phantoms=phantoms, config=config, on_step=lambda k, _: show(k, steps)
+            data,
+            out,
+            phantoms=phantoms,
+            begin=begin,
+            config=config,
+            on_step=lambda k, _: show(k, steps),
         )
     if as_json:
         answer_json(card)

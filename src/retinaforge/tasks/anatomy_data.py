@@ -59,9 +59,9 @@ def eye_of_phantom(phantom: Phantom) -> Seen:
 
 
 def anatomy_population() -> dict[str, Any]:
-    """Return the recipe of a population as wide as the segmenter's, with more glaucoma."""
-    disease = {**POPULATION["disease"], "glaucoma": {"choices": [0, 1, 2]}}
-    return {**POPULATION, "name": "anatomy", "disease": disease}
+    """Return the recipe of a population as wide as the segmenter's, with cups of every size."""
+    anatomy = {**POPULATION["anatomy"], "cup_to_disc": {"low": 0.1, "high": 0.9}}
+    return {**POPULATION, "name": "anatomy", "anatomy": anatomy}
 
 
 def lesion_population() -> dict[str, Any]:

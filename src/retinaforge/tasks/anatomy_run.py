@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from retinaforge.anatomy import AnatomyModel, save_landmark_network
+from retinaforge.anatomy import AnatomyModel, read_landmark_network, save_landmark_network
 from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
-from retinaforge.nets.landmarks import LandmarkNet
 from retinaforge.phantoms.phantom import Phantom
 from retinaforge.tasks.anatomy_data import (
     anatomy_population,
@@ -107,6 +106,7 @@ def train_anatomy_segmenter(
     out: Path,
     *,
     phantoms: int = PHANTOM_COUNT,
+    begin: Path | None = None,
     config: AnatomyConfig | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -117,6 +117,7 @@ def train_anatomy_segmenter(
             are learnt from; None learns from phantoms only.
         out: run folder; the same call resumes there.
         phantoms: how many phantoms are learnt from; about 3 MB of memory each.
+        begin: weights to begin with, as this command writes them; None begins at random.
         config: the recipe.
         on_step: called with (steps done, loss).
 
@@ -131,13 +132,12 @@ def train_anatomy_segmenter(
     if phantoms < 1:
         raise Refusal("at least one phantom", "none", "cup and fovea are learnt from phantoms only")
     learn, validate = part_validation(records_with(data, "disc")) if data else ([], [])
-    network = LandmarkNet(config.widths)
-    network.load_state_dict(
-        train_anatomy(
-            eyes_to_learn_from(learn, phantoms, seed=config.seed), config, out, on_step=on_step
-        ).state_dict()
-    )
+    first, before = read_landmark_network(begin) if begin is not None else (None, None)
+    eyes = eyes_to_learn_from(learn, phantoms, seed=config.seed)
+    network = train_anatomy(eyes, config, out, begin=first, on_step=on_step)
     path, meta = out / "anatomy.safetensors", _meta(learn, phantoms, config, LEVELS)
+    if before is not None:
+        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
     save_landmark_network(network, path, meta=meta)
     further = draw_population(anatomy_population(), HELD_OUT, seed=config.seed, first=phantoms)
     level, wrong = choose_fovea_level(AnatomyModel(path), further)

@@ -158,29 +158,51 @@ def stacks_of(seen: Seen, *, near_px: float) -> EyeStacks:
     return EyeStacks(seen.photo.source, seen.group, far, near)
 
 
-def _windowed(planes: Tensor, rng: np.random.Generator) -> Tensor:
-    """Show a random window of the square only, as narrow crops and cut circles do."""
+def _shown_through(
+    planes: Tensor, rng: np.random.Generator, *, least_px: float, most_px: float
+) -> Tensor:
+    """Show a random window of the square only, as crops and cut circles do; its middle is seen."""
     side = planes.shape[-1]
-    height, width = (round(side * rng.uniform(0.45, 0.95)) for _ in range(2))
-    top, left = int(rng.integers(side - height + 1)), int(rng.integers(side - width + 1))
+    spans = []
+    for _ in range(2):
+        length = min(side, round(rng.uniform(least_px, most_px)))
+        slack = 0.15 * least_px
+        start = round((side - length) / 2 + rng.uniform(-slack, slack))
+        spans.append(slice(max(0, start), max(0, start) + length))
     window = torch.zeros_like(planes)
-    window[:, top : top + height, left : left + width] = 1
+    window[:, spans[0], spans[1]] = 1
     return planes * window
 
 
-def _view(eye: EyeStacks, rng: np.random.Generator, *, side_px: int, near: bool) -> Tensor:
-    stack = eye.near if near else eye.far
-    height, width = stack.planes.shape[-2:]
-    if near:
-        zoom = math.exp(rng.uniform(math.log(44), math.log(120))) / stack.diameter_px
-        centre, spread = stack.disc_px, 0.35 * stack.diameter_px
-    else:
-        zoom = side_px * math.exp(rng.uniform(math.log(0.7), math.log(1.15))) / stack.fov_px
-        centre, spread = ((width - 1) / 2, (height - 1) / 2), 0.08 * stack.fov_px
-    x, y = (float(at + rng.normal(0, spread)) for at in centre)
+def _near(eye: EyeStacks, rng: np.random.Generator, *, side_px: int) -> Tensor:
+    """Look at the disc; every second time through a window of 1.25 to 2.6 disc diameters."""
+    stack, tight = eye.near, rng.random() < 0.5
+    disc_px = math.exp(rng.uniform(math.log(44), math.log(130)))
+    zoom, spread = disc_px / stack.diameter_px, (0.08 if tight else 0.35) * stack.diameter_px
+    x, y = (float(at + rng.normal(0, spread)) for at in stack.disc_px)
     cut = draw_cut(rng, (x, y), zoom, turn_rad=math.radians(20))
     planes = cut_square(stack.planes, cut, side_px=side_px)
-    return _windowed(planes, rng) if rng.random() < 0.3 else planes
+    if not tight:
+        return planes
+    return _shown_through(planes, rng, least_px=1.25 * disc_px, most_px=2.6 * disc_px)
+
+
+def _whole(eye: EyeStacks, rng: np.random.Generator, *, side_px: int) -> Tensor:
+    """Look at the whole field; three times in ten at a part of it, with or without the disc."""
+    stack = eye.far
+    height, width = stack.planes.shape[-2:]
+    zoom = side_px * math.exp(rng.uniform(math.log(0.7), math.log(1.15))) / stack.fov_px
+    away = rng.normal(0, 0.08 * stack.fov_px, 2)
+    partly = rng.random() < 0.3
+    if partly:
+        away = rng.uniform(-0.3, 0.3, 2) * stack.fov_px
+    centre = ((width - 1) / 2 + float(away[0]), (height - 1) / 2 + float(away[1]))
+    planes = cut_square(
+        stack.planes, draw_cut(rng, centre, zoom, turn_rad=math.radians(20)), side_px=side_px
+    )
+    if not partly:
+        return planes
+    return _shown_through(planes, rng, least_px=0.45 * side_px, most_px=0.95 * side_px)
 
 
 def draw_batch(
@@ -208,7 +230,8 @@ def draw_batch(
     for _ in range(count):
         members = drawn if drawn and (not real or rng.random() < phantom_share) else real
         eye = members[rng.integers(len(members))]
-        view = _view(eye, rng, side_px=side_px, near=rng.random() < near_share)
+        look = _near if rng.random() < near_share else _whole
+        view = look(eye, rng, side_px=side_px)
         inside = (view[8:] > 0.5).float()
         views.append(torch.cat([disguise(view[:3], rng) * inside, view[3:8], inside]))
     batch = torch.stack(views)

@@ -42,7 +42,7 @@ class AnatomyConfig:
         seed: decides weights, looks and phantoms.
     """
 
-    steps: int = 1300
+    steps: int = 1700
     batch: int = 5
     side_px: int = 256
     learning_rate: float = 3e-3
@@ -73,9 +73,17 @@ def train_anatomy(
     config: AnatomyConfig,
     folder: Path,
     *,
+    begin: LandmarkNet | None = None,
     on_step: Callable[[int, float], None] | None = None,
-) -> nn.Module:
+) -> LandmarkNet:
     """Train, or go on training, in `folder` and return the network of mean weights.
+
+    Args:
+        eyes: what is learnt from.
+        config: the recipe.
+        folder: holds the checkpoint.
+        begin: a trained network to begin with; None begins with random weights.
+        on_step: called with (steps done, loss) after every step.
 
     Raises:
         Refusal: expected the recipe that the checkpoint was begun with.
@@ -91,4 +99,7 @@ def train_anatomy(
         return anatomy_loss(logits.float(), batch, fovea_weight=config.fovea_weight)
 
     torch.manual_seed(config.seed)
-    return fit(LandmarkNet(config.widths), loss_at, config, folder, on_step=on_step)
+    network = LandmarkNet(config.widths)
+    if begin is not None:
+        network.load_state_dict(begin.state_dict())
+    return fit(network, loss_at, config, folder, on_step=on_step)

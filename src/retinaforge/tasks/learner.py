@@ -14,7 +14,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,7 @@ class Recipe(Protocol):
     def average(self) -> float: ...
 
 
+Network = TypeVar("Network", bound=nn.Module)
 LossAt = Callable[[nn.Module, int], Float[Tensor, ""]]
 """Return the loss of a network on batch number k."""
 
@@ -64,12 +65,12 @@ def _follow(mean: nn.Module, model: nn.Module, *, memory: float) -> None:
 
 
 @dataclass
-class _State:
+class _State(Generic[Network]):
     """All that a checkpoint holds: step, weights, their mean, the optimiser's moments."""
 
     step: int
-    model: nn.Module
-    mean: nn.Module
+    model: Network
+    mean: Network
     optimiser: torch.optim.Optimizer
 
     def save(self, path: Path, recipe: Any) -> None:
@@ -107,14 +108,14 @@ def _step(state: _State, loss_at: LossAt, recipe: Recipe) -> float:
 
 
 def fit(
-    model: nn.Module,
+    model: Network,
     loss_at: LossAt,
     recipe: Recipe,
     folder: Path,
     *,
     checkpoint_every: int = 50,
     on_step: Callable[[int, float], None] | None = None,
-) -> nn.Module:
+) -> Network:
     """Train, or go on training, in `folder` and return the network of mean weights.
 
     Args:

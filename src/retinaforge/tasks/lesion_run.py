@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from retinaforge.anatomy import LESION_TYPES, LesionModel, LesionType, save_lesion_network
-from retinaforge.anatomy.lesions import empty_network
 from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
 from retinaforge.tasks.anatomy_data import draw_population, lesion_population
 from retinaforge.tasks.lesion_samples import (
@@ -114,9 +113,7 @@ def train_lesion_segmenter(
     learn = [each for each in found if each.record.name not in names]
     judged = [each for each in found if each.record.name in names]
     drawn = draw_population(lesion_population(), phantoms, seed=config.seed, size_px=PHANTOM_PX)
-    trained = train_lesions(stacks_to_learn_from(learn, drawn), config, out, on_step=on_step)
-    network = empty_network(config.widths)
-    network.load_state_dict(trained.state_dict())
+    network = train_lesions(stacks_to_learn_from(learn, drawn), config, out, on_step=on_step)
     path = out / "lesions.safetensors"
     meta = _meta([each.record for each in learn], phantoms, config)
     save_lesion_network(network, path, meta=meta)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from retinaforge.anatomy.lesions import LESION_TYPES, empty_network
 from retinaforge.core import rng_for
-from retinaforge.nets.unet import WIDTHS
+from retinaforge.nets.unet import WIDTHS, VesselNet
 from retinaforge.tasks.learner import dice_loss, fit
 from retinaforge.tasks.lesion_samples import (
     STACK_PX,
@@ -78,7 +78,7 @@ def train_lesions(
     folder: Path,
     *,
     on_step: Callable[[int, float], None] | None = None,
-) -> nn.Module:
+) -> VesselNet:
     """Train, or go on training, in `folder` and return the network of mean weights.
 
     Raises:
