@@ -86,7 +86,7 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
     if not over.any():
         return closed
     # Distance to the nearest pixel outside, less the half pixel to the wall.
-    depth_px = ndimage.distance_transform_edt(over) - 0.5
+    depth_px = np.asarray(ndimage.distance_transform_edt(over)) - 0.5
     masks = _Masks(broken, over, depth_px, graph.unit_px)
     for calibres in SEEN_FROM:
         ends = _free_ends(graph, calibres)

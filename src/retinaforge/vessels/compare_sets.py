@@ -184,7 +184,7 @@ def cliffs_delta(real: Float[np.ndarray, "n"], synthetic: Float[np.ndarray, "m"]
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> Float[np.ndarray, "n"]:
     """Return a column's finite numbers."""
     cells = [row.get(name) for row in rows]
-    numbers = [float(c) for c in cells if isinstance(c, Real) and not isinstance(c, bool)]
+    numbers = [float(c) for c in cells if type(c) is not bool and isinstance(c, Real)]
     values = np.array(numbers, dtype=float)
     return values[np.isfinite(values)]
 
@@ -195,11 +195,11 @@ def _differences(
     """Return W₁, D, p and δ; NaN with too few values."""
     if min(len(x), len(y)) < SMALLEST_N:
         return math.nan, math.nan, math.nan, math.nan
-    test = stats.ks_2samp(x, y)
+    distance, p = stats.ks_2samp(x, y)
     return (
         float(stats.wasserstein_distance(x, y)),
-        float(test.statistic),
-        float(test.pvalue),
+        float(distance),
+        float(p),
         cliffs_delta(x, y),
     )
 
