@@ -139,7 +139,7 @@ def test_a_second_call_measures_what_is_new_only(
         seen.append(job.name)
         return whole(job, **further)
 
-    monkeypatch.setattr(door, "measure_job", counted)
+    monkeypatch.setattr(vessel_work, "measure_job", counted)
     call = partial(run, masks, out, masks_are="artery-vein")
     assert call().resumed == 0
     first = (out / "biomarkers.csv").read_bytes()
@@ -196,6 +196,15 @@ def test_a_fault_of_ours_costs_one_row(
     assert [reason for _, reason in measured.failed] == [
         "fault in RetinaForge: ZeroDivisionError: by zero"
     ] * 2
+
+
+def test_a_job_that_kills_its_process_is_a_row(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "work_through", lambda jobs, work, workers: ((j, None) for j in jobs))
+    measured = run(masks, tmp_path / "out", masks_are="artery-vein")
+    assert [reason for _, reason in measured.failed] == [door.KILLED] * 2
+    assert list(table(tmp_path / "out")["status"]) == ["failed"] * 2
 
 
 def test_a_full_disk_stops_the_run(

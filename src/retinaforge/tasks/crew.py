@@ -6,6 +6,7 @@ is then tried again one by one, each in a process of its own; what kills that on
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,15 +22,16 @@ IN_HAND = 2
 """Jobs waiting for each process; more would only hold memory."""
 
 
+def _settle() -> None:
+    """Prepare a process: one thread, since processes beside each other do more than threads."""
+    torch.set_num_threads(1)
+    # Ctrl-C reaches the whole group; the process that was called ends the others, without noise.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # "spawn", as forking a process that runs PyTorch threads may hang; one thread each, since
-    # processes beside each other do more than threads within one.
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=torch.set_num_threads,
-        initargs=(1,),
-    )
+    # "spawn", as forking a process that runs PyTorch threads may hang.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_settle)
 
 
 def work_through(

@@ -28,7 +28,7 @@ from retinaforge.tasks.vessel_finders import NOBODY, cards_of
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_journal import Journal, key_of
 from retinaforge.tasks.vessel_tables import write_tables
-from retinaforge.tasks.vessel_work import Row, Settings, measure_job
+from retinaforge.tasks.vessel_work import Row, Settings, measure_keyed
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
 Progress = Callable[[int, int], None]
@@ -83,7 +83,7 @@ def measure_vessels(
         keys = [key_of(job, settings) for job in marked]
         left = [(k, j) for k, j in zip(keys, marked, strict=True) if not _whole(journal, k, out)]
         done = resumed = len(jobs) - len(left)
-        work = partial(_measure, out=out, settings=settings)
+        work = partial(measure_keyed, out=out, settings=settings)
         for (key, job), row in work_through(left, work, workers=workers):
             journal.add(key, row or _killed(job))
             done += 1
@@ -98,10 +98,6 @@ def measure_vessels(
         "measured_in_this_call": len(left),
     })  # fmt: skip
     return Measured(summary, failed, resumed, seconds)
-
-
-def _measure(item: tuple[str, Job], *, out: Path, settings: Settings) -> Row:
-    return measure_job(item[1], out=out, settings=settings)
 
 
 def _with_landmarks(job: Job, table: dict[str, Landmarks]) -> Job:

@@ -135,6 +135,11 @@ def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
     }
 
 
+def measure_keyed(item: tuple[str, Job], *, out: Path, settings: Settings) -> Row:
+    """Measure a job that goes with a key, see `measure_job`."""
+    return measure_job(item[1], out=out, settings=settings)
+
+
 def read_eye(job: Job, settings: Settings) -> Eye:
     """Read a job's files and find what they do not say.
 
