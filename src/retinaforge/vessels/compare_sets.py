@@ -195,11 +195,11 @@ def _differences(
     """Return W₁, D, p and δ; NaN with too few values."""
     if min(len(x), len(y)) < SMALLEST_N:
         return math.nan, math.nan, math.nan, math.nan
-    distance, p = stats.ks_2samp(x, y)
+    distance, p = (float(np.asarray(v)) for v in tuple(stats.ks_2samp(x, y))[:2])
     return (
         float(stats.wasserstein_distance(x, y)),
-        float(distance),
-        float(p),
+        distance,
+        p,
         cliffs_delta(x, y),
     )
 
