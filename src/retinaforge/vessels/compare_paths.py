@@ -130,7 +130,10 @@ def _draw(
     n = len(reference.points)
     if not n:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    piece = np.asarray(connected_components(_links(reference.points), directed=False)[1])
+    found: tuple[int, Int[np.ndarray, "n"]] = connected_components(  # type: ignore[assignment]
+        _links(reference.points), directed=False
+    )
+    piece = found[1]
     order = np.argsort(piece, kind="stable")
     size = np.bincount(piece)
     first = np.concatenate([[0], np.cumsum(size)])[piece]
