@@ -15,6 +15,7 @@ from retinaforge.tasks.vessel_work import Row
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
 MOST_SHOWN, MOST_NAMED, BINS = 24, 200, 24
+CAPTION = ("area_density", "avr_knudtson_zone_b", "tortuosity", "box_dimension", "bifurcations")
 STATES = ("ok", "flagged", "failed")
 
 
@@ -85,7 +86,8 @@ def _spread(values: np.ndarray) -> dict[str, Any]:
     low, first, middle, third, high = np.percentile(known, [0, 25, 50, 75, 100]).tolist()
     bins = min(BINS, max(4, round(2 * len(known) ** 0.5)))
     # Values that are equal but for rounding still need bins of some width.
-    room = max(0.0, 1e-6 * max(abs(low), abs(high), 1e-6) - (high - low))
+    largest = max(abs(low), abs(high))
+    room = (0.05 * largest or 0.5) if high - low <= 1e-6 * largest else 0.0
     counts, edges = np.histogram(known, bins=bins, range=(low - room, high + room))
     return {
         "n": len(known), "min": low, "quartiles": [first, middle, third], "max": high,
@@ -100,7 +102,6 @@ def _shown(out: Path, head: pd.DataFrame, numbers: pd.DataFrame) -> list[dict[st
     order = numbers.loc[there.index, "area_density"].sort_values(kind="stable").index
     if len(order) > MOST_SHOWN:
         order = order[np.linspace(0, len(order) - 1, MOST_SHOWN).round().astype(int)]
-    kept = ("area_density", "crae_um", "crve_um", "avr", "fractal_dimension_box")
     return [
         {
             "file_name": head["file_name"][k],
@@ -109,7 +110,7 @@ def _shown(out: Path, head: pd.DataFrame, numbers: pd.DataFrame) -> list[dict[st
             "reason": head["reason"][k],
             "values": {
                 column: float(numbers[column][k])
-                for column in kept
+                for column in CAPTION
                 if column in numbers and np.isfinite(numbers[column][k])
             },
         }
