@@ -115,7 +115,7 @@ def compare_paths(
     ours, theirs = begin[feasible], end[feasible]
     if not len(ours):
         return Paths(0, 0, 0, len(begin))
-    near = estimate.tree.query(reference.points)[1]
+    near = np.asarray(estimate.tree.query(reference.points)[1])
     true = _ways(reference.points, ours, theirs)
     found = _ways(estimate.points, near[ours], near[theirs])
     share = np.divide(true, found, out=np.ones_like(true), where=found > 0)
@@ -130,10 +130,7 @@ def _draw(
     n = len(reference.points)
     if not n:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    found: tuple[int, Int[np.ndarray, "n"]] = connected_components(  # type: ignore[assignment]
-        _links(reference.points), directed=False
-    )
-    piece = found[1]
+    piece = np.asarray(connected_components(_links(reference.points), directed=False)[1])
     order = np.argsort(piece, kind="stable")
     size = np.bincount(piece)
     first = np.concatenate([[0], np.cumsum(size)])[piece]
