@@ -39,6 +39,7 @@ from retinaforge.tasks.vessel_masks import (
 )
 from retinaforge.tasks.vessel_overlay import as_jpeg, as_png, kind_colours, overlay
 from retinaforge.vessels.artery_vein import name_vessels
+from retinaforge.vessels.bridge_kinds import bridge_kinds
 from retinaforge.vessels.biomarkers import measure_all
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
@@ -164,7 +165,8 @@ def read_eye(job: Job, settings: Settings) -> Eye:
     if photo is not None and found.artery is None and settings.artery_vein != NOBODY:
         maps = artery_vein_named(settings.artery_vein).maps(photo, fov)
         named = name_vessels(maps, found.pixels, fov, landmarks=marks)
-        found = replace(found, artery=named.artery, vein=named.vein)
+        artery, vein = bridge_kinds(named.artery, named.vein, fov.mask)
+        found = replace(found, artery=artery, vein=vein)
         sources |= {"kinds": settings.artery_vein}
     return Eye(found, photo, fov, marks, sources)
 
