@@ -39,8 +39,8 @@ from retinaforge.tasks.vessel_masks import (
 )
 from retinaforge.tasks.vessel_overlay import as_jpeg, as_png, kind_colours, overlay
 from retinaforge.vessels.artery_vein import name_vessels
-from retinaforge.vessels.bridge_kinds import bridge_kinds
 from retinaforge.vessels.biomarkers import measure_all
+from retinaforge.vessels.bridge_kinds import bridge_kinds
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 Row = dict[str, Any]
