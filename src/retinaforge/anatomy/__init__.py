@@ -2,7 +2,13 @@
 
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.catalogue import load_anatomy, load_lesions
-from retinaforge.anatomy.lesions import LESION_TYPES, LesionModel, LesionType, save_lesion_network
+from retinaforge.anatomy.lesions import (
+    LESION_TYPES,
+    LesionModel,
+    LesionType,
+    read_lesion_network,
+    save_lesion_network,
+)
 from retinaforge.anatomy.model import (
     AnatomyMaps,
     AnatomyModel,
@@ -21,6 +27,7 @@ __all__ = [
     "load_anatomy",
     "load_lesions",
     "read_landmark_network",
+    "read_lesion_network",
     "save_landmark_network",
     "save_lesion_network",
     "side_of",

@@ -41,6 +41,19 @@ def save_lesion_network(model: VesselNet, path: Path, *, meta: Mapping[str, Any]
     return save_network(model, path, format=FORMAT, meta=header)
 
 
+def read_lesion_network(path: Path) -> tuple[VesselNet, dict[str, Any]]:
+    """Return a network written by `save_lesion_network`, in evaluation mode, and its meta data.
+
+    Raises:
+        Refusal: expected a lesion network as safetensors, whose keys fit.
+    """
+
+    def build(meta: dict[str, Any]) -> VesselNet:
+        return empty_network(tuple(meta["widths"]))
+
+    return read_network(path, format=FORMAT, train=TRAIN, build=build)
+
+
 @final
 class LesionModel:
     """Find microaneurysms, haemorrhages, hard and soft exudates.
@@ -50,10 +63,7 @@ class LesionModel:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        source = shipped(SHIPPED) if path is None else path
-        self._model, meta = read_network(
-            source, format=FORMAT, train=TRAIN, build=lambda m: empty_network(tuple(m["widths"]))
-        )
+        self._model, meta = read_lesion_network(shipped(SHIPPED) if path is None else path)
         self._whole_px = float(meta["whole_px"])
         self.levels: dict[LesionType, float] = {k: float(meta["levels"][k]) for k in LESION_TYPES}
         self.card = ModelCard(

@@ -157,6 +157,7 @@ def lesions(
     phantoms: int = typer.Option(
         lesion_run.PHANTOM_COUNT, min=0, help="Drawn eyes to learn from; 12 MB of memory each."
     ),
+    begin: Path | None = typer.Option(None, help="Weights to begin with; none: random ones."),
     steps: int = typer.Option(LesionConfig.steps, min=1, help="Optimiser steps."),
     seed: int = _SEED,
     as_json: bool = _AS_JSON,
@@ -168,7 +169,12 @@ def lesions(
     config = replace(LesionConfig(), steps=steps, seed=seed)
     with progress_bar("learning lesions") as show:
         card = lesion_run.train_lesion_segmenter(
-            data, out, phantoms=phantoms, config=config, on_step=lambda k, _: show(k, steps)
+            data,
+            out,
+            phantoms=phantoms,
+            begin=begin,
+            config=config,
+            on_step=lambda k, _: show(k, steps),
         )
     if as_json:
         answer_json(card)

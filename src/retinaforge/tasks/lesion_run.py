@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from retinaforge.anatomy import LESION_TYPES, LesionModel, LesionType, save_lesion_network
+from retinaforge.anatomy import (
+    LESION_TYPES,
+    LesionModel,
+    LesionType,
+    read_lesion_network,
+    save_lesion_network,
+)
 from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
 from retinaforge.tasks.anatomy_data import draw_population, lesion_population
 from retinaforge.tasks.lesion_samples import (
@@ -83,6 +89,7 @@ def train_lesion_segmenter(
     out: Path,
     *,
     phantoms: int = PHANTOM_COUNT,
+    begin: Path | None = None,
     config: LesionConfig | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -93,6 +100,7 @@ def train_lesion_segmenter(
             masks are learnt from; None learns from phantoms only.
         out: run folder; the same call resumes there.
         phantoms: how many phantoms are learnt from; about 12 MB of memory each.
+        begin: weights to begin with, as this command writes them; None begins at random.
         config: the recipe.
         on_step: called with (steps done, loss).
 
@@ -113,9 +121,13 @@ def train_lesion_segmenter(
     learn = [each for each in found if each.record.name not in names]
     judged = [each for each in found if each.record.name in names]
     drawn = draw_population(lesion_population(), phantoms, seed=config.seed, size_px=PHANTOM_PX)
-    network = train_lesions(stacks_to_learn_from(learn, drawn), config, out, on_step=on_step)
+    first, before = read_lesion_network(begin) if begin is not None else (None, None)
+    stacks = stacks_to_learn_from(learn, drawn)
+    network = train_lesions(stacks, config, out, begin=first, on_step=on_step)
     path = out / "lesions.safetensors"
     meta = _meta([each.record for each in learn], phantoms, config)
+    if before is not None:
+        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
     save_lesion_network(network, path, meta=meta)
     further = _phantoms_seen(seed=config.seed, first=phantoms)
     seen = (read_lesions(each) for each in judged) if judged else further

@@ -167,8 +167,9 @@ def draw_lesion_batch(
     side_px: int,
     zooms: tuple[float, float],
     phantom_share: float,
+    disguised_share: float = 1.0,
 ) -> LesionBatch:
-    """Draw random disguised crops, two thirds of them about a lesion.
+    """Draw random crops, two thirds of them about a lesion.
 
     Args:
         stacks: what to draw from.
@@ -177,6 +178,8 @@ def draw_lesion_batch(
         side_px: side of a crop, in pixels.
         zooms: least and most crop pixels per pixel of the stacks, drawn log-uniformly.
         phantom_share: share of the crops of phantoms, where there are photographs too.
+        disguised_share: share of the crops that are disguised as another camera's; blur and
+            darkness take the smallest lesions away.
     """
     drawn = [stack for stack in stacks if stack.group == PHANTOMS]
     real = [stack for stack in stacks if stack.group != PHANTOMS]
@@ -190,8 +193,7 @@ def draw_lesion_batch(
         cut = draw_cut(rng, (x + shift[0], y + shift[1]), zoom, turn_rad=math.pi)
         crop = cut_square(stack.planes, cut, side_px=side_px)
         inside = (crop[7:] > 0.5).float()
-        # A quarter stay as they are: blur and darkness take the smallest lesions away.
-        colour = disguise(crop[:3], rng) if rng.random() < 0.75 else crop[:3]
+        colour = disguise(crop[:3], rng) if rng.random() < disguised_share else crop[:3]
         crops.append(torch.cat([colour * inside, crop[3:7], inside]))
     batch = torch.stack(crops)
     return LesionBatch(batch[:, :3] * 2 - 1, batch[:, 3:7], batch[:, 7:])
