@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from retinaforge.cli import data, doctor, models, phantoms, study, train, vessels
+from retinaforge.cli import data, doctor, export, models, phantoms, study, train, vessels
 from retinaforge.cli.output import say
 from retinaforge.core import RetinaForgeError
 
@@ -28,6 +28,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(study.app, name="study")
 app.command("reconstruct", epilog=models.RECONSTRUCT_EXAMPLES)(models.reconstruct)
 app.command("ceiling", epilog=models.CEILING_EXAMPLES)(models.ceiling)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("vessels", epilog=vessels.EXAMPLES)(vessels.vessels)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 
