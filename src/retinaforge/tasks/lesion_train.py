@@ -2,8 +2,8 @@
 
     L = Σ_k [w BCE_k(z_k, v_k) + D(sigmoid z_k, v_k)]      k: the four kinds
 
-inside the field of view; D is the Dice loss over the batch, and BCE_k counts pixels of kind k as often
-as stated: of every thousand pixels one is a microaneurysm's, and a network that finds none is content.
+inside the field of view; D is the Dice loss over the batch, and BCE_k counts pixels of kind k as
+often as stated: a pixel in a thousand is a microaneurysm's, and a network may rest at finding none.
 """
 
 from __future__ import annotations
