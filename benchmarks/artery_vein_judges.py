@@ -10,7 +10,7 @@ uncertain name do not count towards names; crossings count for both kinds in Dic
     sens., spec.   share of the reference's found artery pixels called artery, of vein called vein
 
 Run: OMP_NUM_THREADS=1 python benchmarks/artery_vein_judges.py [--data DIR] [--judges ours ...]
-     [--split test] [--overlays DIR] [--json]
+     [--split test] [--sets les_av ...] [--overlays DIR] [--json]
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ SETS = ("hrf", "drive", "les_av")
 COLUMNS = ("in reference", "on found", "found", "dice a", "dice v", "sens.", "spec.")
 
 
-def records_of(data: Path, split: str) -> list[Record]:
-    """Return the rows of a split with an artery/vein mask."""
+def records_of(data: Path, split: str, sets: list[str]) -> list[Record]:
+    """Return the rows of a split of some sets with an artery/vein mask."""
     records = read_records(data)
     return [
-        r for r in records if r.dataset in SETS and r.split == split and "artery_vein" in r.masks
+        r for r in records if r.dataset in sets and r.split == split and "artery_vein" in r.masks
     ]
 
 
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--judges", nargs="+", default=None, help="default: ours and both lwnet")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--overlays", type=Path, default=None)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -98,7 +99,7 @@ def main() -> None:
     little = [f"lwnet:{arguments.data / name / 'model_checkpoint.pth'}" for name in LITTLE]
     judges = [load_artery_vein_judge(spec) for spec in arguments.judges or ["ours", *little]]
     found: dict[tuple[str, str, str], list[dict[str, float]]] = defaultdict(list)
-    for record in records_of(arguments.data, arguments.split):
+    for record in records_of(arguments.data, arguments.split, arguments.sets):
         photo = read_photograph(record.path)
         fov = find_fov(photo)
         truth = read_artery_vein_mask(record.masks["artery_vein"], size_px=photo.size_px)

@@ -22,11 +22,11 @@ from retinaforge.vessels.judge import Judge, JudgeCard, require_same_size
 
 FLAG_LEVEL = 0.38
 """Disagreement of `ours` and `classical` from which a photograph is flagged: the lowest level, in
-steps of 0.02, that no harmless picture reached. Measured on nine training rows of CHASE_DB1 and HRF
-at 1024 px (four of them validation), each as it is and in eleven damaged versions (JPEG, blur, haze,
-noise, darkness, half washed out): none of 56 that cost `ours` at most 0.05 of its Dice is flagged,
-19 of 28 that cost it more than 0.25 are. Even blur makes both judges miss the same thin vessels,
-and is the damage that is missed most."""
+steps of 0.02, that no harmless picture reached. Measured on nine training rows of CHASE_DB1 and
+HRF at 1024 px (four of them validation), each as it is and in eleven damaged versions (JPEG, blur,
+haze, noise, darkness, half washed out): none of 56 that cost `ours` at most 0.05 of its Dice is
+flagged, 19 of 28 that cost it more than 0.25 are. Even blur makes both judges miss the same thin
+vessels and is the damage that is missed most."""
 
 Mask = Bool[np.ndarray, "height width"]
 Map = Float[np.ndarray, "height width"]
