@@ -37,8 +37,8 @@ def sauna(vessels: Mask) -> Float[np.ndarray, "height width"]:
     """
     if vessels.all() or not vessels.any():
         return np.where(vessels, 1.0, -1.0)
-    inner = ndimage.distance_transform_edt(vessels)
-    outer = ndimage.distance_transform_edt(~vessels)
+    inner = np.asarray(ndimage.distance_transform_edt(vessels))
+    outer = np.asarray(ndimage.distance_transform_edt(~vessels))
     most = inner.max()
     near = (inner - np.minimum(outer, most)) / most
     width = math.ceil(most)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from retinaforge.core import Fov, Landmarks
 from retinaforge.vessels.skeleton import UNIT_FOV_PX
@@ -126,7 +126,7 @@ def name_along_tree(
         return artery
     unit_px = 2.0 * fov.radius_px / UNIT_FOV_PX
     pieces = _cut(traced, PIECE_UNIT * unit_px)
-    _, nearest = cKDTree(pieces.points_px).query(np.column_stack([columns, rows]).astype(float))
+    _, nearest = KDTree(pieces.points_px).query(np.column_stack([columns, rows]).astype(float))
     # A pixel stands for 1 / width of length.
     widths = np.maximum(1.0, 2.0 * pieces.radii_px[nearest]) * unit_px
     own = pieces.piece[nearest]
