@@ -129,7 +129,9 @@ def test_the_shipped_weights_are_small_and_say_what_they_were_made_from() -> Non
     path = shipped_weights()
     _, meta = read_network(path)
     assert path.stat().st_size <= 5_000_000
-    assert {entry.split()[0] for entry in meta["training_data"]} <= {"chase_db1", "hrf"}
+    *sets, phantoms = meta["training_data"]
+    assert {entry.split()[0] for entry in sets} <= {"chase_db1", "hrf"}
+    assert phantoms == "40 phantoms"
     assert "CC BY 4.0" in meta["licence"]
 
 

@@ -46,16 +46,16 @@ class SegmenterConfig:
         seed: decides weights, crops and their order.
     """
 
-    steps: int = 2850
-    batch: int = 6
-    side_px: int = 192
+    steps: int = 4500
+    batch: int = 8
+    side_px: int = 208
     diameter_px: float = 720.0
     scales: tuple[float, float] = (0.4, 1.5)
     learning_rate: float = 3e-3
     decay: float = 1e-2
     loss: str = "ce-dice"
     pixel_share: float = 0.5
-    average: float = 0.995
+    average: float = 0.998
     views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
     outputs: int = 1

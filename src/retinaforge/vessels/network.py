@@ -21,7 +21,7 @@ from retinaforge.nets.unet import VesselNet
 from retinaforge.vessels.checkpoint import load_strictly
 from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
 
-SHIPPED = "vessels-v1.safetensors"
+SHIPPED = "vessels-v2.safetensors"
 FORMAT = "retinaforge vessel network 1"
 
 
@@ -130,7 +130,7 @@ class NetworkJudge(Judge):
         self.threshold = float(meta["threshold"])
         self.card = JudgeCard(
             name="ours" if path is None else f"ours:{path.name}",
-            version=1,
+            version=2,
             family="network",
             measures="Vessels as a residual U-Net finds them, mean of views in which the aperture "
             f"is {' and '.join(f'{view:.0f}' for view in self._views_px)} px wide.",
