@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.core import Fov, Photograph
 from retinaforge.nets.unet import CELL_PX, blur_cells, flatten_background
-from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.vessels.judge import Judge, JudgeCard, require_same_size
 from retinaforge.vessels.skeleton import labels_of
 
