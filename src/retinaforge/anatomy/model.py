@@ -1,8 +1,8 @@
 """The model `ours` of disc, cup and fovea: a look at the whole field, then one at the disc.
 
-whole field, 240 px → disc roughly, fovea → square of 3.2 disc diameters about the disc, 256 px →
-outlines of disc and cup. Each look is the mean of the picture and its mirror image, so a mirrored
-photograph gives mirrored landmarks.
+whole field, 240 px wide → disc roughly, fovea → square of 256 px about the disc, which is brought
+to 110 px, twice over → outlines of disc and cup. Each look is the mean of the picture and its
+mirror image, so a mirrored photograph gives mirrored landmarks.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ FORMAT = "retinaforge landmark network 1"
 TRAIN = "retinaforge train segmenter anatomy"
 
 NEAR_SIDE_PX = 256
+FOUND = 0.5
+"""Probability from which a region counts as a disc; its outline has a level of its own."""
+
 NEAREST_DD, FARTHEST_DD = 1.5, 3.8
 """Where about a disc the fovea is looked for, in disc diameters; 2.65, SD 0.30, was measured
 (Jonas et al. 2015, PLoS One 10, e0138701)."""
@@ -109,15 +112,17 @@ class AnatomyModel:
     def landmarks(self, photo: Photograph, fov: Fov) -> Landmarks:
         """Return the landmarks; what is not found with the stated confidence is None.
 
-        The disc is None where no region reaches `levels["disc"]` in both looks, the fovea where its
-        heat stays below `levels["fovea"]`. The eye's side is the photograph's own, or else follows
-        from disc and fovea, as the disc lies on the nose's side.
+        The disc is None where no region reaches `FOUND` in the first look or `levels["disc"]` in
+        the last, the fovea where its heat stays below `levels["fovea"]`. The eye's side is the
+        photograph's own, or else follows from disc and fovea: the disc lies on the nose's side.
 
         Raises:
             Refusal: expected a field of view of the photograph's size.
         """
         whole, near = self._looks(photo, fov)
         found = Landmarks(eye=photo.eye)
+        if not shows_anything(photo, fov):
+            return found
         if near is not None:
             found = self._disc_of(near, found)
         found = replace(found, fovea_px=self._fovea_of(whole, found))
@@ -147,7 +152,7 @@ class AnatomyModel:
 
     def _rough_disc(self, look: _Look) -> tuple[Point, float] | None:
         """Return centre and radius of the disc in the photograph, or None where there is none."""
-        region = heaviest_region(look.maps[0], level=self.levels["disc"])
+        region = heaviest_region(look.maps[0], level=FOUND)
         if region.sum() < 20:
             return None
         centre, axes = half_axes(region)
@@ -185,6 +190,12 @@ def _within_reach(look: _Look, disc_px: Point, diameter_px: float) -> Map:
     down = y + np.arange(height) * look.px[1] - disc_px[1]
     away = np.hypot(across[None, :], down[:, None]) / diameter_px
     return ((away >= NEAREST_DD) & (away <= FARTHEST_DD)).astype(np.float32)
+
+
+def shows_anything(photo: Photograph, fov: Fov) -> bool:
+    """Tell whether the field varies by a grey level or more (SD), as pictures of eyes do."""
+    inside = photo.pixels[fov.mask]
+    return bool(len(inside)) and float(inside.std(axis=0).max()) >= 1.0
 
 
 def side_of(found: Landmarks) -> Eye | None:

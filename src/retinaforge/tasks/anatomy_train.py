@@ -52,7 +52,7 @@ class AnatomyConfig:
     near_share: float = 0.4
     phantom_share: float = 0.6
     whole_px: float = 240.0
-    near_px: float = 80.0
+    near_px: float = 110.0
     widths: tuple[int, ...] = WIDTHS
     seed: int = 0
 
