@@ -25,8 +25,8 @@ FLAG_LEVEL = 0.38
 steps of 0.02, that no harmless picture reached. Measured on nine training rows of CHASE_DB1 and
 HRF at 1024 px (four of them validation), each as it is and in eleven damaged versions (JPEG, blur,
 haze, noise, darkness, half washed out): none of 56 that cost `ours` at most 0.05 of its Dice is
-flagged, 18 of 27 that cost it more than 0.25 are (vessels-v2). Even blur is missed most: both judges
-lose the same thin vessels."""
+flagged, 18 of 27 that cost it more than 0.25 are (vessels-v2). Even blur is missed most: both
+judges lose the same thin vessels."""
 
 Mask = Bool[np.ndarray, "height width"]
 Map = Float[np.ndarray, "height width"]
