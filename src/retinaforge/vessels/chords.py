@@ -80,6 +80,8 @@ def _to_wall(
         t = start + STEP_PX / 2
         row = np.rint(y + t * dy).astype(np.int64)
         column = np.rint(x + t * dx).astype(np.int64)
+        # Steps beyond the padding have left the picture, as what lies outside the field has.
+        row, column = row.clip(0, kind.shape[0] - 1), column.clip(0, columns - 1)
         found = flat[row * columns + column]
         reach[left[found == 0]] = start[found == 0]
         on = (found == INSIDE) & (start < limit)
