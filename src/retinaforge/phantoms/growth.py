@@ -21,7 +21,7 @@ from retinaforge.phantoms.curves import smooth, vary
 from retinaforge.phantoms.fundus import FIELD_RADIUS_UM, Layout, Point, Vessel
 from retinaforge.phantoms.guides import Guide, arcade, heading_of, outwards, straight, towards
 from retinaforge.phantoms.murray import branching_angles, child_radii
-from retinaforge.phantoms.occupancy import SIGHT_UM, Near, Occupied
+from retinaforge.phantoms.occupancy import GAP_UM, SIGHT_UM, Near, Occupied
 from retinaforge.phantoms.params import VesselParams
 
 STEP_UM = 90.0
@@ -474,10 +474,8 @@ def grow_trees(
 def _both(
     arteries: list[Segment], veins: list[Segment], *, rng: np.random.Generator
 ) -> tuple[Vessel, ...]:
-    return (
-        *_finished(arteries, "artery", offset=0, rng=rng),
-        *_finished(veins, "vein", offset=len(arteries), rng=rng),
-    )
+    first = _finished(arteries, "artery", offset=0, rng=rng)
+    return (*first, *_finished(veins, "vein", offset=len(first), rng=rng))
 
 
 def _finished(
@@ -485,10 +483,49 @@ def _finished(
 ) -> list[Vessel]:
     """Return smooth vessels of wavering calibre; parents are counted over both kinds."""
     vessels: list[Vessel] = []
-    for segment in segments:
+    for segment in _without_touching_twins(segments):
         points, radii = smooth(np.array(segment.points), np.array(segment.radii))
         up = segment.parent
         generation = 0 if up is None else vessels[up].generation + 1
         parent = None if up is None else up + offset
         vessels.append(Vessel(points, vary(radii, rng=rng), kind, parent, generation))
     return vessels
+
+
+def _without_touching_twins(segments: list[Segment]) -> list[Segment]:
+    """Leave out pairs of stubs that end beside each other: they left one branching side by side.
+
+    The first steps of two branches are taken at once, before either can see the other; all later
+    ones keep their distance. Where both end there, the vessel ends at its branching instead.
+    """
+    branched = {segment.parent for segment in segments}
+    stubs: dict[int, list[int]] = {}
+    for index, segment in enumerate(segments):
+        if segment.parent is not None and index not in branched:
+            stubs.setdefault(segment.parent, []).append(index)
+    gone: set[int] = set()
+    for parent, pair in stubs.items():
+        if len(pair) == 2 and _touch(segments[parent], segments[pair[0]], segments[pair[1]]):
+            gone.update(pair)
+    kept = [index for index in range(len(segments)) if index not in gone]
+    number = {index: k for k, index in enumerate(kept)}
+    return [
+        replace(segments[k], parent=None if (up := segments[k].parent) is None else number[up])
+        for k in kept
+    ]
+
+
+def _touch(parent: Segment, one: Segment, other: Segment) -> bool:
+    """Return whether two branches come within 3/4 of `GAP_UM` beyond where branches may."""
+    apart, lines = apart_um(parent.radii[-1]), []
+    for branch in (one, other):
+        points, radii = smooth(np.array(branch.points), np.array(branch.radii))
+        away = np.hypot(*(points - points[0]).T)
+        fine = np.linspace(0, away[-1], max(2, int(away[-1] / 10)))
+        x, y, r = (np.interp(fine, away, v) for v in (points[:, 0], points[:, 1], radii))
+        lines.append(np.stack([x, y, r])[:, fine >= 0.9 * apart])
+    (xa, ya, ra), (xb, yb, rb) = lines
+    if not len(xa) or not len(xb):
+        return False
+    gap = np.hypot(xa[:, None] - xb, ya[:, None] - yb) - ra[:, None] - rb
+    return bool(gap.min() < 0.75 * GAP_UM)
