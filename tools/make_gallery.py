@@ -169,8 +169,8 @@ def layers() -> Image.Image:
 PICTURES: tuple[tuple[str, str, str, Callable[[], Image.Image]], ...] = (
     ("twelve", "Twelve eyes", "The first twelve photographs of `--recipe screening --seed 3`: six "
      "persons, both eyes, any disease, any camera, as they come.", twelve_eyes),
-    ("diseases", "Each disease", "The same eye, with each disease in turn. Labels follow from the "
-     "lesions that are drawn.", each_disease),
+    ("diseases", "Each disease", "The same eye, with each disease in turn; the titles name "
+     "what was asked for.", each_disease),
     ("details", "Lesions and discs from near", "Details of photographs of 1600 px, one camera.",
      lesions_near),
     ("cameras", "Each camera, light and dark fundi", "The same eye by every camera; then by one "
