@@ -6,8 +6,8 @@ import pytest
 from retinaforge.core import rng_for
 from retinaforge.phantoms import PhantomParams, Vessel
 from retinaforge.phantoms.crossings import ARTERY_OVER, find_crossings
-from retinaforge.phantoms.growth import grow_trees
 from retinaforge.phantoms.layout import lay_out
+from retinaforge.phantoms.trees import grow_trees
 
 
 def vessel(points, kind):

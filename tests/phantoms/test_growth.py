@@ -11,10 +11,11 @@ from retinaforge.core import rng_for
 from retinaforge.phantoms import AnatomyParams, DiseaseParams, VesselParams
 from retinaforge.phantoms.curves import smooth, vary
 from retinaforge.phantoms.fundus import FIELD_RADIUS_UM
-from retinaforge.phantoms.growth import SMALLEST_VEIN, apart_um, grow_trees, one_eyes
+from retinaforge.phantoms.growth import SMALLEST_VEIN, apart_um
 from retinaforge.phantoms.guides import arcade, outwards, towards
 from retinaforge.phantoms.layout import lay_out
 from retinaforge.phantoms.occupancy import GAP_UM, Occupied
+from retinaforge.phantoms.trees import grow_trees, one_eyes
 
 SEEDS = range(24)
 LEAST_GAP_UM = 20.0

@@ -20,11 +20,11 @@ from retinaforge.phantoms.disc_shape import cup_mask, disc_mask
 from retinaforge.phantoms.frame import Frame, frame_of
 from retinaforge.phantoms.fundus import Fundus, LesionKind
 from retinaforge.phantoms.ground import paint_ground
-from retinaforge.phantoms.growth import grow_trees
 from retinaforge.phantoms.layout import lay_out
 from retinaforge.phantoms.lesions import bead, lesion_masks, paint_over, paint_under, place_lesions
 from retinaforge.phantoms.look import Look, draw_look
 from retinaforge.phantoms.params import SMALLEST_SIZE_PX, CameraParams, PhantomParams
+from retinaforge.phantoms.trees import grow_trees
 from retinaforge.phantoms.vessel_paint import paint_vessels, rasterise
 
 PLAIN = PhantomParams()
