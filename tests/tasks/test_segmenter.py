@@ -11,11 +11,8 @@ from PIL import Image
 
 from retinaforge.core import Fov, Photograph, Record, Refusal, rng_for
 from retinaforge.tasks import segmenter_run
-from retinaforge.tasks.segmenter import (
-    SegmenterConfig,
-    learning_rate_at,
-    train_segmenter,
-)
+from retinaforge.tasks.learner import learning_rate_at
+from retinaforge.tasks.segmenter import SegmenterConfig, train_segmenter
 from retinaforge.tasks.segmenter_data import learnable_records, part_validation
 from retinaforge.tasks.segmenter_losses import vessel_ce_dice
 from retinaforge.tasks.segmenter_phantoms import phantom_population

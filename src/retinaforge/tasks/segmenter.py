@@ -10,18 +10,19 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from retinaforge.core import Refusal, artefacts, rng_for
+from retinaforge.core import rng_for
 from retinaforge.nets.unet import WIDTHS, VesselNet
+from retinaforge.tasks.learner import fit
 from retinaforge.tasks.segmenter_losses import loss_named
-from retinaforge.tasks.segmenter_samples import Annotated, Crops, draw_crops
+from retinaforge.tasks.segmenter_samples import Annotated, draw_crops
 
 
 @dataclass(frozen=True)
@@ -63,83 +64,6 @@ class SegmenterConfig:
     seed: int = 0
 
 
-def learning_rate_at(step: int, config: SegmenterConfig) -> float:
-    """Return the rate: a cycle over two thirds of the steps, then a gentler one of half its peak.
-
-    A cycle rises linearly over 5 % of its steps and falls along half a cosine.
-    """
-    first = round(config.steps * 2 / 3)
-    begin, end, peak = (0, first, 1.0) if step < first else (first, config.steps, 0.5)
-    rise = max(1, round(0.05 * (end - begin)))
-    if step - begin < rise:
-        return config.learning_rate * peak * (step - begin + 1) / rise
-    along = (step - begin - rise) / max(1, end - begin - rise)
-    return config.learning_rate * peak * 0.5 * (1 + math.cos(math.pi * along))
-
-
-@torch.no_grad()
-def _follow(mean: nn.Module, model: nn.Module, *, memory: float) -> None:
-    for kept, new in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - memory)
-        else:
-            kept.copy_(new)
-
-
-@dataclass
-class _State:
-    """All that a checkpoint holds: step, weights, their mean, the optimiser's moments."""
-
-    step: int
-    model: VesselNet
-    mean: VesselNet
-    optimiser: torch.optim.AdamW
-
-    @classmethod
-    def fresh(cls, config: SegmenterConfig) -> _State:
-        torch.manual_seed(config.seed)
-        model = VesselNet(config.widths, config.outputs).to(memory_format=torch.channels_last)
-        mean = VesselNet(config.widths, config.outputs)
-        mean.load_state_dict(model.state_dict())
-        optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, weight_decay=config.decay)
-        return cls(0, model, mean, optimiser)
-
-    def save(self, path: Path, config: SegmenterConfig) -> None:
-        content = {"step": self.step, "config": asdict(config)} | {
-            name: getattr(self, name).state_dict() for name in ("model", "mean", "optimiser")
-        }
-        artefacts.write_with(path, lambda stream: torch.save(content, stream))
-
-    def restore(self, path: Path, config: SegmenterConfig) -> None:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["config"] != asdict(config):
-            raise Refusal(
-                "the recipe that the checkpoint was begun with",
-                f"another one beside {path}",
-                "train into an empty folder, or give the settings of the first run again",
-            )
-        for name in ("model", "mean", "optimiser"):
-            getattr(self, name).load_state_dict(content[name])
-        self.step = int(content["step"])
-
-
-def _learn(state: _State, crops: Crops, config: SegmenterConfig) -> float:
-    """Make one step and return its loss."""
-    for group in state.optimiser.param_groups:
-        group["lr"] = learning_rate_at(state.step, config)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = state.model(crops.images, crops.fov)
-    loss = loss_named(config.loss).compute(logits.float(), crops, config.pixel_share)
-    state.optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
-    state.optimiser.step()
-    memory = min(config.average, (state.step + 1) / (state.step + 10))
-    _follow(state.mean, state.model, memory=memory)
-    state.step += 1
-    return loss.item()
-
-
 def train_segmenter(
     photographs: Sequence[Annotated],
     config: SegmenterConfig,
@@ -160,18 +84,17 @@ def train_segmenter(
     Raises:
         Refusal: expected the recipe that the checkpoint was begun with.
     """
-    state, path = _State.fresh(config), folder / "checkpoint.pt"
-    if path.exists():
-        state.restore(path, config)
-    while state.step < config.steps:
+    torch.manual_seed(config.seed)
+    model = VesselNet(config.widths, config.outputs)
+
+    def loss_at(model: nn.Module, step: int) -> Float[Tensor, ""]:
         crops = draw_crops(
-            photographs, rng_for(config.seed, "crops", state.step), count=config.batch,
+            photographs, rng_for(config.seed, "crops", step), count=config.batch,
             side_px=config.side_px, diameter_px=config.diameter_px, scales=config.scales,
             phantom_share=config.phantom_share,
         )  # fmt: skip
-        loss = _learn(state, crops, config)
-        if on_step is not None:
-            on_step(state.step, loss)
-        if state.step % checkpoint_every == 0 or state.step == config.steps:
-            state.save(path, config)
-    return state.mean.eval()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(crops.images, crops.fov)
+        return loss_named(config.loss).compute(logits.float(), crops, config.pixel_share)
+
+    return fit(model, loss_at, config, folder, checkpoint_every=checkpoint_every, on_step=on_step)
