@@ -43,6 +43,7 @@ def vessels(
     ),
     photographs: bool = typer.Option(True, help="Learn from the photographs of --data."),
     phantoms: int = typer.Option(0, min=0, help="Drawn eyes to learn from; 20 MB of memory each."),
+    begin: Path | None = typer.Option(None, help="Weights to begin with; none: random ones."),
     steps: int = typer.Option(SegmenterConfig.steps, min=1, help="Optimiser steps."),
     loss: str = typer.Option("ce-dice", help=f"One of {', '.join(x.name for x in VESSEL_LOSSES)}."),
     seed: int = typer.Option(0, help="Seed of weights and crops."),
@@ -62,6 +63,7 @@ def vessels(
             data if photographs else None,
             out,
             phantoms=phantoms,
+            begin=begin,
             config=config,
             on_step=lambda k, _: show(k, steps),
         )

@@ -69,6 +69,7 @@ def train_segmenter(
     config: SegmenterConfig,
     folder: Path,
     *,
+    begin: VesselNet | None = None,
     checkpoint_every: int = 50,
     on_step: Callable[[int, float], None] | None = None,
 ) -> VesselNet:
@@ -78,6 +79,7 @@ def train_segmenter(
         photographs: annotated photographs of the training patients.
         config: the recipe; must equal that of a checkpoint found in `folder`.
         folder: holds checkpoint.pt, whole at any moment.
+        begin: a trained network of the same widths to begin with; None begins at random.
         checkpoint_every: steps between checkpoints.
         on_step: called with (steps done, loss) after every step.
 
@@ -86,6 +88,8 @@ def train_segmenter(
     """
     torch.manual_seed(config.seed)
     model = VesselNet(config.widths, config.outputs)
+    if begin is not None:
+        model.load_state_dict(begin.state_dict())
 
     def loss_at(model: nn.Module, step: int) -> Float[Tensor, ""]:
         crops = draw_crops(

@@ -23,7 +23,7 @@ from retinaforge.tasks.segmenter_data import (
 )
 from retinaforge.tasks.segmenter_losses import VESSEL_LOSSES, loss_named
 from retinaforge.tasks.segmenter_phantoms import annotated_phantoms, phantom_population
-from retinaforge.vessels.network import network_probability, save_network
+from retinaforge.vessels.network import network_probability, read_network, save_network
 
 THRESHOLDS = tuple(round(0.20 + 0.02 * i, 2) for i in range(31))
 PLATEAU = 0.001
@@ -98,6 +98,7 @@ def train_vessel_segmenter(
     out: Path,
     *,
     phantoms: int = 0,
+    begin: Path | None = None,
     config: SegmenterConfig | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -108,6 +109,7 @@ def train_vessel_segmenter(
             from; None learns from phantoms only and chooses the threshold on phantoms held out.
         out: run folder; the same call resumes there.
         phantoms: how many phantoms are learnt from; about 20 MB of memory each.
+        begin: weights to begin with, as this command writes them; None begins at random.
         config: the recipe.
         on_step: called with (steps done, loss).
 
@@ -127,11 +129,14 @@ def train_vessel_segmenter(
     soft = loss_named(config.loss, VESSEL_LOSSES).soft_labels
     photographs = [load_annotated(record, soft_labels=soft) for record in learn]
     photographs += annotated_phantoms(phantoms, seed=config.seed, soft_labels=soft)
-    model = train_segmenter(photographs, config, out, on_step=on_step)
+    first, before = read_network(begin) if begin is not None else (None, None)
+    model = train_segmenter(photographs, config, out, begin=first, on_step=on_step)
     judged = validate or learn
     seen = photographs_seen(judged) if judged else phantoms_seen(seed=config.seed, first=phantoms)
     threshold, dice = choose_threshold(model, seen, views_px=config.views_px)
     meta = _meta(learn, phantoms, config, threshold)
+    if before is not None:
+        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
     path = save_network(model, out / "vessels.safetensors", meta=meta)
     card = {
         **meta,
