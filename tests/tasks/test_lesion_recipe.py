@@ -13,6 +13,7 @@ import torch
 from retinaforge.anatomy import LESION_TYPES, load_lesions
 from retinaforge.cli import main, segmenter
 from retinaforge.core import Refusal
+from retinaforge.nets.unet import VesselNet
 from retinaforge.phantoms import DiseaseParams, PhantomParams, draw
 from retinaforge.tasks import lesion_run
 from retinaforge.tasks.lesion_samples import (
@@ -26,6 +27,7 @@ from retinaforge.tasks.lesion_samples import (
 )
 from retinaforge.tasks.lesion_train import LesionConfig, lesion_loss
 from retinaforge.tasks.segmenter_samples import PHANTOMS
+from retinaforge.vessels import network as vessel_network
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -66,6 +68,28 @@ def test_the_loss_falls_to_nothing_for_certain_truth() -> None:
     wrong = lesion_loss((0.5 - targets) * 60, batch, bce_weight=10.0)
     assert right < 1e-4
     assert wrong > 100
+
+
+def test_a_vessel_network_lends_all_but_its_last_layer(tmp_path) -> None:
+    torch.manual_seed(1)
+    trunk = VesselNet((8, 16))
+    path = vessel_network.save_network(
+        trunk, tmp_path / "v.safetensors", meta={"threshold": 0.5, "config": {}, "commit": "c"}
+    )
+    network, header = lesion_run.network_to_begin_with(path, seed=0)
+    again, _ = lesion_run.network_to_begin_with(path, seed=0)
+    assert header["commit"] == "c"
+    assert network.outputs == 4
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key])
+        if not key.startswith("head.2."):
+            assert torch.equal(value, trunk.state_dict()[key])
+
+
+def test_what_is_neither_lesions_nor_vessels_lends_nothing(tmp_path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"no weights")
+    with pytest.raises(Refusal, match="expected a retinaforge lesion network 1 as safetensors"):
+        lesion_run.network_to_begin_with(tmp_path / "x.safetensors", seed=0)
 
 
 @pytest.mark.data

@@ -37,6 +37,16 @@ def save_network(model: nn.Module, path: Path, *, format: str, meta: Mapping[str
     return artefacts.write_bytes(path, save(tensors, header))
 
 
+def format_of(path: Path) -> str | None:
+    """Return what a safetensors file says it is; None where it is none or does not say."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return None
+    return header.get("format")
+
+
 def read_network(
     path: Path, *, format: str, train: str, build: Callable[[dict[str, Any]], Network]
 ) -> tuple[Network, dict[str, Any]]:

@@ -157,9 +157,11 @@ def lesions(
     out: Path = _OUT,
     data: Path | None = _DATA,
     phantoms: int = typer.Option(
-        lesion_run.PHANTOM_COUNT, min=0, help="Drawn eyes to learn from; 12 MB of memory each."
+        lesion_run.PHANTOM_COUNT, min=0, help="Drawn eyes to learn from; 20 MB of memory each."
     ),
-    begin: Path | None = typer.Option(None, help="Weights to begin with; none: random ones."),
+    begin: Path | None = typer.Option(
+        None, help="Weights to begin with, of lesions or vessels; none: random ones."
+    ),
     steps: int = typer.Option(LesionConfig.steps, min=1, help="Optimiser steps."),
     seed: int = _SEED,
     as_json: bool = _AS_JSON,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from retinaforge.anatomy import (
     LESION_TYPES,
@@ -17,7 +18,10 @@ from retinaforge.anatomy import (
     read_lesion_network,
     save_lesion_network,
 )
+from retinaforge.anatomy.lesions import empty_network
+from retinaforge.anatomy.weights import format_of
 from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
+from retinaforge.nets.unet import VesselNet
 from retinaforge.tasks.anatomy_data import draw_population, lesion_population
 from retinaforge.tasks.lesion_samples import (
     Masks,
@@ -28,6 +32,7 @@ from retinaforge.tasks.lesion_samples import (
 )
 from retinaforge.tasks.lesion_train import LesionConfig, train_lesions
 from retinaforge.tasks.segmenter_data import LICENCE, part_validation
+from retinaforge.vessels import network as vessel_network
 
 PHANTOM_COUNT, HELD_OUT, PHANTOM_PX = 40, 6, 1024
 LEVELS = tuple(round(0.05 + 0.05 * i, 2) for i in range(19))
@@ -84,6 +89,26 @@ def _meta(records: Sequence[Record], phantoms: int, config: LesionConfig) -> dic
     }
 
 
+def network_to_begin_with(path: Path, *, seed: int) -> tuple[VesselNet, dict[str, Any]]:
+    """Return a lesion network, or a vessel network with its last layer drawn anew, and its header.
+
+    Args:
+        path: weights as `train segmenter lesions` or `train segmenter vessels` writes them.
+        seed: decides the new last layer.
+
+    Raises:
+        Refusal: expected a lesion network as safetensors.
+    """
+    if format_of(path) != vessel_network.FORMAT:
+        return read_lesion_network(path)
+    trunk, header = vessel_network.read_network(path)
+    torch.manual_seed(seed)
+    network, last = empty_network(trunk.widths), f"head.{len(trunk.head) - 1}."
+    learnt = {k: v for k, v in trunk.state_dict().items() if not k.startswith(last)}
+    network.load_state_dict(learnt, strict=False)
+    return network, header
+
+
 def train_lesion_segmenter(
     data: Path | None,
     out: Path,
@@ -99,8 +124,9 @@ def train_lesion_segmenter(
         data: folder of data sets with splits.csv, of which the open training rows with lesion
             masks are learnt from; None learns from phantoms only.
         out: run folder; the same call resumes there.
-        phantoms: how many phantoms are learnt from; about 12 MB of memory each.
-        begin: weights to begin with, as this command writes them; None begins at random.
+        phantoms: how many phantoms are learnt from; about 20 MB of memory each.
+        begin: weights to begin with, a lesion network's or a vessel network's; None begins at
+            random.
         config: the recipe.
         on_step: called with (steps done, loss).
 
@@ -121,7 +147,9 @@ def train_lesion_segmenter(
     learn = [each for each in found if each.record.name not in names]
     judged = [each for each in found if each.record.name in names]
     drawn = draw_population(lesion_population(), phantoms, seed=config.seed, size_px=PHANTOM_PX)
-    first, before = read_lesion_network(begin) if begin is not None else (None, None)
+    first, before = None, None
+    if begin is not None:
+        first, before = network_to_begin_with(begin, seed=config.seed)
     stacks = stacks_to_learn_from(learn, drawn)
     network = train_lesions(stacks, config, out, begin=first, on_step=on_step)
     path = out / "lesions.safetensors"

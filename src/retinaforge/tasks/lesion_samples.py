@@ -27,7 +27,7 @@ from retinaforge.tasks.cut import cut_square, draw_cut
 from retinaforge.tasks.segmenter_data import LICENCE
 from retinaforge.tasks.segmenter_samples import PHANTOMS, disguise
 
-STACK_PX = 1152
+STACK_PX = 1536
 """FOV diameter of the copies that crops are cut from."""
 
 TABLE = "lesions.csv"
@@ -144,7 +144,7 @@ def stack_of(photo: Photograph, fov: Fov, masks: Masks, *, group: str) -> Lesion
 def stacks_to_learn_from(
     records: Iterable[LesionRecord], phantoms: Iterable[Phantom]
 ) -> list[LesionStack]:
-    """Read photographs and take phantoms; about 12 MB of memory each."""
+    """Read photographs and take phantoms; about 20 MB of memory each."""
     stacks = [stack_of(*read_lesions(each), group=each.record.dataset) for each in records]
     return stacks + [
         stack_of(each.photograph, each.fov, lesions_of(each), group=PHANTOMS) for each in phantoms

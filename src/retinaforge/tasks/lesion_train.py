@@ -50,8 +50,8 @@ class LesionConfig:
         seed: decides weights, crops and phantoms.
     """
 
-    steps: int = 1000
-    batch: int = 4
+    steps: int = 3000
+    batch: int = 6
     side_px: int = 256
     scales: tuple[float, float] = (0.75, 1.3)
     learning_rate: float = 3e-3
@@ -61,7 +61,7 @@ class LesionConfig:
     positive_weights: tuple[float, ...] = (8.0, 2.0, 1.0, 2.0)
     disguised_share: float = 0.5
     phantom_share: float = 0.25
-    whole_px: float = 1024.0
+    whole_px: float = 1440.0
     widths: tuple[int, ...] = WIDTHS
     seed: int = 0
 
