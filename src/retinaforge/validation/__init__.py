@@ -1,0 +1,1 @@
+"""From two folders of images to a scorecard: footing, measuring, scores, controls, verdict."""
