@@ -122,3 +122,48 @@ def test_what_is_missing_has_its_reason():
     assert column(line, "squared_curvature_per_mm2").reason.startswith("micrometres")
     assert "disc" in column(line, "inflections_per_dd").reason
     assert "told apart" in column(line, "artery_tortuosity").reason
+
+
+def arc_chain(radius, half_angle, many):
+    """Return arcs of a circle, each the other way than the one before, without a kink."""
+    turn = np.concatenate([np.full(400, (-1) ** k * 2 * half_angle / 400) for k in range(many)])
+    heading = half_angle + np.cumsum(np.concatenate([[0.0], -turn[:-1]])) - turn / 2
+    step = radius * 2 * half_angle / 400
+    return np.cumsum(step * np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
+
+
+def twist(half_angle):
+    return half_angle / math.sin(half_angle) - 1
+
+
+@pytest.mark.parametrize(("radius", "half_angle", "many"), [(90.0, 0.6, 4), (60.0, 1.2, 5)])
+def test_a_chain_of_arcs_has_grisans_closed_form(radius, half_angle, many):
+    curves = smooth_curves([arc_chain(radius, half_angle, many)], unit_px=1.0)
+    found = curves.twists(curves.bends, least_rad=0.1)
+    assert found[0] == pytest.approx((many - 1) * many * twist(half_angle), rel=0.04)
+    # Cut off at both ends, the first and the last arc are shorter.
+    cut = curves.bends.away_from_ends(8)
+    last = (2 * half_angle - 9 / radius) / 2
+    expected = (many - 1) * ((many - 2) * twist(half_angle) + 2 * twist(last))
+    assert curves.twists(cut, least_rad=0.1)[0] == pytest.approx(expected, rel=0.04)
+
+
+def test_what_turns_one_way_has_no_grisan_tortuosity():
+    angle = np.linspace(-1, 1, 500)
+    lines = [curve(100 * np.cos(angle), 100 * np.sin(angle)), curve(angle * 99, np.zeros(500))]
+    curves = smooth_curves(lines, unit_px=1.0)
+    assert curves.twists(curves.bends, least_rad=0.1).tolist() == [0.0, 0.0]
+
+
+def test_a_drawn_chain_of_arcs_counts_by_millimetre_and_by_disc():
+    radius, half_angle, many = 70.0, 0.8, 3
+    x, y = (arc_chain(radius, half_angle, many) - (150, 0)).T
+    marks = Landmarks(um_per_px=20.0, disc_centre_px=(480.0, 480.0), disc_axes_px=(20.0, 20.0))
+    v = read_vasculature(pen(x, y), FULL, marks)
+    last = (2 * half_angle - 9 / radius) / 2
+    twists = (many - 1) * ((many - 2) * twist(half_angle) + 2 * twist(last))
+    length_px = 2 * half_angle * radius * many - 17
+    found = column(v, "tortuosity_grisan_per_mm").value
+    assert found == pytest.approx(twists / (length_px * 0.02), rel=0.12)
+    assert column(v, "tortuosity_grisan_per_dd").value == pytest.approx(found * 0.02 * 40)
+    assert "told apart" in column(v, "artery_tortuosity_grisan_per_mm").reason

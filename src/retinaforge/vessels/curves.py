@@ -59,6 +59,29 @@ class Curves:
         last = np.searchsorted(self.owner, np.arange(self.count), side="right") - 1
         return np.hypot(*(self.points_px[last] - self.points_px[first]).T)
 
+    def twists(self, bends: Bends, *, least_rad: float) -> Float[np.ndarray, "k"]:
+        """Return (n − 1) Σ (arc / chord − 1) over the n pieces that each curve turns one way on.
+
+        A piece goes over into the next half way between the two turns.
+
+        Args:
+            bends: those of these curves that count; from the first to the last of them is cut.
+            least_rad: see `Bends.inflections`.
+        """
+        before, after = bends.changes(least_rad=least_rad)
+        own = np.unique(bends.owner)
+        ends = [bends.point[np.searchsorted(bends.owner, own, side=side) - (side == "right")]
+                for side in ("left", "right")]  # fmt: skip
+        cuts = (bends.point[before] + bends.point[after]) // 2
+        first, last = (np.sort(np.concatenate([cuts, end])) for end in ends)
+        steps = np.hypot(*np.diff(self.points_px, axis=0).T)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        chord = np.hypot(*(self.points_px[last] - self.points_px[first]).T)
+        twist = np.where(chord > 0, (along[last] - along[first]) / np.maximum(chord, 1e-9) - 1, 0)
+        of = self.owner[first]
+        pieces = np.bincount(of, minlength=self.count)
+        return np.maximum(pieces - 1, 0) * np.bincount(of, twist, self.count)
+
     @property
     def bends(self) -> Bends:
         """Return how the curves turn at their inner points."""
@@ -67,16 +90,19 @@ class Curves:
         u, v = step[:-1][inner], step[1:][inner]
         turn = np.arctan2(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1))
         span = (np.hypot(*u.T) + np.hypot(*v.T)) / 2
-        return Bends(turn, span, self.owner[1:-1][inner], self.count)
+        point = np.flatnonzero(inner) + 1
+        return Bends(turn, span, self.owner[1:-1][inner], point, self.count)
 
 
 @dataclass(frozen=True)
 class Bends:
-    """Turns at inner points: angle (signed), the length that it stands for, and the curve."""
+    """Turns at inner points: angle (signed), the length that it stands for, the curve, and the
+    number of the point in `Curves.points_px`."""
 
     turn_rad: Float[np.ndarray, "n"]
     span_px: Float[np.ndarray, "n"]
     owner: Int[np.ndarray, "n"]
+    point: Int[np.ndarray, "n"]
     count: int
 
     def away_from_ends(self, points: int) -> Bends:
@@ -84,7 +110,8 @@ class Bends:
         many = np.bincount(self.owner, minlength=self.count)
         place = np.arange(len(self.owner)) - (np.cumsum(many) - many)[self.owner]
         kept = (place >= points) & (place < many[self.owner] - points)
-        return Bends(self.turn_rad[kept], self.span_px[kept], self.owner[kept], self.count)
+        return Bends(self.turn_rad[kept], self.span_px[kept], self.owner[kept], self.point[kept],
+                     self.count)  # fmt: skip
 
     @property
     def lengths_px(self) -> Float[np.ndarray, "k"]:
@@ -102,16 +129,27 @@ class Bends:
         Args:
             least_rad: a turn counts if it turns the vessel by at least this angle.
         """
+        before, _ = self.changes(least_rad=least_rad)
+        return np.bincount(self.owner[before], minlength=self.count)
+
+    def changes(self, *, least_rad: float) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "m"]]:
+        """Find where curves go over from turning one way to turning the other.
+
+        Returns:
+            Numbers of the last bend of each turn that another follows, and of that one's first.
+        """
         if not len(self.owner):
-            return np.zeros(self.count, dtype=int)
+            return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
         sense = np.sign(self.turn_rad)
         fresh = (sense[1:] != sense[:-1]) | (self.owner[1:] != self.owner[:-1])
         starts = np.concatenate([[0], np.flatnonzero(fresh) + 1])
-        turned, owner = np.add.reduceat(self.turn_rad, starts), self.owner[starts]
-        kept = np.abs(turned) >= least_rad
-        turned, owner = turned[kept], owner[kept]
-        changed = (turned[1:] * turned[:-1] < 0) & (owner[1:] == owner[:-1])
-        return np.bincount(owner[1:][changed], minlength=self.count)
+        lasts = np.concatenate([starts[1:] - 1, [len(sense) - 1]])
+        turned = np.add.reduceat(self.turn_rad, starts)
+        kept = np.flatnonzero(np.abs(turned) >= least_rad)
+        one, two = kept[:-1], kept[1:]
+        same = self.owner[starts[one]] == self.owner[starts[two]]
+        changed = (turned[one] * turned[two] < 0) & same
+        return lasts[one[changed]], starts[two[changed]]
 
 
 def smooth_curves(lines: Sequence[Float[np.ndarray, "_ 2"]], *, unit_px: float) -> Curves:

@@ -4,6 +4,8 @@
     bending         ∫ κ² ds / l                      τ₅ of Hart et al. 1999: total squared
                                                      curvature over arc length
     inflections     changes of the sense of turning / l
+    twists          (n − 1) / l · Σ (Lᵢ / Cᵢ − 1)    τ of Grisan et al. 2008: over the n pieces on
+                                                     which the vessel turns one way
 
 A vessel is a branch between two branchings or ends, of `SHORTEST_UNIT` or longer, from where it
 leaves its parent's walls; L is its arc length, C the distance between its ends, κ its curvature.
@@ -15,6 +17,8 @@ vessel by its length.
 References:
     W. E. Hart, M. Goldbaum, B. Côté, P. Kube, M. R. Nelson, "Measurement and classification of
     retinal vascular tortuosity", Int. J. Med. Inform. 53 (1999), 239.
+    E. Grisan, M. Foracchia, A. Ruggeri, "A novel method for the automatic grading of retinal
+    vessel tortuosity", IEEE Trans. Med. Imaging 27 (2008), 310.
 """
 
 from __future__ import annotations
@@ -64,6 +68,7 @@ class Shapes:
     inner_px: Float[np.ndarray, "k"]
     bending_per_px: Float[np.ndarray, "k"]
     inflections: Float[np.ndarray, "k"]
+    twists: Float[np.ndarray, "k"]
     kind: np.ndarray
 
     def only(self, kind: VesselKind | None) -> Shapes:
@@ -72,7 +77,14 @@ class Shapes:
             return self
         own = self.kind == kind
         return Shapes(self.arc_px[own], self.chord_px[own], self.inner_px[own],
-                      self.bending_per_px[own], self.inflections[own], self.kind[own])  # fmt: skip
+                      self.bending_per_px[own], self.inflections[own], self.twists[own],
+                      self.kind[own])  # fmt: skip
+
+    @property
+    def grisan_per_px(self) -> Float[np.ndarray, "k"]:
+        """Return Grisan's τ of each vessel, in 1 / px; NaN of one too short to bend."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.inner_px > 0, self.twists / self.inner_px, np.nan)
 
 
 @once
@@ -86,9 +98,10 @@ def shapes(v: Vasculature) -> Shapes:
     arc, chord = curves.lengths_px, curves.chords_px
     open_ = arc < RING * chord
     turns = bends.inflections(least_rad=LEAST_TURN_RAD).astype(float)
+    twists = curves.twists(bends, least_rad=LEAST_TURN_RAD)
     kind = np.array([branch.kind for branch in branches], dtype=object)
     return Shapes(arc[open_], chord[open_], bends.lengths_px[open_],
-                  bends.squared_curvature[open_], turns[open_], kind[open_])  # fmt: skip
+                  bends.squared_curvature[open_], turns[open_], twists[open_], kind[open_])  # fmt: skip
 
 
 def _beyond_parent(v: Vasculature, branch: Branch) -> Float[np.ndarray, "n 2"]:
@@ -114,6 +127,10 @@ def _bending(s: Shapes) -> float:
 
 def _inflections(s: Shapes) -> float:
     return float(s.inflections.sum() / s.inner_px.sum())
+
+
+def _twists(s: Shapes) -> float:
+    return float(s.twists.sum() / s.inner_px.sum())
 
 
 def _measure(
@@ -143,6 +160,10 @@ def _px_per_length(v: Vasculature, unit: str) -> float | str:
     return 1.0
 
 
+_HART = "Hart et al. 1999 (Int. J. Med. Inform. 53, 239)"
+_SOURCES = {"tortuosity_grisan": "Grisan et al. 2008 (IEEE Trans. Med. Imaging 27, 310)"}
+
+
 def _biomarker(
     name: str, unit: str, summary: Callable[[Shapes], float], power: int,
     kind: VesselKind | None, words: tuple[str, str],
@@ -152,7 +173,7 @@ def _biomarker(
         name=name if kind is None else f"{kind}_{name}", version=1,
         measures=f"{words[0]}, {whose}.", range="[0, inf)", direction="neither", unit=unit,
         smallest_n=1,
-        reference="Hart et al. 1999 (Int. J. Med. Inform. 53, 239); "
+        reference=f"{_SOURCES.get(name, _HART)}; "
         "retinaforge.vessels.biomarkers.tortuosity",
         known_failure="A mask with breaks or false branchings has shorter vessels, which look "
         "straighter.",
@@ -171,6 +192,9 @@ _TAU5 = (
 _TURNS = ("Changes of the sense of turning along vessels",
           "changes between turns of 10° or more, each the other way / "
           "Σ length, 8/512 of the field or more from either end")  # fmt: skip
+_GRISAN = ("Winding by pieces that turn one way", "Σ over vessels of (n − 1) Σ (arc / chord − 1) "
+           "over the n pieces between changes of sense / Σ length, 8/512 of the field or more from "
+           "either end (Grisan's τ, each vessel by its length)")  # fmt: skip
 _KINDS: tuple[VesselKind | None, ...] = (None, "artery", "vein")
 
 TORTUOSITY: tuple[Biomarker, ...] = (
@@ -180,4 +204,6 @@ TORTUOSITY: tuple[Biomarker, ...] = (
     *(_biomarker("squared_curvature", "1/dd2", _bending, 2, kind, _TAU5) for kind in _KINDS),
     *(_biomarker("inflections", "1/mm", _inflections, 1, kind, _TURNS) for kind in _KINDS),
     *(_biomarker("inflections", "1/dd", _inflections, 1, kind, _TURNS) for kind in _KINDS),
+    *(_biomarker("tortuosity_grisan", "1/mm", _twists, 1, kind, _GRISAN) for kind in _KINDS),
+    *(_biomarker("tortuosity_grisan", "1/dd", _twists, 1, kind, _GRISAN) for kind in _KINDS),
 )
