@@ -50,6 +50,8 @@ def test_a_photograph_and_one_that_cannot_be_read(retinaforge, eyes: Path, tmp_p
         (("EMPTY", "--out", "OUT"), "refused: expected a folder of photographs; got a folder wit"),
         (("EYES", "--out", "EYES/out"), "expected a folder outside the one that is read"),
         (("EYES", "--out", "OUT", "--judge", "me"), "expected a vessel judge (ours"),
+        (("EYES", "--out", "OUT", "--flag-level", "0.4"), "--flag-level with two judges or more"),
+        (("EYES", "--out", "OUT", "--judge", "ours", "--judge", "ours"), "two judges or more that"),
         (("EYES", "--out", "OUT", "--anatomy", "me"), "expected a model of disc, cup and fovea"),
         (("EYES", "--out", "OUT", "--um-per-px", "0"), "expected micrometres a pixel above 0"),
         (("EYES", "--out", "OUT", "--landmarks", "none.csv"), "expected a CSV file of landmarks"),

@@ -30,15 +30,17 @@ from drawn_eyes import (
 
 from retinaforge.core import Landmarks, Refusal
 from retinaforge.core.artefacts import DiskFull
+from retinaforge.reports.vessels_page import write_vessels_page
 from retinaforge.tasks import measure_vessels as door
-from retinaforge.tasks import vessel_work
+from retinaforge.tasks import vessel_finders, vessel_work
 from retinaforge.tasks.measure_vessels import Measured, measure_vessels
 from retinaforge.tasks.vessel_jobs import list_jobs
 from retinaforge.tasks.vessel_work import Settings, measure_job
+from retinaforge.vessels import Judge, load_judge
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
 COLUMNS = [biomarker.card.column for biomarker in BIOMARKERS]
-CLASSICAL = Settings(judge="classical")
+CLASSICAL = Settings(judges=("classical",))
 
 
 def run(source: Path, out: Path, *, masks_are=None, settings=CLASSICAL, **further) -> Measured:
@@ -278,6 +280,96 @@ def test_two_runs_do_not_share_a_folder(masks: Path, tmp_path: Path) -> None:
         run(masks, tmp_path / "eyes" / "1.png", masks_are="artery-vein")
     with pytest.raises(Refusal, match="expected workers of 1 or more; got 0"):
         run(masks, tmp_path / "out2", masks_are="artery-vein", workers=0)
+
+
+class Stripes(Judge):
+    """Finds the picture's own vessels, or rows that have nothing to do with them."""
+
+    def __init__(self, name: str, *, wrong: bool) -> None:
+        self.card = replace(load_judge("classical").card, name=name)
+        self.threshold, self.wrong = 0.5, wrong
+
+    def probability(self, photo, fov):
+        found = photo.pixels[..., 1] < 0.48 * photo.pixels[..., 0]
+        if self.wrong and photo.pixels[100, 100].sum() < 30:
+            found = np.zeros_like(found)
+            found[::10] = True
+        return (found & fov.mask).astype(np.float32)
+
+
+@pytest.fixture
+def two_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two judges who agree about all but photographs that are dark in the middle."""
+    judges = {name: Stripes(name, wrong=name == "b") for name in "ab"}
+    monkeypatch.setattr(vessel_finders, "load_judge", judges.__getitem__)
+    vessel_finders.judge_named.cache_clear()
+    yield
+    vessel_finders.judge_named.cache_clear()
+
+
+def test_several_judges_flag_what_they_disagree_about(two_judges: None, tmp_path: Path) -> None:
+    eyes, out = tmp_path / "eyes", tmp_path / "out"
+    save(eyes / "clear.png", photograph())
+    odd = photograph()
+    odd[95:106, 95:106] = 0
+    save(eyes / "odd.png", odd)
+    settings = Settings(judges=("a", "b"), flag_level=0.4)
+    measured = run(eyes, out, settings=settings)
+    assert measured.summary["states"] == {"ok": 1, "flagged": 1, "failed": 0}
+    ((name, reason),) = measured.flagged
+    assert name == "odd.png"
+    assert reason.startswith("judges disagree: 0.")
+    assert reason.endswith("flagged from 0.40")
+    found = pd.read_parquet(out / "biomarkers.parquet")
+    assert list(found.columns[:5]) == [
+        "file_name", "status", "reason", "judges_disagreement_1", "flagged",
+    ]  # fmt: skip
+    assert list(found["flagged"]) == [False, True]
+    assert found["judges_disagreement_1"][0] == 0
+    assert found["judges_disagreement_1"][1] > 0.4
+    assert list(table(out)["flagged"]) == [False, True]
+    u = np.asarray(Image.open(out / "uncertainty" / "odd.png"))
+    assert u.shape == (200, 200)
+    assert set(np.unique(u)) == {0, 255}
+    assert np.asarray(Image.open(out / "uncertainty" / "clear.png")).max() == 0
+    assert (out / "uncertainty_overlays" / "odd.jpg").is_file()
+    shown = measured.summary["shown"]
+    assert [eye["file_name"] for eye in shown] == ["odd.png", "clear.png"]
+    assert shown[0]["uncertainty"] == "uncertainty_overlays/odd.jpg"
+    assert shown[1]["uncertainty"] is None
+    said = json.loads((out / "environment.json").read_text())["judge"]
+    assert (said["name"], said["flag_level"]) == ("a+b", 0.4)
+    assert [judge["name"] for judge in said["judges"]] == ["a", "b"]
+    page = write_vessels_page(out).read_text()
+    assert page.index("Disagreement of judges") < page.index("odd.png: where judges disagree")
+    written = (out / "biomarkers.csv").read_bytes()
+    assert run(eyes, out, settings=settings).resumed == 2
+    assert (out / "biomarkers.csv").read_bytes() == written
+
+
+def test_judges_without_a_level_say_so_and_masks_are_not_judged(
+    two_judges: None, masks: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "eyes" / "1.png", photograph())
+    run(tmp_path / "eyes", tmp_path / "out", settings=Settings(judges=("a", "b")))
+    row = pd.read_parquet(tmp_path / "out" / "biomarkers.parquet").iloc[0]
+    assert (row["status"], row["judges_disagreement_1"], row["flagged"]) == ("ok", 0, pd.NA)
+    why = pd.read_csv(tmp_path / "out" / "reasons.csv").set_index("biomarker")["reason"]
+    assert why["flagged"].startswith("no level of disagreement is known for these judges")
+    assert "no level is known" in write_vessels_page(tmp_path / "out").read_text()
+    out = tmp_path / "drawn"
+    run(masks, out, masks_are="artery-vein", settings=Settings(judges=("a", "b")))
+    assert table(out)["judges_disagreement_1"].isna().all()
+    why = pd.read_csv(out / "reasons.csv")
+    assert set(why["reason"][why["biomarker"] == "judges_disagreement_1"]) == {
+        "its vessels were given as a mask, no judge was asked"
+    }
+
+
+def test_a_level_needs_several_judges(masks: Path, tmp_path: Path) -> None:
+    save(tmp_path / "eyes" / "1.png", photograph(64))
+    with pytest.raises(Refusal, match="--flag-level with two judges or more; got classical alone"):
+        run(tmp_path / "eyes", tmp_path / "out", settings=replace(CLASSICAL, flag_level=0.3))
 
 
 @pytest.mark.slow

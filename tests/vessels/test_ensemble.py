@@ -10,7 +10,7 @@ import pytest
 from retinaforge.core import Fov, Photograph, Refusal
 from retinaforge.phantoms import draw_phantom
 from retinaforge.vessels import Judge, JudgeCard, load_judge
-from retinaforge.vessels.ensemble import Ensemble, disagreement
+from retinaforge.vessels.ensemble import FLAG_LEVELS, Ensemble, disagreement
 
 CARD = JudgeCard("a", 1, "filter", "x", ("A",), "MIT", "x", "x")
 
@@ -51,7 +51,7 @@ def test_mean_uncertainty_and_flag() -> None:
     assert verdict.uncertainty[2, 0] == 0.5
     assert verdict.uncertainty[7, 0] == 0
     assert verdict.flagged
-    assert verdict.reason == "judges disagree: 0.50 of 0.40 allowed"
+    assert verdict.reason == "judges disagree: 0.50, flagged from 0.40"
     calm = Ensemble(judges, flag_level=0.6).look(photo, fov)
     assert not calm.flagged
     assert calm.reason == ""
@@ -71,6 +71,19 @@ def test_one_judge_is_no_ensemble() -> None:
     for judges, came in (([], "none"), ([one], "a"), ([one, one], "a, a")):
         with pytest.raises(Refusal, match=f"two judges or more that differ; got {came};"):
             Ensemble(judges)
+
+
+def test_judges_of_no_known_level_flag_and_clear_nothing() -> None:
+    photo, fov = eye()
+    judges = [Fixed(name, plane) for name, plane in zip("ab", halves(), strict=True)]
+    verdict = Ensemble(judges).look(photo, fov)
+    assert (verdict.flagged, verdict.disagreement) == (None, pytest.approx(0.5))
+    assert verdict.reason.startswith("no level of disagreement is known for these judges")
+    known = [Fixed(name, judges[0].plane) for name in ("classical", "ours")]
+    assert Ensemble(known).flag_level == FLAG_LEVELS[frozenset({"ours", "classical"})]
+    for level in (0.0, 1.5):
+        with pytest.raises(Refusal, match="a level of disagreement above 0 and at most 1; got"):
+            Ensemble(judges, flag_level=level)
 
 
 def test_noise_is_flagged_and_a_clear_phantom_is_not() -> None:

@@ -16,13 +16,14 @@ from retinaforge.tasks.vessel_finders import default_anatomy, default_artery_vei
 from retinaforge.tasks.vessel_jobs import list_jobs
 from retinaforge.tasks.vessel_work import Settings
 
-EXIT_PARTLY = 1
+EXIT_PARTLY, MOST_NAMED = 1, 5
 EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge vessels photographs --out measured`\n\n"
     "`retinaforge vessels ../shared/data/hrf --out measured --masks-are artery-vein "
     "--landmarks landmarks.csv`\n\n"
     "`retinaforge vessels AutoMorph/Results --out measured --workers 4 --json`\n\n"
+    "`retinaforge vessels photographs --out measured --judge ours --judge classical`\n\n"
     "The same command again resumes."
 )
 
@@ -53,7 +54,14 @@ def vessels(
     masks_are: MasksAre = typer.Option(
         None, help="What the images show, if they are masks; of a data set, which to measure."
     ),
-    judge: str = typer.Option("ours", help="Who finds vessels: ours, classical, lwnet:FILE, ..."),
+    judge: list[str] = typer.Option(
+        ["ours"],
+        help="Who finds vessels: ours, classical, lwnet:FILE, ...; given again, the mean of them, "
+        "with what they disagree about.",
+    ),
+    flag_level: float = typer.Option(
+        None, help="Disagreement of the judges from which a photograph is flagged."
+    ),
     artery_vein: str = typer.Option(
         default_artery_vein,
         help="Who tells arteries and veins apart: ours, lwnet:FILE, rrwnet:FILE, ... or none.",
@@ -72,7 +80,8 @@ def vessels(
     """Find, trace and measure the vessels of photographs, or measure masks that you have.
 
     Writes a row a photograph with every biomarker, its masks, overlay and graph, and one page.
-    Exit code 0: all measured; 1: some failed, each a row with its reason; 2: refused.
+    Exit code 0: all measured, the flagged ones too; 1: some failed, each a row with its reason; 2:
+    refused.
     """
     _refuse_inside(source, out)
     if um_per_px is not None and um_per_px <= 0:
@@ -83,8 +92,8 @@ def vessels(
     say(f"{len(jobs)} eyes from {source}, taken for {taken_for}, into {out}")
     written = Graphs.none if tables_only else graphs
     settings = Settings(
-        judge=judge, artery_vein=artery_vein, anatomy=anatomy, graphs=written.value,
-        pictures=not tables_only, um_per_px=um_per_px,
+        judges=tuple(judge), flag_level=flag_level, artery_vein=artery_vein, anatomy=anatomy,
+        graphs=written.value, pictures=not tables_only, um_per_px=um_per_px,
     )  # fmt: skip
     with progress_bar("eyes") as advance:
         measured = measure_vessels(
@@ -104,6 +113,8 @@ def _refuse_inside(source: Path, out: Path) -> None:
 def _close(measured: Measured, out: Path, page: Path, *, as_json: bool) -> None:
     for name, reason in measured.failed:
         say(f"{name}: {reason}", alarm="failed")
+    if measured.flagged:
+        say(_flags(measured))
     if measured.resumed:
         say(f"{measured.resumed} eyes had been measured before")
     states = measured.summary["states"]
@@ -113,9 +124,18 @@ def _close(measured: Measured, out: Path, page: Path, *, as_json: bool) -> None:
             "resumed": measured.resumed, "seconds": round(measured.seconds, 1),
             "biomarkers": str(out / "biomarkers.csv"), "page": str(page),
             "failures": [{"file_name": n, "reason": r} for n, r in measured.failed],
+            "flags": [{"file_name": n, "reason": r} for n, r in measured.flagged],
         })  # fmt: skip
     else:
         print(out / "biomarkers.csv")
         print(page)
     if measured.failed:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def _flags(measured: Measured) -> str:
+    """Return one line on the flagged eyes, the first few by name."""
+    flagged = measured.flagged
+    first = ", ".join(f"{name} ({reason})" for name, reason in flagged[:MOST_NAMED])
+    more = f" and {len(flagged) - MOST_NAMED} more" if len(flagged) > MOST_NAMED else ""
+    return f"{len(flagged)} of {measured.summary['photographs']} flagged: {first}{more}"

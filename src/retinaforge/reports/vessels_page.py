@@ -59,14 +59,25 @@ def _read(path: Path) -> Any:
 
 
 def _context(out: Path, summary: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
-    inside = embed([eye["overlay"] for eye in summary["shown"]], out)
+    names = [eye[key] for eye in summary["shown"] for key in ("overlay", "uncertainty")]
+    inside = embed([name for name in names if name], out)
+    disagreement = summary.get("disagreement")
     measured = [b for b in summary["biomarkers"] if b["n"]]
     regions = dict.fromkeys(b["region"] for b in measured)
     return {
         "title": out.resolve().name,
         "summary": summary,
         "states": summary["states"],
-        "eyes": [{**eye, "picture": inside.get(eye["overlay"])} for eye in summary["shown"]],
+        "eyes": [
+            {
+                **eye,
+                "picture": inside.get(eye["overlay"]),
+                "doubt": inside.get(eye["uncertainty"]) if eye["uncertainty"] else None,
+            }
+            for eye in summary["shown"]
+        ],
+        "disagreement": disagreement
+        and {**disagreement, "chart": histogram({"column": "disagreement", **disagreement})},
         "groups": [
             (region, [{**b, "chart": histogram(b)} for b in measured if b["region"] == region])
             for region in regions

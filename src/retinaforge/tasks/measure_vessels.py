@@ -2,6 +2,7 @@
 
     OUT/rows.jsonl             a line an eye, written as it is measured: what resuming reads
     OUT/masks, probabilities, artery_vein, overlays, graphs     files of each eye
+    OUT/uncertainty, uncertainty_overlays                       where several judges disagree
     OUT/biomarkers, reasons    .csv and .parquet, in the order of the folder
     OUT/summary.json           what the page shows;  OUT/environment.json   what made it
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -43,12 +44,14 @@ class Measured:
     Attributes:
         summary: content of summary.json.
         failed: (file name, reason) of eyes that could not be measured.
+        flagged: (file name, reason) of eyes whose numbers need a look.
         resumed: how many rows an earlier call had measured.
         seconds: of this call.
     """
 
     summary: dict[str, Any]
     failed: tuple[tuple[str, str], ...]
+    flagged: tuple[tuple[str, str], ...]
     resumed: int
     seconds: float
 
@@ -89,15 +92,15 @@ def measure_vessels(
             done += 1
             if on_progress is not None:
                 on_progress(done, len(jobs))
-        summary = write_tables(out, journal.rows(keys))
-        failed = tuple(_failures(journal, keys))
+        summary = write_tables(out, journal.rows(keys), several=len(settings.judges) > 1)
+        failed, flagged = (_in_state(journal, keys, state) for state in ("failed", "flagged"))
     seconds = time.monotonic() - start
     write_json(out / "environment.json", {
         **environment(), "command": "vessels", "settings": asdict(settings), **finders,
         "photographs": len(jobs), "workers": workers, "seconds": round(seconds, 1),
         "measured_in_this_call": len(left),
     })  # fmt: skip
-    return Measured(summary, failed, resumed, seconds)
+    return Measured(summary, failed, flagged, resumed, seconds)
 
 
 def _with_landmarks(job: Job, table: dict[str, Landmarks]) -> Job:
@@ -109,9 +112,10 @@ def _finders(jobs: list[Job], settings: Settings) -> dict[str, Any]:
     drawn = [{"vessel", "artery_vein"} & set(job.masks) for job in jobs]
     seen = any(job.photo is not None for job in jobs)
     return cards_of(
-        None if all(drawn) else settings.judge,
+        () if all(drawn) else settings.judges,
         settings.artery_vein if seen else NOBODY,
         settings.anatomy if seen else NOBODY,
+        flag_level=settings.flag_level,
     )
 
 
@@ -159,7 +163,6 @@ def _killed(item: Job) -> Row:
             "values": {}, "reasons": {}, "files": []}  # fmt: skip
 
 
-def _failures(journal: Journal, keys: list[str]) -> Iterator[tuple[str, str]]:
-    for row in journal.rows(keys):
-        if row["status"] == "failed":
-            yield row["name"], row["reason"]
+def _in_state(journal: Journal, keys: list[str], state: str) -> tuple[tuple[str, str], ...]:
+    rows = journal.rows(keys)
+    return tuple((row["name"], row["reason"]) for row in rows if row["status"] == state)

@@ -8,8 +8,9 @@ from typing import Any
 
 from retinaforge.anatomy import AnatomyModel, load_anatomy
 from retinaforge.anatomy.model import SHIPPED as SHIPPED_ANATOMY
+from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
-from retinaforge.vessels import Judge, load_judge, shipped_weights
+from retinaforge.vessels import Ensemble, Judge, load_judge, shipped_weights
 from retinaforge.vessels.artery_vein import SHIPPED_ARTERY_VEIN, ArteryVeinJudge
 from retinaforge.vessels.catalogue import load_artery_vein_judge
 from retinaforge.vessels.network import weights_named
@@ -19,9 +20,20 @@ NOBODY = "none"
 
 
 @lru_cache(maxsize=1)
-def judge_named(spec: str) -> Judge:
-    """Return who finds vessels, see `load_judge`."""
-    return load_judge(spec)
+def judge_named(specs: tuple[str, ...], flag_level: float | None = None) -> Judge:
+    """Return who finds vessels, see `load_judge`; several are one `Ensemble`.
+
+    Raises:
+        Refusal: if there is no such judge, or a level stands beside a single one.
+    """
+    if len(specs) > 1:
+        return Ensemble([load_judge(spec) for spec in specs], flag_level=flag_level)
+    if flag_level is not None:
+        raise Refusal(
+            "--flag-level with two judges or more", f"{', '.join(specs)} alone",
+            "name another with --judge, or leave the level out",
+        )  # fmt: skip
+    return load_judge(*specs)
 
 
 @lru_cache(maxsize=1)
@@ -46,23 +58,26 @@ def default_anatomy() -> str:
     return "ours" if weights_named(SHIPPED_ANATOMY).is_file() else NOBODY
 
 
-def cards_of(judge: str | None, artery_vein: str, anatomy: str) -> dict[str, Any]:
+def cards_of(
+    judges: tuple[str, ...], artery_vein: str, anatomy: str, *, flag_level: float | None = None
+) -> dict[str, Any]:
     """Return what finders declare of themselves, weights included, as plain data.
 
     Args:
-        judge: None if no vessels have to be found.
+        judges: none if no vessels have to be found.
         artery_vein: or "none".
         anatomy: or "none".
+        flag_level: disagreement from which several judges flag a photograph, where one was named.
 
     Raises:
         Refusal: if there is no such finder.
     """
     cards: dict[str, Any] = {}
-    if judge is not None:
-        found = judge_named(judge)
-        own = {**found.card.as_dict(), "threshold": found.threshold}
-        network = found.card.family == "network"
-        cards["judge"] = own | (_weights(judge, shipped_weights()) if network else {})
+    if judges:
+        found = judge_named(judges, flag_level)
+        cards["judge"] = _judge_card(judges[0], found)
+        if isinstance(found, Ensemble):
+            cards["judge"] = _ensemble_card(judges, found)
     if artery_vein != NOBODY:
         card = artery_vein_named(artery_vein).card.as_dict()
         cards["artery_vein"] = card | _weights(artery_vein, weights_named(SHIPPED_ARTERY_VEIN))
@@ -70,6 +85,17 @@ def cards_of(judge: str | None, artery_vein: str, anatomy: str) -> dict[str, Any
         card = anatomy_named(anatomy).card.as_dict()
         cards["anatomy"] = card | _weights(anatomy, weights_named(SHIPPED_ANATOMY))
     return cards
+
+
+def _judge_card(spec: str, judge: Judge) -> dict[str, Any]:
+    own = {**judge.card.as_dict(), "threshold": judge.threshold}
+    return own | (_weights(spec, shipped_weights()) if judge.card.family == "network" else {})
+
+
+def _ensemble_card(specs: tuple[str, ...], found: Ensemble) -> dict[str, Any]:
+    judges = [_judge_card(spec, judge) for spec, judge in zip(specs, found.judges, strict=True)]
+    own = {"threshold": found.threshold, "flag_level": found.flag_level}
+    return {**found.card.as_dict(), **own, "judges": judges}
 
 
 def _weights(spec: str, shipped_file: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
 from retinaforge.core import Landmarks, Photograph
@@ -15,7 +15,10 @@ Rgb = UInt8[np.ndarray, "height width 3"]
 LONGEST_PX = 1024
 ARTERY, VEIN, VESSEL = (255, 92, 72), (70, 150, 255), (80, 235, 120)
 DISC, FOVEA, CROSSING = (255, 255, 255), (255, 220, 0), (255, 220, 0)
+UNCERTAIN = (255, 0, 200)
 FILL = 0.6
+MOST_UNCERTAIN = 0.5
+"""Standard deviation of judges of whom one half says 0 and the other 1."""
 
 
 def kind_colours(v: Vasculature) -> Rgb:
@@ -70,6 +73,30 @@ def _draw_marks(page: Image.Image, v: Vasculature, scale: float) -> None:
         x, y = ((c + 0.5) * scale for c in marks.fovea_px)
         pen.line((x - 7, y, x + 7, y), fill=FOVEA, width=2)
         pen.line((x, y - 7, x, y + 7), fill=FOVEA, width=2)
+
+
+def uncertainty_overlay(
+    photo: Photograph, uncertainty: Float[np.ndarray, "height width"]
+) -> Image.Image:
+    """Return the photograph in grey, at most 1024 px, magenta where judges disagree.
+
+    Args:
+        photo: what was judged.
+        uncertainty: standard deviation of the judges' probabilities, 0 to 0.5.
+    """
+    height, width = uncertainty.shape
+    scale = min(1.0, LONGEST_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    page = Image.fromarray(photo.pixels).convert("L").resize(size, Image.Resampling.BOX)
+    page = page.convert("RGB")
+    cover = Image.fromarray(in_eight_bits(uncertainty / MOST_UNCERTAIN))
+    page.paste(UNCERTAIN, (0, 0, *size), cover.resize(size, Image.Resampling.BOX))
+    return page
+
+
+def in_eight_bits(plane: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
+    """Return 0 to 1 as 0 to 255."""
+    return np.round(plane * 255).clip(0, 255).astype(np.uint8)
 
 
 def as_png(pixels: np.ndarray) -> bytes:

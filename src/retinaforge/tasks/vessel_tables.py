@@ -11,31 +11,36 @@ import numpy as np
 import pandas as pd
 
 from retinaforge.core.artefacts import write_json, write_with
-from retinaforge.tasks.vessel_work import Row
+from retinaforge.tasks.vessel_work import DISAGREEMENT, FLAGGED, Row
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
-MOST_SHOWN, MOST_NAMED, BINS = 24, 200, 24
+MOST_SHOWN, MOST_FLAGGED, MOST_NAMED, BINS = 24, 12, 200, 24
 CAPTION = ("area_density", "avr_knudtson_zone_b", "tortuosity", "box_dimension", "bifurcations")
 STATES = ("ok", "flagged", "failed")
 
 
-def write_tables(out: Path, rows: Iterable[Row]) -> dict[str, Any]:
+def write_tables(out: Path, rows: Iterable[Row], *, several: bool = False) -> dict[str, Any]:
     """Write biomarkers, reasons (.csv, .parquet) and summary.json; return the summary.
 
     Args:
         out: folder of the run.
         rows: one an eye, in the order of the tables.
+        several: whether several judges were asked, and the tables say how far they disagree.
     """
     columns = [biomarker.card.column for biomarker in BIOMARKERS]
     eyes, values, reasons = [], [], []
     for number, row in enumerate(rows):
-        eyes.append((row["name"], row["status"], row["reason"], row["stem"]))
+        judged = row["values"].get(DISAGREEMENT, np.nan), row["values"].get(FLAGGED, np.nan)
+        eyes.append((row["name"], row["status"], row["reason"], row["stem"], *judged))
         values.append(np.array([row["values"].get(column, np.nan) for column in columns]))
         reasons += [(number, column, text) for column, text in row["reasons"].items()]
-    head = pd.DataFrame(eyes, columns=["file_name", "status", "reason", "stem"])
+    head = pd.DataFrame(
+        eyes, columns=["file_name", "status", "reason", "stem", DISAGREEMENT, FLAGGED]
+    )
+    head[FLAGGED] = head[FLAGGED].astype("boolean")
     table = np.array(values, dtype=float).reshape(len(eyes), len(columns))
     numbers = pd.DataFrame(table, columns=columns)
-    shown = head.drop(columns="stem")
+    shown = head.drop(columns=["stem"] if several else ["stem", DISAGREEMENT, FLAGGED])
     _write(out / "biomarkers", pd.concat([shown, numbers], axis=1))
     why = pd.DataFrame(reasons, columns=["file_name", "biomarker", "reason"])
     why["file_name"] = head["file_name"].to_numpy()[why["file_name"].to_numpy(dtype=int)]
@@ -75,7 +80,15 @@ def _summary(
             for biomarker in BIOMARKERS
         ],
         "shown": _shown(out, head, numbers),
+        **(_disagreement(head) if head[DISAGREEMENT].notna().any() else {}),
     }
+
+
+def _disagreement(head: pd.DataFrame) -> dict[str, Any]:
+    values = head[DISAGREEMENT].to_numpy(dtype=float)
+    flags = head[FLAGGED]
+    level = {"known": bool(flags.notna().any()), "flagged": int(flags.sum())}
+    return {"disagreement": {**_spread(values), **level}}
 
 
 def _spread(values: np.ndarray) -> dict[str, Any]:
@@ -96,16 +109,24 @@ def _spread(values: np.ndarray) -> dict[str, Any]:
 
 
 def _shown(out: Path, head: pd.DataFrame, numbers: pd.DataFrame) -> list[dict[str, Any]]:
-    """Choose the eyes of the page: all, or some from the fewest to the most vessel pixels."""
+    """Choose the eyes of the page: flagged ones first, those on which judges disagree most before;
+    then all, or some from the fewest to the most vessel pixels."""
     stems = [stem for stem in head["stem"] if (out / "overlays" / f"{stem}.jpg").is_file()]
     there = head[head["stem"].isin(stems) & (head["status"] != "failed")]
-    order = numbers.loc[there.index, "area_density"].sort_values(kind="stable").index
-    if len(order) > MOST_SHOWN:
-        order = order[np.linspace(0, len(order) - 1, MOST_SHOWN).round().astype(int)]
+    flagged = there[there["status"] == "flagged"].sort_values(
+        DISAGREEMENT, ascending=False, kind="stable"
+    )
+    first = list(flagged.index[:MOST_FLAGGED])
+    others = there.index.difference(flagged.index)
+    order = list(numbers.loc[others, "area_density"].sort_values(kind="stable").index)
+    room = MOST_SHOWN - len(first)
+    if len(order) > room:
+        order = [order[k] for k in np.linspace(0, len(order) - 1, room).round().astype(int)]
     return [
         {
             "file_name": head["file_name"][k],
             "overlay": f"overlays/{head['stem'][k]}.jpg",
+            "uncertainty": _uncertainty(out, head["stem"][k]) if k in first else None,
             "status": head["status"][k],
             "reason": head["reason"][k],
             "values": {
@@ -114,5 +135,10 @@ def _shown(out: Path, head: pd.DataFrame, numbers: pd.DataFrame) -> list[dict[st
                 if column in numbers and np.isfinite(numbers[column][k])
             },
         }
-        for k in order
+        for k in [*first, *order]
     ]
+
+
+def _uncertainty(out: Path, stem: str) -> str | None:
+    name = f"uncertainty_overlays/{stem}.jpg"
+    return name if (out / name).is_file() else None

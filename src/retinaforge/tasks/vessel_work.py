@@ -37,13 +37,24 @@ from retinaforge.tasks.vessel_masks import (
     share_of_grey,
     whole_frame,
 )
-from retinaforge.tasks.vessel_overlay import as_jpeg, as_png, kind_colours, overlay
+from retinaforge.tasks.vessel_overlay import (
+    MOST_UNCERTAIN,
+    as_jpeg,
+    as_png,
+    in_eight_bits,
+    kind_colours,
+    overlay,
+    uncertainty_overlay,
+)
 from retinaforge.vessels.artery_vein import name_vessels
 from retinaforge.vessels.biomarkers import measure_all
 from retinaforge.vessels.bridge_kinds import bridge_kinds
+from retinaforge.vessels.ensemble import Ensemble, Verdict
 from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 Row = dict[str, Any]
+DISAGREEMENT, FLAGGED = "judges_disagreement_1", "flagged"
+NO_JUDGE = "its vessels were given as a mask, no judge was asked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +62,7 @@ class Settings:
     """What decides the numbers and files of a run.
 
     Attributes:
-        judge: who finds vessels in photographs, as `load_judge` takes it.
+        judges: who finds vessels in photographs, as `load_judge` takes them; the mean of several.
         artery_vein: who tells arteries and veins apart in photographs, as
             `load_artery_vein_judge` takes it, or "none".
         anatomy: who finds disc, cup and fovea in photographs, as `load_anatomy` takes it, or
@@ -59,24 +70,36 @@ class Settings:
         graphs: "geojson", "graphml" or "none".
         pictures: write masks, probabilities, maps and overlays.
         um_per_px: scale of every photograph of which no other is known.
+        flag_level: disagreement from which several judges flag a photograph, as `Ensemble` takes
+            it.
     """
 
-    judge: str = "ours"
+    judges: tuple[str, ...] = ("ours",)
     artery_vein: str = NOBODY
     anatomy: str = NOBODY
     graphs: str = "geojson"
     pictures: bool = True
     um_per_px: float | None = None
+    flag_level: float | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """Vessels as a judge or a person drew them; None for what was not drawn."""
+    """Vessels as judges or a person drew them; None for what was not drawn.
+
+    Attributes:
+        pixels: True on vessels.
+        probability: of a vessel.
+        artery: True on arteries.
+        vein: True on veins.
+        verdict: what several judges said, where several were asked.
+    """
 
     pixels: Mask
     probability: np.ndarray | None = None
     artery: Mask | None = None
     vein: Mask | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -125,15 +148,44 @@ def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
     except Exception as error:  # a fault of ours in one eye must not cost the other 99,999
         said = f"fault in RetinaForge: {type(error).__name__}: {error}"
         return row | {"reason": said, "traceback": traceback.format_exc()}
+    reason = flag_of(eye, v)
+    values = {c: float(q.value) for c, q in found.items() if not np.isnan(q.value)}
+    reasons = {c: q.reason for c, q in found.items() if np.isnan(q.value)}
+    asked, why_not = judges_row(eye, settings)
     return row | {
-        "status": "ok" if v.pixels.any() else "flagged",
-        "reason": "" if v.pixels.any() else "no vessel was found",
-        "values": {c: float(q.value) for c, q in found.items() if not np.isnan(q.value)},
-        "reasons": {c: q.reason for c, q in found.items() if np.isnan(q.value)},
+        "status": "flagged" if reason else "ok",
+        "reason": reason,
+        "values": values | asked,
+        "reasons": reasons | why_not,
         "files": files,
         "size_px": list(v.pixels.shape),
         "sources": eye.sources,
     }
+
+
+def flag_of(eye: Eye, v: Vasculature) -> str:
+    """Return why an eye's numbers need a look, or ""."""
+    verdict = eye.found.verdict
+    why = [] if v.pixels.any() else ["no vessel was found"]
+    if verdict is not None and verdict.flagged:
+        why.append(verdict.reason)
+    return "; ".join(why)
+
+
+def judges_row(eye: Eye, settings: Settings) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the columns of several judges, and why one of them is empty; nothing for one judge.
+
+    Returns:
+        Values and reasons under `DISAGREEMENT` and `FLAGGED` (1 or 0).
+    """
+    verdict = eye.found.verdict
+    if len(settings.judges) < 2:
+        return {}, {}
+    if verdict is None:
+        return {}, dict.fromkeys((DISAGREEMENT, FLAGGED), NO_JUDGE)
+    if verdict.flagged is None:
+        return {DISAGREEMENT: verdict.disagreement}, {FLAGGED: verdict.reason}
+    return {DISAGREEMENT: verdict.disagreement, FLAGGED: float(verdict.flagged)}, {}
 
 
 def measure_keyed(item: tuple[str, Job], *, out: Path, settings: Settings) -> Row:
@@ -156,11 +208,10 @@ def read_eye(job: Job, settings: Settings) -> Eye:
         photo = _resized(photo, found.pixels.shape)
     size_px = photo.size_px if found is None else found.pixels.shape
     fov, fov_source = _fov(job, photo, size_px)
-    sources = {"vessels": settings.judge if found is None else "masks", "field of view": fov_source}
+    asked = "+".join(settings.judges)
+    sources = {"vessels": asked if found is None else "masks", "field of view": fov_source}
     if found is None:
-        judge = judge_named(settings.judge)
-        p = judge.probability(photo, fov)
-        found = Found(p >= judge.threshold, p)
+        found = _ask(photo, fov, settings)
     marks = _landmarks(job, photo, fov, settings)
     if photo is not None and found.artery is None and settings.artery_vein != NOBODY:
         maps = artery_vein_named(settings.artery_vein).maps(photo, fov)
@@ -169,6 +220,17 @@ def read_eye(job: Job, settings: Settings) -> Eye:
         found = replace(found, artery=artery, vein=vein)
         sources |= {"kinds": settings.artery_vein}
     return Eye(found, photo, fov, marks, sources)
+
+
+def _ask(photo: Photograph, fov: Fov, settings: Settings) -> Found:
+    """Return the vessels that the judge finds, or that several find on average."""
+    judge = judge_named(settings.judges, settings.flag_level)
+    if isinstance(judge, Ensemble):
+        verdict = judge.look(photo, fov)
+        p = verdict.probability
+        return Found(p >= judge.threshold, p, verdict=verdict)
+    p = judge.probability(photo, fov)
+    return Found(p >= judge.threshold, p)
 
 
 def _landmarks(job: Job, photo: Photograph | None, fov: Fov, settings: Settings) -> Landmarks:
@@ -253,11 +315,15 @@ def _write_files(eye: Eye, v: Vasculature, stem: str, out: Path, settings: Setti
     if settings.pictures:
         files[f"masks/{stem}.png"] = as_png(v.pixels)
         if eye.found.probability is not None:
-            eight_bit = np.round(eye.found.probability * 255).astype(np.uint8)
-            files[f"probabilities/{stem}.png"] = as_png(eight_bit)
+            files[f"probabilities/{stem}.png"] = as_png(in_eight_bits(eye.found.probability))
         if v.kind_pixels:
             files[f"artery_vein/{stem}.png"] = as_png(kind_colours(v))
         files[f"overlays/{stem}.jpg"] = as_jpeg(overlay(eye.photo, v))
+        verdict = eye.found.verdict
+        if verdict is not None and eye.photo is not None:
+            u = verdict.uncertainty
+            files[f"uncertainty/{stem}.png"] = as_png(in_eight_bits(u / MOST_UNCERTAIN))
+            files[f"uncertainty_overlays/{stem}.jpg"] = as_jpeg(uncertainty_overlay(eye.photo, u))
     if settings.graphs in GRAPHS:
         files[f"graphs/{stem}.{settings.graphs}"] = GRAPHS[settings.graphs](v)
     for name, content in files.items():

@@ -20,13 +20,15 @@ from jaxtyping import Bool, Float
 from retinaforge.core import Fov, Photograph, Refusal
 from retinaforge.vessels.judge import Judge, JudgeCard, require_same_size
 
-FLAG_LEVEL = 0.38
-"""Disagreement of `ours` and `classical` from which a photograph is flagged: the lowest level, in
+FLAG_LEVELS: dict[frozenset[str], float] = {frozenset({"ours", "classical"}): 0.38}
+"""Disagreement from which a photograph is flagged, by the names of the judges: the lowest level, in
 steps of 0.02, that no harmless picture reached. Measured on nine training rows of CHASE_DB1 and
 HRF at 1024 px (four of them validation), each as it is and in eleven damaged versions (JPEG, blur,
 haze, noise, darkness, half washed out): none of 56 that cost `ours` at most 0.05 of its Dice is
 flagged, 18 of 27 that cost it more than 0.25 are (vessels-v2). Even blur is missed most: both
 judges lose the same thin vessels."""
+
+NO_LEVEL = "no level of disagreement is known for these judges; name one with --flag-level"
 
 Mask = Bool[np.ndarray, "height width"]
 Map = Float[np.ndarray, "height width"]
@@ -41,14 +43,14 @@ class Verdict:
         uncertainty: their standard deviation, 0 to 0.5.
         disagreement: 1 - mean Dice between pairs of judges; 1 where one finds nothing that another
             finds, 0 where none finds anything.
-        flagged: whether the disagreement reaches the level.
-        reason: why it is flagged, or "".
+        flagged: whether the disagreement reaches the level; None where no level is known.
+        reason: why it is flagged, why that is not known, or "".
     """
 
     probability: Map
     uncertainty: Map
     disagreement: float
-    flagged: bool
+    flagged: bool | None
     reason: str
 
 
@@ -68,27 +70,52 @@ def disagreement(masks: Sequence[Mask]) -> float:
     return 1.0 - float(np.mean(overlaps))
 
 
+def level_of(judges: Sequence[Judge]) -> float | None:
+    """Return the disagreement from which these judges' photographs are flagged, if it is known."""
+    return FLAG_LEVELS.get(frozenset(judge.card.name for judge in judges))
+
+
+def require_level(flag_level: float) -> float:
+    """Return the level if it is one.
+
+    Raises:
+        Refusal: expected a level above 0 and at most 1.
+    """
+    if not 0.0 < flag_level <= 1.0:
+        raise Refusal(
+            "a level of disagreement above 0 and at most 1", f"{flag_level:g}",
+            "it is 1 - the mean Dice of the judges, as 0.38",
+        )  # fmt: skip
+    return flag_level
+
+
 @final
 class Ensemble(Judge):
     """Several judges as one.
 
+    Attributes:
+        judges: who they are.
+        flag_level: disagreement from which a photograph is flagged; None where it is not known.
+
     Args:
         judges: at least two of different names.
-        flag_level: disagreement from which a photograph is flagged; the default holds for the
-            judges `ours` and `classical` together.
+        flag_level: disagreement from which a photograph is flagged, above 0 and at most 1; by
+            default what `FLAG_LEVELS` says of these judges, and where it says nothing, no
+            photograph is flagged and none is cleared.
 
     Raises:
-        Refusal: expected two judges or more.
+        Refusal: expected two judges or more; expected a level above 0 and at most 1.
     """
 
-    def __init__(self, judges: Sequence[Judge], *, flag_level: float = FLAG_LEVEL) -> None:
+    def __init__(self, judges: Sequence[Judge], *, flag_level: float | None = None) -> None:
         if len({judge.card.name for judge in judges}) < 2:
             raise Refusal(
                 "two judges or more that differ",
                 ", ".join(judge.card.name for judge in judges) or "none",
-                "name more, as in ours+classical",
+                "name more, as in --judge ours --judge classical",
             )
-        self._judges, self._flag_level = tuple(judges), flag_level
+        self.judges = tuple(judges)
+        self.flag_level = level_of(judges) if flag_level is None else require_level(flag_level)
         self.threshold = float(np.mean([judge.threshold for judge in judges]))
         names = [judge.card.name for judge in judges]
         cards = [judge.card for judge in judges]
@@ -106,12 +133,18 @@ class Ensemble(Judge):
     def look(self, photo: Photograph, fov: Fov) -> Verdict:
         """Return the judges' mean, their disagreement, and whether it is too large."""
         require_same_size(photo, fov)
-        maps = [judge.probability(photo, fov) for judge in self._judges]
-        found = [p >= judge.threshold for p, judge in zip(maps, self._judges, strict=True)]
+        maps = [judge.probability(photo, fov) for judge in self.judges]
+        found = [p >= judge.threshold for p, judge in zip(maps, self.judges, strict=True)]
         d = disagreement([mask & fov.mask for mask in found])
-        flagged = d >= self._flag_level
-        reason = f"judges disagree: {d:.2f} of {self._flag_level:.2f} allowed" if flagged else ""
+        flagged, reason = self._flag(d)
         return Verdict(np.mean(maps, axis=0), np.std(maps, axis=0), d, flagged, reason)
+
+    def _flag(self, d: float) -> tuple[bool | None, str]:
+        level = self.flag_level
+        if level is None:
+            return None, NO_LEVEL
+        flagged = d >= level
+        return flagged, f"judges disagree: {d:.2f}, flagged from {level:.2f}" if flagged else ""
 
     def probability(self, photo: Photograph, fov: Fov) -> Map:
         """Return the mean of the judges' probabilities."""
