@@ -18,6 +18,7 @@ from retinaforge.tasks.segmenter_losses import (
     dice_loss,
     focal_l1,
     loss_named,
+    naming_entropy,
     refinement_loss,
     soft_cldice_loss,
     soft_jaccard,
@@ -127,15 +128,52 @@ def test_naming_costs_ln_2_for_ignorance_and_nothing_for_the_truth() -> None:
     assert ignorant.item() == pytest.approx(2 * math.log(2), rel=1e-4)
 
 
+def published_recursive_loss(
+    found: list[torch.Tensor], truth: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """RRLoss over BCE3Loss as train/losses.py of j-morano/rrwnet states them, read and rewritten.
+
+    Truth is artery, vein, vessel; a vessel pixel without either name is uncertain.
+    """
+    uncertain = (truth[:, 2] - truth[:, 1] - truth[:, 0]).clamp_min(0)
+    known = (mask - uncertain).clamp_min(0) > 0.5
+
+    def bce3(z: torch.Tensor) -> torch.Tensor:
+        bce = torch.nn.functional.binary_cross_entropy_with_logits
+        names = sum(bce(z[:, i][known], truth[:, i][known]) for i in (0, 1))
+        return names + bce(z[:, 2][mask > 0], truth[:, 2][mask > 0])
+
+    first, *mended = found
+    weighted = sum(k * bce3(z) for k, z in enumerate(mended, start=1))
+    return bce3(first) + weighted / (len(mended) * (len(mended) + 1) / 2)
+
+
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_rrwnets_loss_is_the_published_one(passes: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    vessel = line()
+    named = (torch.rand(1, 1, 24, 24, generator=generator) > 0.3).float()
+    artery = vessel * named * (torch.rand(1, 1, 24, 24, generator=generator) > 0.5)
+    vein = vessel * named - artery
+    fov = torch.ones(1, 1, 24, 24)
+    fov[..., :5] = 0
+    crops = crops_of(vessel, artery, vein, 1 - vessel * (1 - named), fov=fov)
+    found = [torch.randn(1, 3, 24, 24, generator=generator) for _ in range(passes + 1)]
+    truth = torch.cat([artery, vein, vessel], 1)
+    expected = published_recursive_loss(found, truth, fov[:, 0])
+    torch.testing.assert_close(refinement_loss(found, crops), expected)
+
+
 def test_later_passes_count_more() -> None:
     vessel, none, known = line(), torch.zeros(1, 1, 24, 24), torch.ones(1, 1, 24, 24)
     crops = crops_of(vessel, vessel, none, known)
     right = 40 * (2 * torch.cat([vessel, none, vessel], 1) - 1)
-    cost = artery_vein_loss(-right, crops, 0.5).item()
-    early = refinement_loss([right, -right, right, right], crops, 0.5).item()
-    late = refinement_loss([right, right, right, -right], crops, 0.5).item()
+    cost = naming_entropy(-right, crops).item()
+    early = refinement_loss([right, -right, right, right], crops).item()
+    late = refinement_loss([right, right, right, -right], crops).item()
     assert early == pytest.approx(cost / 6, rel=1e-4)
     assert late == pytest.approx(cost / 2, rel=1e-4)
+    assert refinement_loss([right], crops).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_a_few_steps_teach_rrwnet() -> None:
@@ -147,7 +185,7 @@ def test_a_few_steps_teach_rrwnet() -> None:
     images = torch.cat([vessel] * 3, 1)
     losses = []
     for _ in range(25):
-        loss = refinement_loss(model(images), crops, 0.5)
+        loss = refinement_loss(model(images), crops)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

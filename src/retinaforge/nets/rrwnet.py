@@ -37,6 +37,7 @@ PADDING = 32
 ARTERY, VEIN, VESSEL = 0, 1, 2
 
 Maps = Float[Tensor, "batch 3 height width"]
+Pair = Float[Tensor, "batch 2 height width"]
 
 
 class _Pair(nn.Module):
@@ -120,12 +121,28 @@ class RRWNet(nn.Module):
         """
         padding = _padding(*images.shape[-2:])
         logits = self.first_u(F.pad(images, padding))
-        found = [logits]
-        vessel = logits[:, VESSEL:]
-        for _ in range(self.passes if passes is None else passes):
-            pair = self.second_u(torch.cat([found[-1][:, :VESSEL], vessel], 1).sigmoid())
-            found.append(torch.cat([pair, vessel], 1))
+        pairs = self._passes(logits.sigmoid(), self.passes if passes is None else passes)
+        found = [logits, *(torch.cat([pair, logits[:, VESSEL:]], 1) for pair in pairs)]
         return [_cut_back(each, padding) for each in found]
+
+    def _passes(self, maps: Maps, passes: int) -> list[Pair]:
+        """Return the logits of artery and vein after each pass over maps of a padded size."""
+        found: list[Pair] = []
+        for _ in range(passes):
+            found.append(self.second_u(maps))
+            maps = torch.cat([found[-1].sigmoid(), maps[:, VESSEL:]], 1)
+        return found
+
+    def mend(self, maps: Maps, passes: int | None = None) -> list[Pair]:
+        """Return the logits of artery and vein after each pass over anybody's maps.
+
+        Args:
+            maps: probabilities of artery, vein, vessel.
+            passes: K, in place of the network's own.
+        """
+        padding = _padding(*maps.shape[-2:])
+        pairs = self._passes(F.pad(maps, padding), self.passes if passes is None else passes)
+        return [_cut_back(pair, padding) for pair in pairs]
 
     def refine(self, maps: Maps, passes: int | None = None) -> Maps:
         """Mend anybody's maps; the vessel map stays as it is.
@@ -137,12 +154,8 @@ class RRWNet(nn.Module):
         Returns:
             Probabilities of the same shape.
         """
-        padding = _padding(*maps.shape[-2:])
-        mended = F.pad(maps, padding)
-        vessel = mended[:, VESSEL:]
-        for _ in range(self.passes if passes is None else passes):
-            mended = torch.cat([self.second_u(mended).sigmoid(), vessel], 1)
-        return _cut_back(mended, padding)
+        pairs = self.mend(maps, passes)
+        return torch.cat([pairs[-1].sigmoid(), maps[:, VESSEL:]], 1) if pairs else maps
 
 
 _ALIASES = (

@@ -7,6 +7,7 @@
                    clDice = 1 - 2 P S / (P + S),  P = Σ k(p) v / Σ k(p),  S = Σ k(v) p / Σ k(v)
     sauna          w FocalL1(t, y) + (1 - w) Jaccard(t, y)
     artery-vein    ce-dice of artery, vein and vessel, plus BCE(z_a - z_v, artery) on vessels
+    RRWNet's       L_0 + Σ k L_k / Σ k,  L_k = BCE of artery + of vein + of vessel after pass k
 
 p = sigmoid(z), t = tanh(z), v a pixel's fraction of vessel, y its soft label by `sauna`, k the soft
 skeleton. tanh(z) = 0 where sigmoid(z) = 1/2, so networks of every loss are read the same way.
@@ -24,7 +25,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -131,18 +132,43 @@ def artery_vein_loss(logits: Map, crops: Crops, share: float) -> Scalar:
     return sum(terms, logits.new_zeros(())) / 3 + (wrong * weight).sum() / weight.sum().clamp_min(1)
 
 
-def refinement_loss(passes: list[Map], crops: Crops, share: float) -> Scalar:
-    """Return RRWNet's loss: the first maps', and the mean of the passes', pass k weighted by k.
+def naming_entropy(logits: Map, crops: Crops) -> Scalar:
+    """Return the sum of the cross-entropies of artery, vein and vessel.
+
+    Pixels of unknown name teach the vessel map only.
 
     Args:
-        passes: logits of artery, vein, vessel before any pass and after each.
-        crops: as for `artery_vein_loss`.
-        share: as there.
+        logits: maps of artery and vein, or of artery, vein and vessel.
+        crops: masks vessel, artery, vein, and 1 where the name is known.
     """
-    first, *mended = (artery_vein_loss(logits, crops, share) for logits in passes)
-    weights = range(1, len(mended) + 1)
-    parts = [k * loss for k, loss in zip(weights, mended, strict=True)]
-    return first + sum(parts, first.new_zeros(())) / max(1, sum(weights))
+    vessel, artery, vein, known = (crops.masks[:, i : i + 1] for i in range(4))
+    named = crops.fov * (known > 0.99)
+    targets = ((artery, named), (vein, named), (vessel, crops.fov))
+    terms = [
+        cross_entropy(logits[:, i : i + 1], v, m)
+        for i, (v, m) in enumerate(targets[: logits.shape[1]])
+    ]
+    return sum(terms, logits.new_zeros(()))
+
+
+def mean_of_passes(passes: Sequence[Map], crops: Crops) -> Scalar:
+    """Return Σ k L_k / Σ k, with L_k the `naming_entropy` after pass k = 1 ... K."""
+    parts = [k * naming_entropy(logits, crops) for k, logits in enumerate(passes, start=1)]
+    return sum(parts, crops.masks.new_zeros(())) / max(1, len(parts) * (len(parts) + 1) / 2)
+
+
+def refinement_loss(found: Sequence[Map], crops: Crops) -> Scalar:
+    """Return RRWNet's loss: `naming_entropy` of the first maps plus `mean_of_passes`.
+
+    Args:
+        found: logits of artery, vein, vessel before any pass and after each.
+        crops: as for `naming_entropy`.
+
+    References:
+        J. Morano et al., Expert Syst. Appl. 256 (2024), 124970; classes RRLoss and BCE3Loss of
+        train/losses.py in github.com/j-morano/rrwnet, weights after A. Mosinska et al., CVPR 2018.
+    """
+    return naming_entropy(found[0], crops) + mean_of_passes(found[1:], crops)
 
 
 def _cross_entropy(logits: Map, crops: Crops, share: float) -> Scalar:
