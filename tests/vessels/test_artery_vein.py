@@ -136,7 +136,7 @@ def test_a_missing_file_is_refused(spec: str, tmp_path: Path) -> None:
 
 def test_a_vessel_network_is_no_artery_vein_network(tmp_path: Path) -> None:
     path = save_network(VesselNet((8, 16)), tmp_path / "vessels.safetensors", meta=META)
-    with pytest.raises(WeightsRefused, match="an artery-vein network of retinaforge"):
+    with pytest.raises(WeightsRefused, match="a retinaforge artery-vein network 1 as safetensors"):
         load_artery_vein_judge(f"ours:{path}")
 
 

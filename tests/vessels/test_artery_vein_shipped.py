@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from retinaforge.anatomy.weights import shipped
 from retinaforge.phantoms import draw_phantom
 from retinaforge.vessels import load_artery_vein_judge
 from retinaforge.vessels.artery_vein import (
@@ -12,11 +13,11 @@ from retinaforge.vessels.artery_vein import (
     name_vessels,
     named_rightly,
 )
-from retinaforge.vessels.network import read_network, weights_named
+from retinaforge.vessels.network import read_network
 
 
 def test_the_shipped_weights_are_small_and_say_what_they_were_made_from() -> None:
-    path = weights_named(SHIPPED_ARTERY_VEIN)
+    path = shipped(SHIPPED_ARTERY_VEIN)
     _, meta = read_network(path, form=ARTERY_VEIN_FORMAT)
     assert path.stat().st_size <= 5_000_000
     assert [entry.split()[0] for entry in meta["training_data"]] == ["hrf", "32"]

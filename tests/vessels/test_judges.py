@@ -178,10 +178,10 @@ def write_other_shapes(path: Path) -> None:
     ("write", "message"),
     [
         (lambda path: None, "no file at"),
-        (write_text, "expected a (PyTorch checkpoint of plain tensors|vessel network)"),
+        (write_text, "expected a (PyTorch checkpoint of plain tensors|retinaforge vessel network)"),
         (write_bare, "(without it|of format None)"),
-        (write_other_keys, "1 unknown"),
-        (write_other_shapes, "of another shape"),
+        (write_other_keys, "1 unexpected"),
+        (write_other_shapes, "reshaped"),
     ],
 )
 def test_wrong_weight_files_are_refused(

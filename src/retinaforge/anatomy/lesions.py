@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.frame import enter, leave, working_frame
-from retinaforge.anatomy.weights import read_network, require_same_size, save_network, shipped
-from retinaforge.core import Fov, Photograph
+from retinaforge.anatomy.weights import read_network, save_network, shipped
+from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import VesselNet
 
 SHIPPED = "lesions-v1.safetensors"

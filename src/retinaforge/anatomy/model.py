@@ -19,8 +19,8 @@ from jaxtyping import Float
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.frame import Frame, enter, leave, near_frame, working_frame
 from retinaforge.anatomy.regions import half_axes, heaviest_region, peak_of
-from retinaforge.anatomy.weights import read_network, require_same_size, save_network, shipped
-from retinaforge.core import Eye, Fov, Landmarks, Photograph
+from retinaforge.anatomy.weights import read_network, save_network, shipped
+from retinaforge.core import Eye, Fov, Landmarks, Photograph, require_same_size
 from retinaforge.nets.landmarks import MAPS, LandmarkNet
 
 SHIPPED = "anatomy-v1.safetensors"

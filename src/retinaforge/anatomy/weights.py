@@ -12,10 +12,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from retinaforge.core import Fov, Photograph, Refusal, artefacts
+from retinaforge.core import Refusal, artefacts
 from retinaforge.encoders.weights import load_keys
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+class WeightsRefused(Refusal):
+    """A weight file is not what was asked for."""
 
 
 def shipped(name: str) -> Path:
@@ -59,34 +63,34 @@ def read_network(
         build: makes the empty network from the meta data.
 
     Raises:
-        Refusal: "expected a {format} as safetensors"; or its keys, with those that do not fit.
+        WeightsRefused: "expected a {format} as safetensors"; or its keys, with those that do not
+            fit.
     """
     expected, remedy = f"a {format} as safetensors", f"train one with `{train}`, or use `ours`"
     if not path.is_file():
-        raise Refusal(expected, f"no file at {path}", remedy)
+        raise WeightsRefused(expected, f"no file at {path}", remedy)
     try:
         with safe_open(path, framework="pt") as file:
             header: dict[str, str] = file.metadata() or {}
             state: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise Refusal(expected, f"{path} ({error})", remedy) from error
+        raise WeightsRefused(expected, f"{path} ({error})", remedy) from error
     if header.get("format") != format:
-        raise Refusal(expected, f"{path} of format {header.get('format')!r}", remedy)
+        raise WeightsRefused(expected, f"{path} of format {header.get('format')!r}", remedy)
     meta = {key: json.loads(value) for key, value in header.items() if key != "format"}
     model = build(meta)
-    load_keys(model, state, ignore={})
+    load_strictly(model, state, source=str(path))
     return model.eval(), meta
 
 
-def require_same_size(photo: Photograph, fov: Fov) -> None:
-    """Refuse a field of view that belongs to another photograph.
+def load_strictly(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Fill `model` with `state`, or refuse with the differences.
 
     Raises:
-        Refusal: expected a field of view of the photograph's size.
+        WeightsRefused: expected the network's own keys; got a list of differences.
     """
-    if fov.mask.shape != photo.size_px:
-        raise Refusal(
-            f"a field of view of the photograph's {photo.size_px} pixels",
-            f"one of {fov.mask.shape} with {photo.source}",
-            "detect it on the same photograph with retinaforge.images.find_fov",
-        )
+    try:
+        load_keys(model, state, ignore={})
+    except Refusal as error:
+        remedy = "name the file that was trained for this network"
+        raise WeightsRefused(error.expected, f"{source}: {error.came}", remedy) from error

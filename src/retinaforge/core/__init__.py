@@ -3,7 +3,7 @@
 from retinaforge.core.card import Card
 from retinaforge.core.errors import Refusal, RetinaForgeError
 from retinaforge.core.landmarks import Landmarks
-from retinaforge.core.photograph import Eye, Fov, Photograph
+from retinaforge.core.photograph import Eye, Fov, Photograph, require_same_size
 from retinaforge.core.record import Record, Split
 from retinaforge.core.rng import rng_for, seed_for
 from retinaforge.core.score import Quantity, Score
@@ -24,6 +24,7 @@ __all__ = [
     "Split",
     "VesselKind",
     "VesselTree",
+    "require_same_size",
     "rng_for",
     "seed_for",
 ]

@@ -67,3 +67,17 @@ class Fov:
     centre_px: tuple[float, float]
     radius_px: float
     kind: FovKind
+
+
+def require_same_size(photo: Photograph, fov: Fov) -> None:
+    """Refuse a field of view that belongs to another photograph.
+
+    Raises:
+        Refusal: expected a field of view of the photograph's size.
+    """
+    if fov.mask.shape != photo.size_px:
+        raise Refusal(
+            f"a field of view of the photograph's {photo.size_px} pixels",
+            f"one of {fov.mask.shape} with {photo.source}",
+            "detect it on the same photograph with retinaforge.images.find_fov",
+        )

@@ -7,9 +7,8 @@ on photographs put aside, where there are any.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from retinaforge.anatomy import AnatomyModel, read_landmark_network, save_landmark_network
-from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
+from retinaforge.core import Fov, Photograph, Refusal
 from retinaforge.phantoms.phantom import Phantom
 from retinaforge.tasks.anatomy_data import (
     anatomy_population,
@@ -28,7 +27,8 @@ from retinaforge.tasks.anatomy_data import (
 )
 from retinaforge.tasks.anatomy_samples import Seen
 from retinaforge.tasks.anatomy_train import AnatomyConfig, train_anatomy
-from retinaforge.tasks.segmenter_data import LICENCE, part_validation
+from retinaforge.tasks.segmenter_card import begun_with, training_meta, write_card
+from retinaforge.tasks.segmenter_data import part_validation
 
 PHANTOM_COUNT, HELD_OUT = 200, 24
 LEVELS = {"disc": 0.5, "cup": 0.5, "fovea": 0.2}
@@ -89,23 +89,6 @@ def disc_dice(model: AnatomyModel, eyes: Iterable[Seen]) -> Float[np.ndarray, "e
     return np.array(rows)
 
 
-def _meta(
-    records: Sequence[Record], phantoms: int, config: AnatomyConfig, levels: dict[str, float]
-) -> dict[str, Any]:
-    counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
-    drawn = [f"{phantoms} phantoms"] if phantoms else []
-    learnt = f"trained on data under {LICENCE}, authors named in the model card"
-    return {
-        "levels": levels,
-        "whole_px": config.whole_px,
-        "near_px": config.near_px,
-        "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
-        "licence": f"Apache-2.0; {learnt if records else 'trained on phantoms only'}",
-        "config": asdict(config),
-        "commit": artefacts.git_commit(Path(__file__).parent),
-    }
-
-
 def train_anatomy_segmenter(
     data: Path | None,
     out: Path,
@@ -140,9 +123,10 @@ def train_anatomy_segmenter(
     first, before = read_landmark_network(begin) if begin is not None else (None, None)
     eyes = eyes_to_learn_from(learn, phantoms, seed=config.seed)
     network = train_anatomy(eyes, config, out, begin=first, on_step=on_step)
-    path, meta = out / "anatomy.safetensors", _meta(learn, phantoms, config, LEVELS)
-    if before is not None:
-        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
+    path = out / "anatomy.safetensors"
+    meta = training_meta(
+        learn, phantoms, config, levels=LEVELS, whole_px=config.whole_px, near_px=config.near_px
+    ) | begun_with(before)
     save_landmark_network(network, path, meta=meta)
     further = draw_population(anatomy_population(), HELD_OUT, seed=config.seed, first=phantoms)
     level, wrong = choose_fovea_level(AnatomyModel(path), further)
@@ -154,14 +138,13 @@ def train_anatomy_segmenter(
         lowest = int(np.flatnonzero(dice >= dice.max() - PLATEAU)[0])
         meta["levels"]["disc"], best = DISC_LEVELS[lowest], float(dice[lowest])
     save_landmark_network(network, path, meta=meta)
-    card = {
-        **meta,
-        "learnt_from": [record.name for record in learn],
-        "validated_on": [record.name for record in validate],
-        "validation_disc_dice": best,
-        "fovea_level_chosen_on": f"{HELD_OUT} further phantoms",
-        "fovea_level_wrong_share": wrong,
-        "sha256": artefacts.sha256_of(path),
-    }
-    artefacts.write_json(out / "card.json", json.loads(json.dumps(card)))
-    return card
+    return write_card(
+        out,
+        meta,
+        path,
+        learnt_from=[record.name for record in learn],
+        validated_on=[record.name for record in validate],
+        validation_disc_dice=best,
+        fovea_level_chosen_on=f"{HELD_OUT} further phantoms",
+        fovea_level_wrong_share=wrong,
+    )

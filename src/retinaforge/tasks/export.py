@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Refusal, artefacts
 from retinaforge.nets.unet import VesselNet
 from retinaforge.vessels.artery_vein import ARTERY_VEIN_FORMAT, SHIPPED_ARTERY_VEIN
-from retinaforge.vessels.network import FORMAT, read_network, shipped_weights, weights_named
+from retinaforge.vessels.network import FORMAT, read_network, shipped_weights
 
 NEEDED = ("onnx", "onnxscript")
 OPSET = 18
@@ -53,7 +54,7 @@ def _network(kind: str, weights: Path | None) -> tuple[VesselNet, dict[str, Any]
     if kind == "vessels":
         return read_network(weights or shipped_weights(), form=FORMAT)
     if kind == "artery-vein":
-        return read_network(weights or weights_named(SHIPPED_ARTERY_VEIN), form=ARTERY_VEIN_FORMAT)
+        return read_network(weights or shipped(SHIPPED_ARTERY_VEIN), form=ARTERY_VEIN_FORMAT)
     raise Refusal(
         f"a network that can be exported ({', '.join(KINDS)})", repr(kind), "name one of these"
     )

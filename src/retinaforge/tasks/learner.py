@@ -37,7 +37,7 @@ class Recipe(Protocol):
 
 
 Network = TypeVar("Network", bound=nn.Module)
-LossAt = Callable[[nn.Module, int], Float[Tensor, ""]]
+LossAt = Callable[[Network, int], Float[Tensor, ""]]
 """Return the loss of a network on batch number k."""
 
 
@@ -92,7 +92,7 @@ class _State(Generic[Network]):
         self.step = int(content["step"])
 
 
-def _step(state: _State, loss_at: LossAt, recipe: Recipe) -> float:
+def _step(state: _State[Network], loss_at: LossAt[Network], recipe: Recipe) -> float:
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate_at(state.step, recipe)
     loss = loss_at(state.model, state.step)
@@ -109,7 +109,7 @@ def _step(state: _State, loss_at: LossAt, recipe: Recipe) -> float:
 
 def fit(
     model: Network,
-    loss_at: LossAt,
+    loss_at: LossAt[Network],
     recipe: Recipe,
     folder: Path,
     *,

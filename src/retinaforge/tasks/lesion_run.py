@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from retinaforge.anatomy import (
 )
 from retinaforge.anatomy.lesions import empty_network
 from retinaforge.anatomy.weights import format_of
-from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
+from retinaforge.core import Fov, Photograph, Refusal
 from retinaforge.nets.unet import VesselNet
 from retinaforge.tasks.anatomy_data import draw_population, lesion_population
 from retinaforge.tasks.lesion_samples import (
@@ -31,7 +29,8 @@ from retinaforge.tasks.lesion_samples import (
     stacks_to_learn_from,
 )
 from retinaforge.tasks.lesion_train import LesionConfig, train_lesions
-from retinaforge.tasks.segmenter_data import LICENCE, part_validation
+from retinaforge.tasks.segmenter_card import begun_with, training_meta, write_card
+from retinaforge.tasks.segmenter_data import part_validation
 from retinaforge.vessels import network as vessel_network
 
 PHANTOM_COUNT, HELD_OUT, PHANTOM_PX = 40, 6, 1024
@@ -73,20 +72,6 @@ def _phantoms_seen(*, seed: int, first: int) -> Iterator[Seen]:
     )
     for phantom in further:
         yield phantom.photograph, phantom.fov, lesions_of(phantom)
-
-
-def _meta(records: Sequence[Record], phantoms: int, config: LesionConfig) -> dict[str, Any]:
-    counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
-    drawn = [f"{phantoms} phantoms"] if phantoms else []
-    learnt = f"trained on data under {LICENCE}, authors named in the model card"
-    return {
-        "levels": dict.fromkeys(LESION_TYPES, 0.5),
-        "whole_px": config.whole_px,
-        "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
-        "licence": f"Apache-2.0; {learnt if records else 'trained on phantoms only'}",
-        "config": asdict(config),
-        "commit": artefacts.git_commit(Path(__file__).parent),
-    }
 
 
 def network_to_begin_with(path: Path, *, seed: int) -> tuple[VesselNet, dict[str, Any]]:
@@ -153,22 +138,21 @@ def train_lesion_segmenter(
     stacks = stacks_to_learn_from(learn, drawn)
     network = train_lesions(stacks, config, out, begin=first, on_step=on_step)
     path = out / "lesions.safetensors"
-    meta = _meta([each.record for each in learn], phantoms, config)
-    if before is not None:
-        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
+    meta = training_meta(
+        [each.record for each in learn], phantoms, config,
+        levels=dict.fromkeys(LESION_TYPES, 0.5), whole_px=config.whole_px,
+    ) | begun_with(before)  # fmt: skip
     save_lesion_network(network, path, meta=meta)
     further = _phantoms_seen(seed=config.seed, first=phantoms)
     seen = (read_lesions(each) for each in judged) if judged else further
     chosen = choose_levels(LesionModel(path), seen)
     meta["levels"] = {kind: level for kind, (level, _) in chosen.items()}
     save_lesion_network(network, path, meta=meta)
-    card = {
-        **meta,
-        "learnt_from": [each.record.name for each in learn],
-        "levels_chosen_on": [each.record.name for each in judged]
-        or [f"{HELD_OUT} further phantoms"],
-        "validation_dice": {kind: dice for kind, (_, dice) in chosen.items()},
-        "sha256": artefacts.sha256_of(path),
-    }
-    artefacts.write_json(out / "card.json", json.loads(json.dumps(card)))
-    return card
+    return write_card(
+        out,
+        meta,
+        path,
+        learnt_from=[each.record.name for each in learn],
+        levels_chosen_on=[each.record.name for each in judged] or [f"{HELD_OUT} further phantoms"],
+        validation_dice={kind: dice for kind, (_, dice) in chosen.items()},
+    )

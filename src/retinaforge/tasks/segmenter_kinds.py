@@ -7,18 +7,17 @@ named vessels may be shipped.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from retinaforge.core import Record, Refusal, artefacts
+from retinaforge.core import Record, Refusal
 from retinaforge.images import find_fov, read_photograph
 from retinaforge.images.artery_vein import read_artery_vein_mask
 from retinaforge.tasks.segmenter import SegmenterConfig, train_segmenter
+from retinaforge.tasks.segmenter_card import training_meta, write_card
 from retinaforge.tasks.segmenter_data import LICENCE, learnable_records, part_validation
 from retinaforge.tasks.segmenter_phantoms import phantom_population
 from retinaforge.tasks.segmenter_samples import PHANTOMS, Annotated, annotate
@@ -87,17 +86,16 @@ def train_artery_vein_segmenter(
     photographs += artery_vein_phantoms(phantoms, seed=config.seed)
     model = train_segmenter(photographs, config, out, on_step=on_step)
     shares = _validate(model, validate or learn, config)
-    meta = _meta(learn, phantoms, config)
+    meta = training_meta(learn, phantoms, config, views_px=config.views_px)
     path = save_network(model, out / "artery-vein.safetensors", meta=meta, form=ARTERY_VEIN_FORMAT)
-    card = {
-        **meta,
-        "learnt_from": [record.name for record in learn],
-        "validated_on": [record.name for record in validate or learn],
-        "validation_named_rightly": float(np.mean(shares)),
-        "sha256": artefacts.sha256_of(path),
-    }
-    artefacts.write_json(out / "card.json", json.loads(json.dumps(card)))
-    return card
+    return write_card(
+        out,
+        meta,
+        path,
+        learnt_from=[record.name for record in learn],
+        validated_on=[record.name for record in validate or learn],
+        validation_named_rightly=float(np.mean(shares)),
+    )
 
 
 def named_records(folder: Path) -> list[Record]:
@@ -126,15 +124,3 @@ def _validate(model: Any, records: Sequence[Record], config: SegmenterConfig) ->
         where = truth.one_name & fov.mask
         shares.append(named_rightly(maps[0] > maps[1], truth.artery, where))
     return shares
-
-
-def _meta(records: Sequence[Record], phantoms: int, config: SegmenterConfig) -> dict[str, Any]:
-    counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
-    drawn = [f"{phantoms} phantoms"] if phantoms else []
-    return {
-        "views_px": config.views_px,
-        "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
-        "licence": f"Apache-2.0; trained on data under {LICENCE}, authors named in the model card",
-        "config": asdict(config),
-        "commit": artefacts.git_commit(Path(__file__).parent),
-    }

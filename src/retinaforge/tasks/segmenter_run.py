@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Fov, Photograph, Record, Refusal, artefacts
+from retinaforge.core import Fov, Photograph, Record, Refusal
 from retinaforge.images import find_fov, read_mask, read_photograph
 from retinaforge.nets.unet import VesselNet
 from retinaforge.tasks.segmenter import SegmenterConfig, train_segmenter
+from retinaforge.tasks.segmenter_card import begun_with, training_meta, write_card
 from retinaforge.tasks.segmenter_data import (
-    LICENCE,
     learnable_records,
     load_annotated,
     part_validation,
@@ -77,22 +75,6 @@ def choose_threshold(
     return THRESHOLDS[lowest], float(mean[lowest])
 
 
-def _meta(
-    records: Sequence[Record], phantoms: int, config: SegmenterConfig, threshold: float
-) -> dict[str, Any]:
-    counts = {d: sum(r.dataset == d for r in records) for d in sorted({r.dataset for r in records})}
-    drawn = [f"{phantoms} phantoms"] if phantoms else []
-    learnt = f"trained on data under {LICENCE}, authors named in the model card"
-    return {
-        "threshold": threshold,
-        "views_px": config.views_px,
-        "training_data": [*(f"{d} ({n} training images)" for d, n in counts.items()), *drawn],
-        "licence": f"Apache-2.0; {learnt if records else 'trained on phantoms only'}",
-        "config": asdict(config),
-        "commit": artefacts.git_commit(Path(__file__).parent),
-    }
-
-
 def train_vessel_segmenter(
     data: Path | None,
     out: Path,
@@ -134,16 +116,15 @@ def train_vessel_segmenter(
     judged = validate or learn
     seen = photographs_seen(judged) if judged else phantoms_seen(seed=config.seed, first=phantoms)
     threshold, dice = choose_threshold(model, seen, views_px=config.views_px)
-    meta = _meta(learn, phantoms, config, threshold)
-    if before is not None:
-        meta["begun_with"] = {key: before[key] for key in ("training_data", "config", "commit")}
+    meta = training_meta(
+        learn, phantoms, config, threshold=threshold, views_px=config.views_px
+    ) | begun_with(before)
     path = save_network(model, out / "vessels.safetensors", meta=meta)
-    card = {
-        **meta,
-        "learnt_from": [record.name for record in learn],
-        "threshold_chosen_on": [r.name for r in judged] or [f"{HELD_OUT} further phantoms"],
-        "validation_dice": dice,
-        "sha256": artefacts.sha256_of(path),
-    }
-    artefacts.write_json(out / "card.json", json.loads(json.dumps(card)))
-    return card
+    return write_card(
+        out,
+        meta,
+        path,
+        learnt_from=[record.name for record in learn],
+        threshold_chosen_on=[r.name for r in judged] or [f"{HELD_OUT} further phantoms"],
+        validation_dice=dice,
+    )

@@ -6,14 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from retinaforge.anatomy import AnatomyModel, load_anatomy
+from retinaforge.anatomy import AnatomyModel, LesionModel, load_anatomy, load_lesions
+from retinaforge.anatomy.lesions import SHIPPED as SHIPPED_LESIONS
 from retinaforge.anatomy.model import SHIPPED as SHIPPED_ANATOMY
+from retinaforge.anatomy.weights import shipped
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.vessels import Ensemble, Judge, load_judge, shipped_weights
 from retinaforge.vessels.artery_vein import SHIPPED_ARTERY_VEIN, ArteryVeinJudge
 from retinaforge.vessels.catalogue import load_artery_vein_judge
-from retinaforge.vessels.network import weights_named
 
 NOBODY = "none"
 """What stands for a finder that is left out."""
@@ -48,25 +49,33 @@ def anatomy_named(spec: str) -> AnatomyModel:
     return load_anatomy(spec)
 
 
+@lru_cache(maxsize=1)
+def lesions_named(spec: str) -> LesionModel:
+    """Return who finds lesions, see `load_lesions`."""
+    return load_lesions(spec)
+
+
 def default_artery_vein() -> str:
     """Return "ours" where its weights came with the package, else "none"."""
-    return "ours" if weights_named(SHIPPED_ARTERY_VEIN).is_file() else NOBODY
+    return "ours" if shipped(SHIPPED_ARTERY_VEIN).is_file() else NOBODY
 
 
 def default_anatomy() -> str:
     """Return "ours" where its weights came with the package, else "none"."""
-    return "ours" if weights_named(SHIPPED_ANATOMY).is_file() else NOBODY
+    return "ours" if shipped(SHIPPED_ANATOMY).is_file() else NOBODY
 
 
 def cards_of(
-    judges: tuple[str, ...], artery_vein: str, anatomy: str, *, flag_level: float | None = None
-) -> dict[str, Any]:
+    judges: tuple[str, ...], artery_vein: str, anatomy: str, lesions: str, *,
+    flag_level: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return what finders declare of themselves, weights included, as plain data.
 
     Args:
         judges: none if no vessels have to be found.
         artery_vein: or "none".
         anatomy: or "none".
+        lesions: or "none".
         flag_level: disagreement from which several judges flag a photograph, where one was named.
 
     Raises:
@@ -80,10 +89,13 @@ def cards_of(
             cards["judge"] = _ensemble_card(judges, found)
     if artery_vein != NOBODY:
         card = artery_vein_named(artery_vein).card.as_dict()
-        cards["artery_vein"] = card | _weights(artery_vein, weights_named(SHIPPED_ARTERY_VEIN))
+        cards["artery_vein"] = card | _weights(artery_vein, shipped(SHIPPED_ARTERY_VEIN))
     if anatomy != NOBODY:
         card = anatomy_named(anatomy).card.as_dict()
-        cards["anatomy"] = card | _weights(anatomy, weights_named(SHIPPED_ANATOMY))
+        cards["anatomy"] = card | _weights(anatomy, shipped(SHIPPED_ANATOMY))
+    if lesions != NOBODY:
+        card = lesions_named(lesions).card.as_dict()
+        cards["lesions"] = card | _weights(lesions, shipped(SHIPPED_LESIONS))
     return cards
 
 

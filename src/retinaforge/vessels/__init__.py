@@ -1,5 +1,6 @@
 """Vessel judges and vessel scores."""
 
+from retinaforge.anatomy.weights import WeightsRefused
 from retinaforge.vessels.artery_vein import (
     ArteryVeinJudge,
     ArteryVeinMaps,
@@ -18,7 +19,7 @@ from retinaforge.vessels.compare_overlap import AUC, auc
 from retinaforge.vessels.compare_overlay import break_positions_px, overlay_missed_added
 from retinaforge.vessels.edges import EDGE_SHARPNESS, edge_sharpness
 from retinaforge.vessels.ensemble import Ensemble, Verdict
-from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused
+from retinaforge.vessels.judge import Judge, JudgeCard
 from retinaforge.vessels.network import shipped_weights
 from retinaforge.vessels.skeleton import VesselMask, vessel_mask
 

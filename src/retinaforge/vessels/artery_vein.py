@@ -17,10 +17,11 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Fov, Landmarks, Photograph
-from retinaforge.vessels.judge import JudgeCard, require_same_size
+from retinaforge.anatomy.weights import shipped
+from retinaforge.core import Fov, Landmarks, Photograph, require_same_size
+from retinaforge.vessels.judge import JudgeCard
 from retinaforge.vessels.naming import name_along_tree
-from retinaforge.vessels.network import network_maps, read_network, weights_named
+from retinaforge.vessels.network import network_maps, read_network
 
 ARTERY_VEIN_FORMAT = "retinaforge artery-vein network 1"
 SHIPPED_ARTERY_VEIN = "artery-vein-v1.safetensors"
@@ -122,7 +123,7 @@ class ArteryVeinNetwork(ArteryVeinJudge):
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        used = weights_named(SHIPPED_ARTERY_VEIN) if path is None else path
+        used = shipped(SHIPPED_ARTERY_VEIN) if path is None else path
         self._model, meta = read_network(used, form=ARTERY_VEIN_FORMAT)
         self._views_px: Sequence[float] = [float(view) for view in meta["views_px"]]
         views = " and ".join(f"{view:.0f}" for view in self._views_px)

@@ -17,8 +17,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Fov, Photograph, Refusal
-from retinaforge.vessels.judge import Judge, JudgeCard, require_same_size
+from retinaforge.core import Fov, Photograph, Refusal, require_same_size
+from retinaforge.vessels.judge import Judge, JudgeCard
 
 FLAG_LEVELS: dict[frozenset[str], float] = {frozenset({"ours", "classical"}): 0.38}
 """Disagreement from which a photograph is flagged, by the names of the judges: the lowest level, in

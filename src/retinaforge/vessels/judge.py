@@ -9,13 +9,9 @@ from typing import Any, Literal, final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Fov, Photograph, Refusal
+from retinaforge.core import Fov, Photograph
 
 Family = Literal["network", "filter"]
-
-
-class WeightsRefused(Refusal):
-    """A weight file is not what the judge needs."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +62,3 @@ class Judge(ABC):
     def mask(self, photo: Photograph, fov: Fov) -> Bool[np.ndarray, "height width"]:
         """Return True where the probability reaches the threshold."""
         return self.probability(photo, fov) >= self.threshold
-
-
-def require_same_size(photo: Photograph, fov: Fov) -> None:
-    """Refuse a field of view that belongs to another photograph.
-
-    Raises:
-        Refusal: expected a field of view of the photograph's size.
-    """
-    if fov.mask.shape != photo.size_px:
-        raise Refusal(
-            f"a field of view of the photograph's {photo.size_px} pixels",
-            f"one of {fov.mask.shape} with {photo.source}",
-            "detect it on the same photograph with retinaforge.images.find_fov",
-        )

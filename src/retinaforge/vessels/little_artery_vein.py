@@ -9,12 +9,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from retinaforge.core import Fov, Photograph
+from retinaforge.anatomy.frame import enter, leave, square_frame
+from retinaforge.anatomy.weights import load_strictly
+from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.lwnet import LittleWNet
 from retinaforge.vessels.artery_vein import ArteryVeinJudge, ArteryVeinMaps
-from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.frame import enter, leave, square_frame
-from retinaforge.vessels.judge import JudgeCard, require_same_size
+from retinaforge.vessels.judge import JudgeCard
 from retinaforge.vessels.littlewnet import little_state
 
 SIDE_PX = 512

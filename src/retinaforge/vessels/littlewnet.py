@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from retinaforge.anatomy.frame import enter, leave, square_frame
-from retinaforge.core import Fov, Photograph
+from retinaforge.anatomy.weights import WeightsRefused, load_strictly
+from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.lwnet import LittleWNet
-from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
+from retinaforge.vessels.judge import Judge, JudgeCard
 
 SIDE_PX = 512
 THRESHOLD = 0.4196

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
+from retinaforge.anatomy import weights
 from retinaforge.anatomy.frame import enter, leave, working_frame
-from retinaforge.core import Fov, Photograph, artefacts
+from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import VesselNet
-from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.judge import Judge, JudgeCard, WeightsRefused, require_same_size
+from retinaforge.vessels.judge import Judge, JudgeCard
 
 SHIPPED = "vessels-v2.safetensors"
 FORMAT = "retinaforge vessel network 1"
 
 
-def weights_named(name: str) -> Path:
-    """Return the path of a weight file that comes with the package."""
-    return Path(str(resources.files("retinaforge") / "weights" / name))
+TRAIN = "retinaforge train segmenter"
 
 
 def shipped_weights() -> Path:
     """Return the path of the vessel weights that come with the package."""
-    return weights_named(SHIPPED)
+    return weights.shipped(SHIPPED)
 
 
 def save_network(
@@ -46,11 +39,8 @@ def save_network(
         meta: plain data for the header, one JSON value a key.
         form: which kind of network it is.
     """
-    header = {"format": form, "widths": json.dumps(list(model.widths))}
-    header["outputs"] = json.dumps(model.outputs)
-    header |= {key: json.dumps(value) for key, value in meta.items()}
-    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
-    return artefacts.write_bytes(path, save(tensors, header))
+    header = {"widths": list(model.widths), "outputs": model.outputs, **meta}
+    return weights.save_network(model, path, format=form, meta=header)
 
 
 def read_network(path: Path, *, form: str = FORMAT) -> tuple[VesselNet, dict[str, Any]]:
@@ -61,27 +51,14 @@ def read_network(path: Path, *, form: str = FORMAT) -> tuple[VesselNet, dict[str
         form: which kind of network it must be.
 
     Raises:
-        WeightsRefused: expected a network of that kind of this package as safetensors.
+        WeightsRefused: expected a network of that kind as safetensors, whose keys fit.
     """
-    kind = form.removeprefix("retinaforge ").removesuffix(" network 1").replace(" ", "-")
-    article = "an" if kind[0] in "aeiou" else "a"
-    expected = f"{article} {kind} network of retinaforge as safetensors"
-    command = {"vessel": "vessels"}.get(kind, kind)
-    remedy = f"train one with `retinaforge train segmenter {command}`, or use the shipped `ours`"
-    if not path.is_file():
-        raise WeightsRefused(expected, f"no file at {path}", remedy)
-    try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, str] = file.metadata() or {}
-            state: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightsRefused(expected, f"{path} ({error})", remedy) from error
-    if header.get("format") != form:
-        raise WeightsRefused(expected, f"{path} of format {header.get('format')!r}", remedy)
-    meta = {key: json.loads(value) for key, value in header.items() if key != "format"}
-    model = VesselNet(tuple(meta["widths"]), int(meta.get("outputs", 1)))
-    load_strictly(model, state, source=str(path))
-    return model.eval(), meta
+
+    def build(meta: dict[str, Any]) -> VesselNet:
+        return VesselNet(tuple(meta["widths"]), int(meta.get("outputs", 1)))
+
+    kind = "vessels" if form == FORMAT else "artery-vein"
+    return weights.read_network(path, format=form, train=f"{TRAIN} {kind}", build=build)
 
 
 def network_maps(

@@ -27,9 +27,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from retinaforge.anatomy.frame import enter, leave, working_frame
-from retinaforge.core import Fov, Photograph
+from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import CELL_PX, blur_cells, flatten_background
-from retinaforge.vessels.judge import Judge, JudgeCard, require_same_size
+from retinaforge.vessels.judge import Judge, JudgeCard
 from retinaforge.vessels.skeleton import labels_of
 
 DIAMETER_PX = 512.0

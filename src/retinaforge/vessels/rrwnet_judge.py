@@ -11,9 +11,10 @@ References:
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -25,12 +26,12 @@ from scipy import ndimage
 from skimage.morphology import disk
 from torch import Tensor
 
-from retinaforge.core import Fov, Photograph, Refusal
-from retinaforge.nets.rrwnet import RRWNet, own_keys
+from retinaforge.anatomy.frame import Frame, enter, leave, working_frame
+from retinaforge.anatomy.weights import WeightsRefused, load_strictly
+from retinaforge.core import Fov, Photograph, Refusal, require_same_size
+from retinaforge.nets.rrwnet import PASSES, RRWNet, own_keys
 from retinaforge.vessels.artery_vein import ArteryVeinJudge, ArteryVeinMaps, Map
-from retinaforge.vessels.checkpoint import load_strictly
-from retinaforge.vessels.frame import Frame, enter, leave, working_frame
-from retinaforge.vessels.judge import JudgeCard, WeightsRefused, require_same_size
+from retinaforge.vessels.judge import JudgeCard
 
 DIAMETER_PX, HRF_DIAMETER_PX = 540.0, 955.0
 """Width of the aperture in the pictures that the published weights learnt from: DRIVE as it is, and
@@ -97,6 +98,13 @@ def _own(state: object, path: Path) -> dict[str, Tensor]:
         raise WeightsRefused(error.expected, f"{path}: {error.came}", error.remedy) from error
 
 
+def _card_beside(path: Path) -> dict[str, Any]:
+    """Return what card.json beside weights of ours says; nothing for a published file."""
+    beside = path.with_name("card.json")
+    card = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return card if "passes" in card else {}
+
+
 def _enter_map(plane: Map, frame: Frame) -> Tensor:
     """Carry a map into the working frame."""
     height, width = frame.size_px
@@ -110,21 +118,25 @@ class RRWNetJudge(ArteryVeinJudge):
     """RRWNet at the size it was trained at.
 
     Args:
-        path: the published file; the weights for HRF are known by HRF in the file's name and see
-            the aperture 955 px wide, all others 540 px.
+        path: the published file, or what `retinaforge train segmenter rrwnet` wrote. card.json
+            beside it says how it sees photographs; without one, weights for HRF are known by HRF
+            in the file's name and see the aperture 955 px wide, all others 540 px.
     """
 
     def __init__(self, path: Path) -> None:
         self._model = read_rrwnet(path)
-        self._diameter_px = HRF_DIAMETER_PX if "hrf" in path.name.lower() else DIAMETER_PX
+        diameter_px = HRF_DIAMETER_PX if "hrf" in path.name.lower() else DIAMETER_PX
+        beside = _card_beside(path)
+        self._diameter_px = float(beside.get("diameter_px", diameter_px))
+        self._model.passes = int(beside.get("passes", PASSES))
         self.card = JudgeCard(
             name=f"rrwnet:{path.name}",
             version=1,
             family="network",
             measures="Artery, vein and vessel as RRWNet sees and mends them, the aperture "
             f"{self._diameter_px:.0f} px wide.",
-            training_data=("as the file's publisher says",),
-            licence="MIT",
+            training_data=tuple(beside.get("training_data", ("as the file's publisher says",))),
+            licence=str(beside.get("licence", "MIT")),
             reference="J. Morano et al., Expert Syst. Appl. 256 (2024), 124970",
             known_failure="Has seen the photographs of its training set; slow without a GPU.",
         )
