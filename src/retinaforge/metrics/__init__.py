@@ -1,13 +1,8 @@
 """Scores that know no eyes: fidelity of pairs, distances of sets, and their statistics."""
 
 from retinaforge.core import Card
-from retinaforge.metrics import signal_to_noise, statistics, structural_similarity
-from retinaforge.metrics.distances import (
-    frechet_distance,
-    frechet_distance_shrunk,
-    gaussian_frechet,
-    kernel_distance,
-)
+from retinaforge.metrics import agreement, signal_to_noise, statistics, structural_similarity
+from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.real_against_real import (
     DISTANCES,
@@ -16,6 +11,25 @@ from retinaforge.metrics.real_against_real import (
     split_half,
 )
 from retinaforge.metrics.scores import difference_score, mean_score
+from retinaforge.metrics.sets import (
+    FEATURE_METRICS,
+    INCEPTION_CARD,
+    SetResult,
+    compare_class_probabilities,
+    compare_feature_sets,
+    compare_sets,
+    inception_score,
+    score_feature_sets,
+)
+from retinaforge.metrics.sets.diversity import vendi
+from retinaforge.metrics.sets.extrapolate import frechet_distance_extrapolated
+from retinaforge.metrics.sets.frechet import (
+    frechet_distance,
+    frechet_distance_shrunk,
+    gaussian_frechet,
+)
+from retinaforge.metrics.sets.kernels import kernel_distance, mmd_gaussian
+from retinaforge.metrics.sets.neighbours import coverage, density, precision, recall
 from retinaforge.metrics.signal_to_noise import psnr
 from retinaforge.metrics.statistics import (
     Difference,
@@ -36,34 +50,53 @@ IMAGE_METRICS: tuple[ImageMetric, ...] = (
 # Every card of this room, in the order of the reference pages.
 CATALOGUE: tuple[Card, ...] = (
     *(metric.card for metric in IMAGE_METRICS),
-    *(metric.card for metric in SET_METRICS),
+    *(metric.card for metric in FEATURE_METRICS),
+    INCEPTION_CARD,
     statistics.BOOTSTRAP_CARD,
     statistics.SIGN_FLIP_CARD,
     statistics.HOLM_CARD,
+    agreement.ICC_CARD,
+    agreement.LIMITS_CARD,
 )
 
 __all__ = [
     "CATALOGUE",
     "DISTANCES",
+    "FEATURE_METRICS",
     "IMAGE_METRICS",
     "SET_METRICS",
     "Difference",
     "Estimate",
     "ImageMetric",
     "SetMetric",
+    "SetResult",
+    "compare_class_probabilities",
+    "compare_feature_sets",
+    "compare_sets",
+    "coverage",
+    "density",
     "difference_score",
     "frechet_distance",
+    "frechet_distance_extrapolated",
     "frechet_distance_shrunk",
     "gaussian_frechet",
     "holm",
+    "icc_a1",
+    "inception_score",
     "jackknife_interval",
     "kernel_distance",
+    "limits_of_agreement",
     "mean_score",
+    "mmd_gaussian",
     "ms_ssim",
     "paired_bootstrap",
     "paired_difference",
+    "precision",
     "psnr",
+    "recall",
+    "score_feature_sets",
     "sign_flip_p",
     "split_half",
     "ssim",
+    "vendi",
 ]

@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from retinaforge.core import Quantity
-from retinaforge.metrics import distances
 from retinaforge.metrics.entries import SetMetric
 from retinaforge.metrics.pairs import Features
+from retinaforge.metrics.sets import frechet, kernels
 
 SET_METRICS: tuple[SetMetric, ...] = (
-    SetMetric(distances.FRECHET_CARD, distances.frechet_distance),
-    SetMetric(distances.SHRUNK_CARD, distances.frechet_distance_shrunk),
-    SetMetric(distances.KERNEL_CARD, distances.kernel_distance),
+    SetMetric(frechet.FRECHET_CARD, frechet.frechet_distance),
+    SetMetric(frechet.SHRUNK_CARD, frechet.frechet_distance_shrunk),
+    SetMetric(kernels.KERNEL_CARD, kernels.kernel_distance),
 )
 Distance = Callable[[Features, Features], Quantity]
 DISTANCES: tuple[Distance, ...] = tuple(metric.compare for metric in SET_METRICS)
