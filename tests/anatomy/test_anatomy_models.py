@@ -21,7 +21,7 @@ from retinaforge.anatomy import (
     save_landmark_network,
     side_of,
 )
-from retinaforge.anatomy.weights import shipped
+from retinaforge.anatomy.shelf import shipped
 from retinaforge.core import Fov, Landmarks, Photograph, Refusal
 from retinaforge.images import find_fov, read_photograph
 from retinaforge.nets.landmarks import LandmarkNet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retinaforge.anatomy.weights import shipped
+from retinaforge.anatomy.shelf import shipped
 from retinaforge.phantoms import draw_phantom
 from retinaforge.vessels import load_artery_vein_judge
 from retinaforge.vessels.artery_vein import (

@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float
 
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.frame import enter, leave, working_frame
-from retinaforge.anatomy.weights import read_network, save_network, shipped
+from retinaforge.anatomy.shelf import SHIPPED_LESIONS, shipped
+from retinaforge.anatomy.weights import read_network, save_network
 from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import VesselNet
 
-SHIPPED = "lesions-v1.safetensors"
 FORMAT = "retinaforge lesion network 1"
 TRAIN = "retinaforge train segmenter lesions"
 
@@ -63,7 +63,7 @@ class LesionModel:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._model, meta = read_lesion_network(shipped(SHIPPED) if path is None else path)
+        self._model, meta = read_lesion_network(shipped(SHIPPED_LESIONS) if path is None else path)
         self._whole_px = float(meta["whole_px"])
         self.levels: dict[LesionType, float] = {k: float(meta["levels"][k]) for k in LESION_TYPES}
         self.card = ModelCard(

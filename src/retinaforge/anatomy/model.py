@@ -19,11 +19,11 @@ from jaxtyping import Float
 from retinaforge.anatomy.card import ModelCard
 from retinaforge.anatomy.frame import Frame, enter, leave, near_frame, working_frame
 from retinaforge.anatomy.regions import half_axes, heaviest_region, peak_of
-from retinaforge.anatomy.weights import read_network, save_network, shipped
+from retinaforge.anatomy.shelf import SHIPPED_ANATOMY, shipped
+from retinaforge.anatomy.weights import read_network, save_network
 from retinaforge.core import Eye, Fov, Landmarks, Photograph, require_same_size
 from retinaforge.nets.landmarks import MAPS, LandmarkNet
 
-SHIPPED = "anatomy-v1.safetensors"
 FORMAT = "retinaforge landmark network 1"
 TRAIN = "retinaforge train segmenter anatomy"
 
@@ -83,7 +83,9 @@ class AnatomyModel:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._model, meta = read_landmark_network(shipped(SHIPPED) if path is None else path)
+        self._model, meta = read_landmark_network(
+            shipped(SHIPPED_ANATOMY) if path is None else path
+        )
         self._whole_px, self._near_px = float(meta["whole_px"]), float(meta["near_px"])
         self.levels: dict[str, float] = {name: float(meta["levels"][name]) for name in MAPS}
         self.card = ModelCard(

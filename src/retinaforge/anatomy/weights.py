@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,19 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from retinaforge.anatomy.shelf import WeightsRefused
 from retinaforge.core import Refusal, artefacts
 from retinaforge.encoders.weights import load_keys
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class WeightsRefused(Refusal):
-    """A weight file is not what was asked for."""
-
-
-def shipped(name: str) -> Path:
-    """Return the path of weights that come with the package."""
-    return Path(str(resources.files("retinaforge") / "weights" / name))
 
 
 def save_network(model: nn.Module, path: Path, *, format: str, meta: Mapping[str, Any]) -> Path:

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from retinaforge.cli import data, doctor, export, models, phantoms, study, train, vessels
+from retinaforge.cli.commands import MARKUP, Door
 from retinaforge.cli.output import say
 from retinaforge.core import RetinaForgeError
 
@@ -16,21 +16,13 @@ EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="retinaforge",
+    cls=Door,
     help="Train generative models of colour fundus photographs and prove whether to trust them.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     epilog="Start with `retinaforge doctor`, then `retinaforge data check DIR`.",
 )
-app.add_typer(data.app, name="data")
-app.add_typer(phantoms.app, name="phantoms")
-app.add_typer(train.app, name="train")
-app.add_typer(study.app, name="study")
-app.command("reconstruct", epilog=models.RECONSTRUCT_EXAMPLES)(models.reconstruct)
-app.command("ceiling", epilog=models.CEILING_EXAMPLES)(models.ceiling)
-app.command("export", epilog=export.EXAMPLES)(export.export)
-app.command("vessels", epilog=vessels.EXAMPLES)(vessels.vessels)
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,7 +6,9 @@ is then tried again one by one, each in a process of its own; what kills that on
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,17 +16,21 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
-import torch
-
 J = TypeVar("J")
 R = TypeVar("R")
 IN_HAND = 2
 """Jobs waiting for each process; more would only hold memory."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What PyTorch and the libraries of linear algebra read when they are loaded."""
 
 
 def _settle() -> None:
-    """Prepare a process: one thread, since processes beside each other do more than threads."""
-    torch.set_num_threads(1)
+    """Prepare a process: one thread, since processes beside each other do more than threads.
+
+    PyTorch is not loaded for it: it takes more memory than measuring a mask does.
+    """
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    _set_threads(1)
     # Ctrl-C reaches the whole group; the process that was called ends the others, without noise.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -59,14 +65,24 @@ def work_through(
 
 
 def _here(jobs: Iterable[J], work: Callable[[J], R]) -> Iterator[tuple[J, R]]:
-    """Work in this process, with one thread too: sums over several end in other last digits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Work in this process, with one thread too: sums over several end in other last digits.
+
+    Whoever brings networks has loaded PyTorch by now; who has none needs no threads.
+    """
+    torch = sys.modules.get("torch")
+    threads = 1 if torch is None else torch.get_num_threads()
+    _set_threads(1)
     try:
         for job in jobs:
             yield job, work(job)
     finally:
-        torch.set_num_threads(threads)
+        _set_threads(threads)
+
+
+def _set_threads(count: int) -> None:
+    """Tell PyTorch how many threads to use, if it is there at all."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
 
 
 def _until_broken(

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from retinaforge.anatomy.weights import shipped
+from retinaforge.anatomy.shelf import shipped
 from retinaforge.core import Refusal, artefacts
 from retinaforge.nets.unet import VesselNet
 from retinaforge.vessels.artery_vein import ARTERY_VEIN_FORMAT, SHIPPED_ARTERY_VEIN

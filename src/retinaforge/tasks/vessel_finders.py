@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from retinaforge.anatomy import AnatomyModel, LesionModel, load_anatomy, load_lesions
-from retinaforge.anatomy.lesions import SHIPPED as SHIPPED_LESIONS
-from retinaforge.anatomy.model import SHIPPED as SHIPPED_ANATOMY
-from retinaforge.anatomy.weights import shipped
+# The rooms themselves, not what they hold: they load networks when asked for one, and who measures
+# masks never asks.
+from retinaforge import anatomy as anatomy_room
+from retinaforge import vessels as vessel_room
+from retinaforge.anatomy.shelf import SHIPPED_ANATOMY, SHIPPED_LESIONS, shipped
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
-from retinaforge.vessels import Ensemble, Judge, load_judge, shipped_weights
 from retinaforge.vessels.artery_vein import SHIPPED_ARTERY_VEIN, ArteryVeinJudge
-from retinaforge.vessels.catalogue import load_artery_vein_judge
+from retinaforge.vessels.ensemble import Ensemble
+from retinaforge.vessels.judge import Judge
+
+if TYPE_CHECKING:
+    from retinaforge.anatomy import AnatomyModel, LesionModel
 
 NOBODY = "none"
 """What stands for a finder that is left out."""
@@ -28,31 +32,31 @@ def judge_named(specs: tuple[str, ...], flag_level: float | None = None) -> Judg
         Refusal: if there is no such judge, or a level stands beside a single one.
     """
     if len(specs) > 1:
-        return Ensemble([load_judge(spec) for spec in specs], flag_level=flag_level)
+        return Ensemble([vessel_room.load_judge(spec) for spec in specs], flag_level=flag_level)
     if flag_level is not None:
         raise Refusal(
             "--flag-level with two judges or more", f"{', '.join(specs)} alone",
             "name another with --judge, or leave the level out",
         )  # fmt: skip
-    return load_judge(*specs)
+    return vessel_room.load_judge(*specs)
 
 
 @lru_cache(maxsize=1)
 def artery_vein_named(spec: str) -> ArteryVeinJudge:
     """Return who tells arteries and veins apart, see `load_artery_vein_judge`."""
-    return load_artery_vein_judge(spec)
+    return vessel_room.load_artery_vein_judge(spec)
 
 
 @lru_cache(maxsize=1)
 def anatomy_named(spec: str) -> AnatomyModel:
     """Return who finds disc, cup and fovea, see `load_anatomy`."""
-    return load_anatomy(spec)
+    return anatomy_room.load_anatomy(spec)
 
 
 @lru_cache(maxsize=1)
 def lesions_named(spec: str) -> LesionModel:
     """Return who finds lesions, see `load_lesions`."""
-    return load_lesions(spec)
+    return anatomy_room.load_lesions(spec)
 
 
 def default_artery_vein() -> str:
@@ -101,7 +105,8 @@ def cards_of(
 
 def _judge_card(spec: str, judge: Judge) -> dict[str, Any]:
     own = {**judge.card.as_dict(), "threshold": judge.threshold}
-    return own | (_weights(spec, shipped_weights()) if judge.card.family == "network" else {})
+    network = judge.card.family == "network"
+    return own | (_weights(spec, vessel_room.shipped_weights()) if network else {})
 
 
 def _ensemble_card(specs: tuple[str, ...], found: Ensemble) -> dict[str, Any]:

@@ -1,18 +1,18 @@
-"""Vessel judges and vessel scores."""
+"""Vessel judges and vessel scores.
 
-from retinaforge.anatomy.weights import WeightsRefused
+The judges are loaded when they are asked for: who measures masks loads no network.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader as lazy
+
+from retinaforge.anatomy.shelf import WeightsRefused
 from retinaforge.vessels.artery_vein import (
     ArteryVeinJudge,
     ArteryVeinMaps,
     NamedVessels,
     name_vessels,
-)
-from retinaforge.vessels.catalogue import (
-    ARTERY_VEIN_JUDGES,
-    JUDGES,
-    JudgeEntry,
-    load_artery_vein_judge,
-    load_judge,
 )
 from retinaforge.vessels.compare import COMPARISONS, compare_masks, compare_vessels
 from retinaforge.vessels.compare_overlap import AUC, auc
@@ -20,8 +20,27 @@ from retinaforge.vessels.compare_overlay import break_positions_px, overlay_miss
 from retinaforge.vessels.edges import EDGE_SHARPNESS, edge_sharpness
 from retinaforge.vessels.ensemble import Ensemble, Verdict
 from retinaforge.vessels.judge import Judge, JudgeCard
-from retinaforge.vessels.network import shipped_weights
 from retinaforge.vessels.skeleton import VesselMask, vessel_mask
+
+if TYPE_CHECKING:
+    from retinaforge.vessels.catalogue import (
+        ARTERY_VEIN_JUDGES,
+        JUDGES,
+        JudgeEntry,
+        load_artery_vein_judge,
+        load_judge,
+    )
+    from retinaforge.vessels.network import shipped_weights
+
+__getattr__, __dir__, _ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": [
+            "ARTERY_VEIN_JUDGES", "JUDGES", "JudgeEntry", "load_artery_vein_judge", "load_judge",
+        ],
+        "network": ["shipped_weights"],
+    },
+)  # fmt: skip
 
 __all__ = [
     "ARTERY_VEIN_JUDGES",

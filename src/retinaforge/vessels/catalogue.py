@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from retinaforge.core import Refusal
-from retinaforge.vessels.artery_vein import ArteryVeinJudge, ArteryVeinNetwork
+from retinaforge.vessels.artery_vein import ArteryVeinJudge
+from retinaforge.vessels.artery_vein_network import ArteryVeinNetwork
 from retinaforge.vessels.judge import Judge
 from retinaforge.vessels.little_artery_vein import LittleArteryVein
 from retinaforge.vessels.littlewnet import LittleWNetJudge

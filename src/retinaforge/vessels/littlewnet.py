@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from retinaforge.anatomy.frame import enter, leave, square_frame
-from retinaforge.anatomy.weights import WeightsRefused, load_strictly
+from retinaforge.anatomy.shelf import WeightsRefused
+from retinaforge.anatomy.weights import load_strictly
 from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.lwnet import LittleWNet
 from retinaforge.vessels.judge import Judge, JudgeCard

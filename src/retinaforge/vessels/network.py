@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from retinaforge.anatomy import weights
+from retinaforge.anatomy import shelf, weights
 from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import VesselNet
@@ -25,7 +25,7 @@ TRAIN = "retinaforge train segmenter"
 
 def shipped_weights() -> Path:
     """Return the path of the vessel weights that come with the package."""
-    return weights.shipped(SHIPPED)
+    return shelf.shipped(SHIPPED)
 
 
 def save_network(

@@ -27,7 +27,8 @@ from skimage.morphology import disk
 from torch import Tensor
 
 from retinaforge.anatomy.frame import Frame, enter, leave, working_frame
-from retinaforge.anatomy.weights import WeightsRefused, load_strictly
+from retinaforge.anatomy.shelf import WeightsRefused
+from retinaforge.anatomy.weights import load_strictly
 from retinaforge.core import Fov, Photograph, Refusal, require_same_size
 from retinaforge.nets.rrwnet import PASSES, RRWNet, own_keys
 from retinaforge.vessels.artery_vein import ArteryVeinJudge, ArteryVeinMaps, Map
