@@ -92,6 +92,16 @@ def test_area_of_a_loop_is_a_rings(calibre):
     assert holes == 2
 
 
+@pytest.mark.parametrize("margin_px", [1.0, 1.3, 2.0, 6.0])
+def test_the_margin_does_not_change_what_is_covered(margin_px):
+    """At a joint two pieces are equally near; whichever is taken, the coverage is the same."""
+    bent = Branch(MIDDLE + np.array([[-20, -9], [-2, 3], [0, 0.5], [9, 7], [22, -6]]),
+                  np.array([1.3, 1.6, 1.1, 2.4, 1.2]))  # fmt: skip
+    covered = render_vessels([bent], size_px=120).coverage
+    again = render_vessels([bent], size_px=120, margin_px=margin_px).coverage
+    assert np.abs(again - covered).max() < 1e-4
+
+
 def test_tapered_vessel_is_a_trapezoid():
     drawn = area(straight(25.0, 5.0, end_radius=1.0))
     # Round ends of 5 and 1 px, which overlap the trapezoid a little where walls converge.
@@ -189,10 +199,7 @@ def test_a_phantom_carries_the_coverage_of_its_vessels():
     inside = drawn.fov.mask
     assert drawn.coverage[~inside].max() == 0
     union = 1 - (1 - again[0]) * (1 - again[1])
-    # Where two branches are equally near, rounding decides whose piece a pixel is measured from.
-    difference = np.abs(drawn.coverage - union)[inside]
-    assert np.quantile(difference, 0.999) < 1e-3
-    assert difference.max() < 0.02
+    assert np.abs(drawn.coverage - union)[inside].max() < 1e-4
     assert drawn.vessel[drawn.coverage > 0.75].all()
     assert not drawn.vessel[drawn.coverage == 0].any()
     assert np.array_equal(mirror(drawn).coverage, drawn.coverage[:, ::-1])

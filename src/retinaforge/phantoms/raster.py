@@ -96,10 +96,14 @@ def render_vessels(
             further away is not covered at all.
     """
     margin = max(margin_px, 1.0)
-    pieces = _shorten(_cut(tuple(branches)), size_px, margin)
+    whole = _cut(tuple(branches))
+    whole = whole[_in_picture(whole, size_px, margin)]
+    pieces, of = _shorten(whole, size_px, margin)
     index, winner = _deepest(pieces, size_px, margin)
+    # Measured from whole pieces: where one was cut for speed it has no end.
+    winner = of[winner]
     parts = [
-        _place(index[first : first + PATCH_PIXELS], winner[first : first + PATCH_PIXELS], pieces,
+        _place(index[first : first + PATCH_PIXELS], winner[first : first + PATCH_PIXELS], whole,
                size_px=size_px, margin=margin)
         for first in range(0, max(len(index), 1), PATCH_PIXELS)
     ]  # fmt: skip
@@ -123,7 +127,9 @@ def _place(
     # On the axis itself the way across is the piece's own normal.
     x, y = (np.where(distance < 1e-5, *pair) for pair in ((-vy, x), (vx, y)))
     # A round end bends away from its tangent, within a pixel by 1 / (24 r) on average.
-    beyond = np.abs(whole - share) * np.sqrt(square)
+    beyond = np.zeros_like(share)
+    past = np.flatnonzero(whole != share)
+    beyond[past] = _beyond(pieces, winner[past], np.stack([x[past], y[past]], 1), share[past] > 0)
     flat = radius - np.minimum(2 * beyond, 1) * ROUND / np.maximum(radius, 1)
     coverage = np.where(radius > distance, np.float32(1), np.float32(0))
     cut = (np.abs(radius - distance) < HALF_DIAGONAL_PX) | (radius + distance < HALF_DIAGONAL_PX)
@@ -133,6 +139,34 @@ def _place(
     coverage[wall] = strip_share(distance[wall], flat[wall], x / norm, y / norm)
     near = distance <= np.maximum(radius, SMALLEST_RADIUS_PX) + margin
     return index[near], distance[near], radius[near], own.branches[near], coverage[near]
+
+
+def _beyond(pieces: Pieces, winner: np.ndarray, away: np.ndarray, at_end: np.ndarray) -> np.ndarray:
+    """Return how far pixels lie past the ends that they are nearest to.
+
+    At a joint this is the lesser of the two pieces' distances, whichever of them is the winner:
+    both are equally near.
+
+    Args:
+        pieces: a branch's in the order of its centreline.
+        winner: each pixel's piece.
+        away: from that piece's end to the pixel, (n, 2).
+        at_end: True at the piece's last point, False at its first.
+    """
+    other = np.clip(winner + np.where(at_end, 1, -1), 0, len(pieces.radii) - 1)
+    ends = pieces.starts + pieces.vectors
+    gap = np.where(
+        at_end[:, None],
+        pieces.starts[other] - ends[winner],
+        ends[other] - pieces.starts[winner],
+    )
+    joined = (other != winner) & (np.abs(gap).max(axis=1, initial=0) < 1e-6)
+    joined &= pieces.branches[other] == pieces.branches[winner]
+    own, neighbour = (
+        np.abs((away * pieces.vectors[of]).sum(1)) / np.hypot(*pieces.vectors[of].T).clip(1e-12)
+        for of in (winner, other)
+    )
+    return np.where(joined, np.minimum(own, neighbour), own).astype(np.float32)
 
 
 def _cut(branches: tuple[Branch, ...]) -> Pieces:
@@ -166,9 +200,12 @@ def _needless(points: np.ndarray, radii: np.ndarray, number: np.ndarray) -> np.n
     return out
 
 
-def _shorten(pieces: Pieces, size_px: int, margin: float) -> Pieces:
-    """Cut pieces much longer than their patch is wide, and drop what the picture does not show."""
-    pieces = _shown(pieces, size_px, margin)
+def _shorten(pieces: Pieces, size_px: int, margin: float) -> tuple[Pieces, Int[np.ndarray, "n"]]:
+    """Cut pieces much longer than their patch is wide, and drop what the picture does not show.
+
+    Returns:
+        The shorter pieces, and of each the number of the piece it was cut from.
+    """
     wide = 2 * (_widest(pieces) + margin)
     many = np.maximum(1, np.ceil(np.hypot(*pieces.vectors.T) / wide)).astype(int)
     of = np.repeat(np.arange(len(many)), many)
@@ -181,17 +218,18 @@ def _shorten(pieces: Pieces, size_px: int, margin: float) -> Pieces:
         whole.growths / many[of],
         whole.branches,
     )
-    return _shown(shorter, size_px, margin)
+    seen = _in_picture(shorter, size_px, margin)
+    return shorter[seen], of[seen]
 
 
 def _widest(pieces: Pieces) -> np.ndarray:
     return np.maximum(pieces.radii + np.maximum(pieces.growths, 0), SMALLEST_RADIUS_PX)
 
 
-def _shown(pieces: Pieces, size_px: int, margin: float) -> Pieces:
+def _in_picture(pieces: Pieces, size_px: int, margin: float) -> Bool[np.ndarray, "n"]:
     reach, ends = (_widest(pieces) + margin)[:, None], pieces.starts + pieces.vectors
     low, high = np.minimum(pieces.starts, ends), np.maximum(pieces.starts, ends)
-    return pieces[((high + reach > -0.5) & (low - reach < size_px - 0.5)).all(axis=1)]
+    return ((high + reach > -0.5) & (low - reach < size_px - 0.5)).all(axis=1)
 
 
 def _deepest(pieces: Pieces, size_px: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
