@@ -7,6 +7,7 @@ and precision and recall of lesions at the shipped level.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/anatomy_accuracy.py [--data DIR] [--out FILE]
      [--parts idrid drishti phantoms lesions] [--anatomy ours] [--lesions ours]
+Afterwards `python tools/segmenter_tables.py` writes docs/reference/segmenter-results.md.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from retinaforge.anatomy import (
     load_lesions,
 )
 from retinaforge.core import Landmarks
+from retinaforge.core.artefacts import environment
 from retinaforge.images import find_fov, read_index_mask, read_photograph, read_records
 from retinaforge.tasks.anatomy_data import anatomy_population, draw_population, eye_of_record
 from retinaforge.tasks.anatomy_run import hide_fovea, shows_fovea
@@ -208,6 +210,8 @@ def main() -> None:
         results["phantoms"] = summarised(on_phantoms(model))
     if "lesions" in arguments.parts:
         results["lesions_idrid_test"] = on_lesions(load_lesions(arguments.lesions), arguments.data)
+    environments = results.pop("environments", {})
+    results["environments"] = environments | dict.fromkeys(arguments.parts, environment())
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))

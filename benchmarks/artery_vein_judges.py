@@ -10,13 +10,15 @@ uncertain name do not count towards names; crossings count for both kinds in Dic
     sens., spec.   share of the reference's found artery pixels called artery, of vein called vein
 
 Run: OMP_NUM_THREADS=1 python benchmarks/artery_vein_judges.py [--data DIR] [--judges ours ...]
-     [--split test] [--sets les_av ...] [--overlays DIR] [--json]
+     [--split test] [--sets les_av ...] [--overlays DIR] [--out FILE]
+A judge measured again replaces itself in the result file, the others stay; afterwards
+`python tools/segmenter_tables.py` writes docs/reference/segmenter-results.md. Only test rows go
+into the result file of the repository.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -26,14 +28,17 @@ import numpy as np
 import torch
 from PIL import Image
 
+from judged_results import keep_results
 from retinaforge.core import Fov, Photograph, Record
 from retinaforge.images import find_fov, read_photograph, read_records
 from retinaforge.images.artery_vein import ArteryVein, read_artery_vein_mask
+from retinaforge.vessels import JudgeCard
 from retinaforge.vessels.artery_vein import ArteryVeinJudge, name_vessels, named_rightly
 from retinaforge.vessels.catalogue import load_artery_vein_judge
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "../shared/data"
+OUT = ROOT / "benchmarks/results/artery_vein_judges.json"
 LITTLE = ("weights/lwnet_av_drive", "weights/lwnet_av_hrf_1024")
 SETS = ("hrf", "drive", "les_av")
 COLUMNS = ("in reference", "on found", "found", "dice a", "dice v", "sens.", "spec.")
@@ -86,14 +91,14 @@ def beside(photo: Photograph, names: np.ndarray, truth: ArteryVein) -> Image.Ima
 
 
 def main() -> None:
-    """Print the table, or JSON."""
+    """Write the result file and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--judges", nargs="+", default=None, help="default: ours and both lwnet")
     parser.add_argument("--split", default="test")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--overlays", type=Path, default=None)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     little = [f"lwnet:{arguments.data / name / 'model_checkpoint.pth'}" for name in LITTLE]
@@ -114,20 +119,23 @@ def main() -> None:
                 image.thumbnail((2400, 2400))
                 image.save(arguments.overlays / f"{stem}.png")
         print(record.name, file=sys.stderr)
-    report(found, as_json=arguments.json)
+    out = arguments.out or (OUT if arguments.split == "test" else None)
+    report(found, {judge.card.name: judge.card for judge in judges}, out)
 
 
-def report(found: dict[tuple[str, str, str], list[dict[str, float]]], *, as_json: bool) -> None:
-    """Print the mean of every score for each set, judge and way of naming."""
+def report(
+    found: dict[tuple[str, str, str], list[dict[str, float]]],
+    cards: dict[str, JudgeCard],
+    out: Path | None,
+) -> None:
+    """Keep and print the mean of every score for each set, judge and way of naming."""
     rows: list[dict[str, Any]] = [
         {"set": dataset, "judge": judge, "names by": way, "n": len(scores)}
         | {key: float(np.mean([row[key] for row in scores])) for key in COLUMNS}
         for (dataset, judge, way), scores in found.items()
     ]
-    rows.sort(key=lambda row: (SETS.index(row["set"]), row["judge"], row["names by"]))
-    if as_json:
-        print(json.dumps({"results": rows}, indent=2))
-        return
+    if out is not None:
+        rows = keep_results(out, rows, cards, sets=SETS)["results"]
     print(f"| set | n | judge | names by | {' | '.join(COLUMNS)} |")
     print(f"|---|---|---|---|{'---|' * len(COLUMNS)}")
     for row in rows:

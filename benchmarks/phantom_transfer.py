@@ -88,7 +88,7 @@ def on_photographs(judge: Judge, data: Path) -> list[dict[str, Any]]:
             vessels = read_mask(record.masks["vessel"], size_px=photo.size_px)
             yield photo, find_fov(photo), vessels
 
-    records = test_records(data)
+    records = test_records(data, SETS)
     return [row_of(name, judge, read(name)) for name in SETS]
 
 
