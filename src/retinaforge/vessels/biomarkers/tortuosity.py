@@ -5,7 +5,8 @@
                                                      curvature over arc length
     inflections     changes of the sense of turning / l
     twists          (n − 1) / l · Σ (Lᵢ / Cᵢ − 1)    τ of Grisan et al. 2008: over the n pieces on
-                                                     which the vessel turns one way
+                                                     which the vessel turns one way; mean over
+                                                     several least turns
 
 A vessel is a branch between two branchings or ends, of `SHORTEST_UNIT` or longer, from where it
 leaves its parent's walls; L is its arc length, C the distance between its ends, κ its curvature.
@@ -56,6 +57,9 @@ RING = 3.0
 LEAST_TURN_RAD = math.radians(10.0)
 """A vessel turns if it turns by this much before it turns back."""
 
+GRISAN_TURNS_RAD = tuple(math.radians(least) for least in (6.0, 8.0, 10.0, 12.0, 14.0))
+"""The same for Grisan's pieces, each tried: one turn more or less must not change an eye."""
+
 NO_LONG_VESSEL = f"no vessel is {SHORTEST_UNIT:g}/512 of the field of view long"
 
 
@@ -98,10 +102,11 @@ def shapes(v: Vasculature) -> Shapes:
     arc, chord = curves.lengths_px, curves.chords_px
     open_ = arc < RING * chord
     turns = bends.inflections(least_rad=LEAST_TURN_RAD).astype(float)
-    twists = curves.twists(bends, least_rad=LEAST_TURN_RAD)
+    twists = np.mean([curves.twists(bends, least_rad=least) for least in GRISAN_TURNS_RAD], axis=0)
     kind = np.array([branch.kind for branch in branches], dtype=object)
     return Shapes(arc[open_], chord[open_], bends.lengths_px[open_],
-                  bends.squared_curvature[open_], turns[open_], twists[open_], kind[open_])  # fmt: skip
+                  bends.squared_curvature[open_], turns[open_], twists[open_],
+                  kind[open_])  # fmt: skip
 
 
 def _beyond_parent(v: Vasculature, branch: Branch) -> Float[np.ndarray, "n 2"]:
@@ -194,7 +199,8 @@ _TURNS = ("Changes of the sense of turning along vessels",
           "Σ length, 8/512 of the field or more from either end")  # fmt: skip
 _GRISAN = ("Winding by pieces that turn one way", "Σ over vessels of (n − 1) Σ (arc / chord − 1) "
            "over the n pieces between changes of sense / Σ length, 8/512 of the field or more from "
-           "either end (Grisan's τ, each vessel by its length)")  # fmt: skip
+           "either end (Grisan's τ, each vessel by its length); mean over least turns of 6° to 14°",
+           )  # fmt: skip
 _KINDS: tuple[VesselKind | None, ...] = (None, "artery", "vein")
 
 TORTUOSITY: tuple[Biomarker, ...] = (
