@@ -31,6 +31,7 @@ from retinaforge.vessels.vasculature import Vasculature
 
 SIDES, SMALLEST_PX, LARGEST_SHARE = 20, 5, 0.6
 EMPTY, FULL = 0.01, 0.98
+Sums = Int[np.ndarray, "height+1 width+1"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ class Multifractal:
 @once
 def multifractal(v: Vasculature) -> Multifractal | None:
     """Return the mean over the four corners; None where no box holds enough vessel."""
+    total = sums_above_left(v.pixels)
     found = [
         one
         for below in (False, True)
         for right in (False, True)
-        if (one := from_corner(v.pixels, below=below, right=right)) is not None
+        if (one := _from_corner(total, below=below, right=right)) is not None
     ]
     return Multifractal(*np.mean(found, axis=0).tolist()) if found else None
 
@@ -61,9 +63,21 @@ def from_corner(
 
     The upper left one, as PVBM lays it, if it is neither below nor on the right.
     """
-    short = min(mask.shape)
+    return _from_corner(sums_above_left(mask), below=below, right=right)
+
+
+def sums_above_left(mask: Bool[np.ndarray, "height width"]) -> Sums:
+    """Return how many True pixels lie above and left of each corner of the pixels."""
+    height, width = mask.shape
+    total = np.zeros((height + 1, width + 1), np.int32 if mask.size < 2**31 else np.int64)
+    np.cumsum(mask, axis=0, out=total[1:, 1:])
+    np.cumsum(total[1:, 1:], axis=1, out=total[1:, 1:])
+    return total
+
+
+def _from_corner(total: Sums, *, below: bool, right: bool) -> Float[np.ndarray, "3"] | None:
+    short = min(total.shape) - 1
     sides = np.linspace(SMALLEST_PX, int(LARGEST_SHARE * short), SIDES).astype(int)
-    total = np.pad(mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1), ((1, 0), (1, 0)))
     rows: list[tuple[float, ...]] = []
     for side in sides.tolist():
         p = _shares(total, side, (below, right))
@@ -73,9 +87,7 @@ def from_corner(
     return -np.polyfit(np.log(sides), np.array(rows), 1)[0]
 
 
-def _shares(
-    total: Int[np.ndarray, "m n"], side: int, from_end: tuple[bool, bool]
-) -> Float[np.ndarray, "k"] | None:
+def _shares(total: Sums, side: int, from_end: tuple[bool, bool]) -> Float[np.ndarray, "k"] | None:
     """Return the share of vessel in each box that is neither near empty nor near full."""
     cuts: list[Int[np.ndarray, "k"]] = []
     for size, end in zip(total.shape, from_end, strict=True):
