@@ -33,8 +33,10 @@ from retinaforge.core.artefacts import DiskFull
 from retinaforge.reports.vessels_page import write_vessels_page
 from retinaforge.tasks import measure_vessels as door
 from retinaforge.tasks import vessel_finders, vessel_work
+from retinaforge.tasks.lesion_samples import DRAWN_AS
 from retinaforge.tasks.measure_vessels import Measured, measure_vessels
 from retinaforge.tasks.vessel_jobs import list_jobs
+from retinaforge.tasks.vessel_lesions import COUNTED_AS, with_lesion_masks
 from retinaforge.tasks.vessel_work import Settings, measure_job
 from retinaforge.vessels import Judge, load_judge
 from retinaforge.vessels.biomarkers import BIOMARKERS
@@ -301,7 +303,7 @@ class Stripes(Judge):
 def two_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two judges who agree about all but photographs that are dark in the middle."""
     judges = {name: Stripes(name, wrong=name == "b") for name in "ab"}
-    monkeypatch.setattr(vessel_finders, "load_judge", judges.__getitem__)
+    monkeypatch.setattr(vessel_finders.vessel_room, "load_judge", judges.__getitem__)
     vessel_finders.judge_named.cache_clear()
     yield
     vessel_finders.judge_named.cache_clear()
@@ -364,6 +366,69 @@ def test_judges_without_a_level_say_so_and_masks_are_not_judged(
     assert set(why["reason"][why["biomarker"] == "judges_disagreement_1"]) == {
         "its vessels were given as a mask, no judge was asked"
     }
+
+
+def lesion_folder(root: Path) -> Path:
+    spot = np.zeros((200, 200), bool)
+    spot[100:104, 60:66] = True
+    save(root / "haemorrhage_dot" / "1.png", spot)
+    save(root / "haemorrhage_flame" / "1.png", np.roll(spot, 30, axis=1))
+    (root / "hard_exudate").mkdir()
+    return root
+
+
+def test_lesion_masks_are_measured_and_drawn(tmp_path: Path) -> None:
+    save(tmp_path / "masks" / "1.png", vessel_mask())
+    save(tmp_path / "masks" / "2.png", vessel_mask())
+    jobs, _ = list_jobs(tmp_path / "masks", masks_are="vessel")
+    out = tmp_path / "out"
+    measure_vessels(
+        with_lesion_masks(jobs, lesion_folder(tmp_path / "lesions")), out, settings=CLASSICAL
+    )
+    found = table(out)
+    assert list(found["haemorrhage_count"]) == [2, 0]
+    assert list(found["hard_exudate_count"]) == [0, 0]
+    assert found["microaneurysm_count"].isna().all()
+    assert found["haemorrhage_area_density"].iloc[0] == 48 / 200**2
+    written = np.asarray(Image.open(out / "lesions" / "haemorrhage" / "1.png"))
+    assert (written > 0).sum() == 48
+    page = np.asarray(Image.open(out / "overlays" / "1.jpg")).astype(int)
+    assert abs(page[98, 62] - (255, 150, 0)).max() < 120
+    assert (out / "lesions" / "hard_exudate" / "2.png").is_file()
+    assert "Outlined" in write_vessels_page(out).read_text()
+    again = with_lesion_masks(jobs, tmp_path / "lesions")
+    assert measure_vessels(again, out, settings=CLASSICAL).resumed == 2
+    save(tmp_path / "lesions" / "hard_exudate" / "2.png", vessel_mask())
+    again = with_lesion_masks(jobs, tmp_path / "lesions")
+    assert measure_vessels(again, out, settings=CLASSICAL).resumed == 1
+    assert table(out)["hard_exudate_count"].iloc[1] == 1
+
+
+def test_lesion_masks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "masks" / "other.png", vessel_mask())
+    jobs, _ = list_jobs(tmp_path / "masks", masks_are="vessel")
+    with pytest.raises(Refusal, match=r"a folder for each kind of lesion .*; got no folder at"):
+        with_lesion_masks(jobs, tmp_path / "nowhere")
+    with pytest.raises(Refusal, match=r"lesion masks named like the photographs.*; got none in"):
+        with_lesion_masks(jobs, lesion_folder(tmp_path / "lesions"))
+    save(tmp_path / "lesions" / "hard_exudate" / "other.png", vessel_mask()[:100])
+    measured = measure_vessels(
+        with_lesion_masks(jobs, tmp_path / "lesions"), tmp_path / "out", settings=CLASSICAL
+    )
+    assert "expected a lesion mask of the shape of its frame, 200x200" in measured.failed[0][1]
+
+
+def test_folders_of_lesions_are_counted_as_the_network_learns_them() -> None:
+    assert {k: COUNTED_AS[k] for k in DRAWN_AS} == DRAWN_AS
+
+
+def test_the_lesion_network_is_asked_if_named(tmp_path: Path) -> None:
+    save(tmp_path / "eyes" / "1.png", photograph())
+    out = tmp_path / "out"
+    run(tmp_path / "eyes", out, settings=replace(CLASSICAL, lesions="ours"))
+    assert table(out)[["microaneurysm_count", "soft_exudate_count"]].notna().all(axis=None)
+    assert json.loads((out / "environment.json").read_text())["lesions"]["name"] == "ours"
+    assert json.loads((out / "rows.jsonl").read_text())["sources"]["lesions"] == "ours"
 
 
 def test_a_level_needs_several_judges(masks: Path, tmp_path: Path) -> None:

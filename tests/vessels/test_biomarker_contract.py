@@ -13,6 +13,7 @@ from retinaforge.phantoms.frame import frame_of
 from retinaforge.phantoms.phantom import tree_in
 from retinaforge.phantoms.vessel_paint import rasterise
 from retinaforge.vessels.biomarkers import BIOMARKERS, measure_all
+from retinaforge.vessels.biomarkers.lesions import LESION_KINDS
 from retinaforge.vessels.vasculature import read_vasculature
 
 SEED, SIZE, FOV_DEG = 8, 1024, 45.0
@@ -46,12 +47,24 @@ def draw_masks(size_px):
         cup_axes_px=(0.4 * px, 0.5 * px), fovea_px=tuple(fovea), um_per_px=frame.px_um,
     )  # fmt: skip
     fov = Fov(inside, (middle, middle), frame.fov_radius_px, "circle")
-    return layers["artery"].mask & inside, layers["vein"].mask & inside, fov, marks
+    lesions = {kind: inside & blots(frame, y, x, k) for k, kind in enumerate(LESION_KINDS)}
+    return layers["artery"].mask & inside, layers["vein"].mask & inside, fov, marks, lesions
+
+
+def blots(frame, y, x, number):
+    """Return seven round lesions of 120 to 300 um about the fovea, on places of their own."""
+    mask = np.zeros(y.shape, dtype=bool)
+    for k in range(7):
+        turn, away = 2.4 * (7 * number + k), 900.0 + 500.0 * k + 130.0 * number
+        place = np.array([(away * math.cos(turn), away * math.sin(turn))])
+        ((cx, cy),) = frame.to_px(place).tolist()
+        mask |= np.hypot(x - cx, y - cy) <= (60.0 + 15.0 * k) / frame.px_um
+    return mask
 
 
 def lay(eye, *, mirrored, turns):
     """Return the same eye as a mirror shows it, then turned by so many quarters."""
-    artery, vein, fov, marks = eye
+    artery, vein, fov, marks, lesions = eye
     last = artery.shape[0] - 1
 
     def mask(pixels):
@@ -73,12 +86,16 @@ def lay(eye, *, mirrored, turns):
         cup_axes_px=axes(marks.cup_axes_px), fovea_px=point(marks.fovea_px),
     )  # fmt: skip
     return mask(artery), mask(vein), replace(fov, mask=mask(fov.mask),
-                                             centre_px=point(fov.centre_px)), laid  # fmt: skip
+                                             centre_px=point(fov.centre_px)), laid, {
+        kind: mask(pixels) for kind, pixels in lesions.items()
+    }  # fmt: skip
 
 
 def table(eye):
-    artery, vein, fov, marks = eye
-    found = measure_all(read_vasculature(artery | vein, fov, marks, artery=artery, vein=vein))
+    artery, vein, fov, marks, lesions = eye
+    found = measure_all(
+        read_vasculature(artery | vein, fov, marks, artery=artery, vein=vein, lesions=lesions)
+    )
     return {quantity.card.column: quantity for quantity in found}
 
 
@@ -107,14 +124,21 @@ def doubled():
 @pytest.fixture(scope="module")
 def bare(eye):
     """Tables where something is not known, or there is nothing to measure."""
-    artery, vein, fov, marks = eye
+    artery, vein, fov, marks, _ = eye
     empty, block = np.zeros_like(artery), np.zeros_like(artery)
     block[300:700, 300:700] = fov.mask[300:700, 300:700]
     return [
         {q.card.column: q for q in measure_all(found)}
         for found in (
             read_vasculature(artery | vein, fov),
-            read_vasculature(empty, fov, marks, artery=empty, vein=empty),
+            read_vasculature(
+                empty,
+                fov,
+                marks,
+                artery=empty,
+                vein=empty,
+                lesions=dict.fromkeys(LESION_KINDS, empty),
+            ),
             read_vasculature(block, fov, marks),
         )
     ]

@@ -14,6 +14,7 @@ from retinaforge.tasks.landmarks_table import read_landmarks
 from retinaforge.tasks.measure_vessels import Measured, measure_vessels
 from retinaforge.tasks.vessel_finders import default_anatomy, default_artery_vein
 from retinaforge.tasks.vessel_jobs import list_jobs
+from retinaforge.tasks.vessel_lesions import with_lesion_masks
 from retinaforge.tasks.vessel_work import Settings
 
 EXIT_PARTLY, MOST_NAMED = 1, 5
@@ -69,6 +70,8 @@ def vessels(
     anatomy: str = typer.Option(
         default_anatomy, help="Who finds disc, cup and fovea: ours, ours:FILE or none."
     ),
+    lesions: str = typer.Option("none", help="Who finds lesions: ours, ours:FILE or none."),
+    lesion_masks: Path = typer.Option(None, help="Folder of lesion masks, KIND/NAME.png."),
     landmarks: Path = typer.Option(None, help="CSV of disc, cup, fovea, eye and scale."),
     photographs: Path = typer.Option(None, help="Photographs of the masks, of the same names."),
     um_per_px: float = typer.Option(None, help="Micrometres a pixel, where no table says it."),
@@ -88,12 +91,14 @@ def vessels(
         raise Refusal("micrometres a pixel above 0", f"{um_per_px:g}", "leave it out if unknown")
     kind = None if masks_are is None else masks_are.value
     jobs, taken_for = list_jobs(source, masks_are=kind, photographs=photographs)
+    if lesion_masks is not None:
+        jobs = with_lesion_masks(jobs, lesion_masks)
     table = None if landmarks is None else read_landmarks(landmarks)
     say(f"{len(jobs)} eyes from {source}, taken for {taken_for}, into {out}")
     written = Graphs.none if tables_only else graphs
     settings = Settings(
         judges=tuple(judge), flag_level=flag_level, artery_vein=artery_vein, anatomy=anatomy,
-        graphs=written.value, pictures=not tables_only, um_per_px=um_per_px,
+        lesions=lesions, graphs=written.value, pictures=not tables_only, um_per_px=um_per_px,
     )  # fmt: skip
     with progress_bar("eyes") as advance:
         measured = measure_vessels(

@@ -23,6 +23,9 @@ WIDTH = 280
 LEFT, RIGHT, TOP, BOTTOM = 12, WIDTH - 12, 6, 66
 BLUE = "#0072b2"
 MOST_REASONS = 3
+LESION_COUNTS = (
+    "microaneurysm_count", "haemorrhage_count", "hard_exudate_count", "soft_exudate_count",
+)  # fmt: skip
 
 
 def write_vessels_page(out: Path) -> Path:
@@ -76,6 +79,7 @@ def _context(out: Path, summary: dict[str, Any], environment: dict[str, Any]) ->
             }
             for eye in summary["shown"]
         ],
+        "lesions": any(b["column"] in LESION_COUNTS for b in measured),
         "disagreement": disagreement
         and {**disagreement, "chart": histogram({"column": "disagreement", **disagreement})},
         "groups": [

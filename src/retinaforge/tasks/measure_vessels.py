@@ -2,6 +2,7 @@
 
     OUT/rows.jsonl             a line an eye, written as it is measured: what resuming reads
     OUT/masks, probabilities, artery_vein, overlays, graphs     files of each eye
+    OUT/lesions/KIND                                            where lesions were looked for
     OUT/uncertainty, uncertainty_overlays                       where several judges disagree
     OUT/biomarkers, reasons    .csv and .parquet, in the order of the folder
     OUT/summary.json           what the page shows;  OUT/environment.json   what made it
@@ -115,6 +116,7 @@ def _finders(jobs: list[Job], settings: Settings) -> dict[str, Any]:
         () if all(drawn) else settings.judges,
         settings.artery_vein if seen else NOBODY,
         settings.anatomy if seen else NOBODY,
+        settings.lesions if seen else NOBODY,
         flag_level=settings.flag_level,
     )
 

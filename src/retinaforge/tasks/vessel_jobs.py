@@ -27,6 +27,8 @@ class Job:
             "cup", or "disc_cup" in red and blue.
         landmarks: what is known of it beforehand.
         cropped: True if the frame is the square round the camera's circle, as peers crop it.
+        lesion_kinds: kinds of lesion that somebody looked for, whose masks lie in `masks` under
+            "lesions/KIND"; a kind without one is not there.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Job:
     masks: Mapping[str, Path] = field(default_factory=dict)
     landmarks: Landmarks = field(default_factory=Landmarks)
     cropped: bool = False
+    lesion_kinds: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:

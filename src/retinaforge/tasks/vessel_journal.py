@@ -30,7 +30,8 @@ def key_of(job: Job, settings: Settings) -> str:
             {**job.masks, **({"photo": job.photo} if job.photo else {})}.items()
         )
     }
-    content = [job.name, job.stem, job.cropped, files, asdict(job.landmarks), asdict(settings)]
+    content = [job.name, job.stem, job.cropped, job.lesion_kinds, files, asdict(job.landmarks),
+               asdict(settings)]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from retinaforge.core import Landmarks, Photograph
 from retinaforge.vessels.vasculature import Vasculature
@@ -15,6 +16,10 @@ Rgb = UInt8[np.ndarray, "height width 3"]
 LONGEST_PX = 1024
 ARTERY, VEIN, VESSEL = (255, 92, 72), (70, 150, 255), (80, 235, 120)
 DISC, FOVEA, CROSSING = (255, 255, 255), (255, 220, 0), (255, 220, 0)
+LESION_COLOURS = {
+    "microaneurysm": (255, 80, 255), "haemorrhage": (255, 150, 0),
+    "hard_exudate": (255, 255, 130), "soft_exudate": (120, 255, 255),
+}  # fmt: skip
 UNCERTAIN = (255, 0, 200)
 FILL = 0.6
 MOST_UNCERTAIN = 0.5
@@ -30,7 +35,7 @@ def kind_colours(v: Vasculature) -> Rgb:
 
 
 def overlay(photo: Photograph | None, v: Vasculature) -> Image.Image:
-    """Return the photograph, at most 1024 px, with vessels, crossings, disc, cup and fovea.
+    """Return the photograph, at most 1024 px, with vessels, lesions, crossings and landmarks.
 
     Args:
         photo: None draws on a dark ground.
@@ -52,8 +57,22 @@ def overlay(photo: Photograph | None, v: Vasculature) -> Image.Image:
     for mask, colour in layers:
         cover = Image.fromarray(mask.astype(np.uint8) * round(255 * FILL))
         page.paste(colour, (0, 0, *size), cover.resize(size, Image.Resampling.BOX))
+    for kind, mask in (v.lesions or {}).items():
+        _draw_outline(page, mask & v.fov.mask, LESION_COLOURS[kind])
     _draw_marks(page, v, scale)
     return page
+
+
+def _draw_outline(
+    page: Image.Image, mask: Bool[np.ndarray, "height width"], colour: tuple[int, int, int]
+) -> None:
+    """Draw a line round every piece of a mask, outside it so that the lesion stays in sight."""
+    cover = Image.fromarray(mask.astype(np.uint8) * 255).resize(page.size, Image.Resampling.BOX)
+    # A lesion smaller than a pixel of the page is drawn all the same.
+    seen = np.asarray(cover) > 0
+    round_it = ndimage.binary_dilation(seen, np.ones((3, 3)), iterations=2)
+    rim = round_it & ~ndimage.binary_dilation(seen)
+    page.paste(colour, (0, 0, *page.size), Image.fromarray(rim))
 
 
 def _draw_marks(page: Image.Image, v: Vasculature, scale: float) -> None:

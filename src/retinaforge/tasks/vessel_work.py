@@ -6,6 +6,7 @@ Nothing in here depends on the other eyes of a run, nor on which process it runs
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from retinaforge.tasks.vessel_finders import (
     anatomy_named,
     artery_vein_named,
     judge_named,
+    lesions_named,
 )
 from retinaforge.tasks.vessel_graphs import GRAPHS
 from retinaforge.tasks.vessel_jobs import Job
+from retinaforge.tasks.vessel_lesions import read_lesion_masks
 from retinaforge.tasks.vessel_masks import (
     LEAST_GREY,
     Mask,
@@ -67,6 +70,7 @@ class Settings:
             `load_artery_vein_judge` takes it, or "none".
         anatomy: who finds disc, cup and fovea in photographs, as `load_anatomy` takes it, or
             "none".
+        lesions: who finds lesions in photographs, as `load_lesions` takes it, or "none".
         graphs: "geojson", "graphml" or "none".
         pictures: write masks, probabilities, maps and overlays.
         um_per_px: scale of every photograph of which no other is known.
@@ -77,6 +81,7 @@ class Settings:
     judges: tuple[str, ...] = ("ours",)
     artery_vein: str = NOBODY
     anatomy: str = NOBODY
+    lesions: str = NOBODY
     graphs: str = "geojson"
     pictures: bool = True
     um_per_px: float | None = None
@@ -112,6 +117,7 @@ class Eye:
         fov: field of view.
         landmarks: what is known of disc, fovea and scale.
         sources: whence vessels and field of view are known, in words.
+        lesions: a mask for each kind that was looked for; None where nobody looked.
     """
 
     found: Found
@@ -119,6 +125,7 @@ class Eye:
     fov: Fov
     landmarks: Landmarks
     sources: dict[str, str]
+    lesions: Mapping[str, Mask] | None = None
 
 
 def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
@@ -137,8 +144,9 @@ def measure_job(job: Job, *, out: Path, settings: Settings) -> Row:
         eye = read_eye(job, settings)
         drawn = eye.found
         v = read_vasculature(
-            drawn.pixels, eye.fov, eye.landmarks, artery=drawn.artery, vein=drawn.vein
-        )
+            drawn.pixels, eye.fov, eye.landmarks, artery=drawn.artery, vein=drawn.vein,
+            lesions=eye.lesions,
+        )  # fmt: skip
         found = {q.card.column: q for q in measure_all(v)}
         files = _write_files(eye, v, job.stem, out, settings)
     except DiskFull:
@@ -219,7 +227,20 @@ def read_eye(job: Job, settings: Settings) -> Eye:
         artery, vein = bridge_kinds(named.artery, named.vein, fov.mask)
         found = replace(found, artery=artery, vein=vein)
         sources |= {"kinds": settings.artery_vein}
-    return Eye(found, photo, fov, marks, sources)
+    lesions, lesion_source = _lesions(job, photo, fov, settings)
+    return Eye(found, photo, fov, marks, sources | lesion_source, lesions)
+
+
+def _lesions(
+    job: Job, photo: Photograph | None, fov: Fov, settings: Settings
+) -> tuple[Mapping[str, Mask] | None, dict[str, str]]:
+    """Return lesions as masks show them, else as a model finds them, and whence they are."""
+    drawn = read_lesion_masks(job, fov.mask.shape)
+    if drawn is not None:
+        return drawn, {"lesions": "masks"}
+    if photo is None or settings.lesions == NOBODY:
+        return None, {}
+    return lesions_named(settings.lesions).masks(photo, fov), {"lesions": settings.lesions}
 
 
 def _ask(photo: Photograph, fov: Fov, settings: Settings) -> Found:
@@ -319,6 +340,8 @@ def _write_files(eye: Eye, v: Vasculature, stem: str, out: Path, settings: Setti
         if v.kind_pixels:
             files[f"artery_vein/{stem}.png"] = as_png(kind_colours(v))
         files[f"overlays/{stem}.jpg"] = as_jpeg(overlay(eye.photo, v))
+        for kind, mask in (eye.lesions or {}).items():
+            files[f"lesions/{kind}/{stem}.png"] = as_png(mask & v.fov.mask)
         verdict = eye.found.verdict
         if verdict is not None and eye.photo is not None:
             u = verdict.uncertainty

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from retinaforge.core import Card, Quantity
 from retinaforge.vessels.vasculature import Vasculature
 
-UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "%": "_percent",
-               "fov/512": "_fov512", "1/mm": "_per_mm", "1/mm2": "_per_mm2", "1/dd": "_per_dd",
-               "1/dd2": "_per_dd2"}  # fmt: skip
+UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "da": "_da",
+               "%": "_percent", "fov/512": "_fov512", "1/mm": "_per_mm", "1/mm2": "_per_mm2",
+               "1/dd": "_per_dd", "1/dd2": "_per_dd2"}  # fmt: skip
 NO_SCALE = "micrometres a pixel are not known"
 NO_DISC = "the optic disc is not known"
 NO_FOVEA = "the fovea is not known"

@@ -6,6 +6,7 @@ cross, so that their trees need no guess at crossings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +42,7 @@ class Vasculature:
         landmarks: disc, cup, fovea and scale, as far as they are known.
         kind_pixels: masks of arteries and veins; empty where they are not told apart.
         traced: one traced tree for each kind, or for "unknown" alone.
+        lesions: a mask for each kind of lesion that was looked for; None where nobody looked.
     """
 
     pixels: Mask
@@ -48,6 +50,7 @@ class Vasculature:
     landmarks: Landmarks
     kind_pixels: dict[VesselKind, Mask]
     traced: dict[VesselKind, TracedTree]
+    lesions: Mapping[str, Mask] | None = None
 
     @cached_property
     def unit_px(self) -> float:
@@ -159,6 +162,7 @@ def read_vasculature(
     *,
     artery: Mask | None = None,
     vein: Mask | None = None,
+    lesions: Mapping[str, Mask] | None = None,
 ) -> Vasculature:
     """Trace a vessel mask.
 
@@ -168,17 +172,18 @@ def read_vasculature(
         landmarks: what is known of disc, fovea and scale.
         artery: True on arteries; give both kinds or neither.
         vein: True on veins.
+        lesions: True on lesions, by kind; leave out the kinds that nobody looked for.
 
     Raises:
         Refusal: if masks are not boolean images of the field of view's shape.
     """
     known = landmarks or Landmarks()
     kinds = {} if artery is None or vein is None else {"artery": artery, "vein": vein}
-    require_masks(fov.mask, pixels, *kinds.values())
+    require_masks(fov.mask, pixels, *kinds.values(), *(lesions or {}).values())
     inside: dict[VesselKind, Mask] = {kind: mask & fov.mask for kind, mask in kinds.items()}  # type: ignore[misc]
     sources: dict[VesselKind, Mask] = inside or {"unknown": pixels & fov.mask}
     traced: dict[VesselKind, TracedTree] = {
         kind: grow_tree(trace_upright(mask, fov.mask), known, kind=kind)
         for kind, mask in sources.items()
     }
-    return Vasculature(pixels & fov.mask, fov, known, inside, traced)
+    return Vasculature(pixels & fov.mask, fov, known, inside, traced, lesions)

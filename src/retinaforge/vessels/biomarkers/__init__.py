@@ -11,6 +11,7 @@ from retinaforge.vessels.biomarkers.counts import COUNTS
 from retinaforge.vessels.biomarkers.equivalents import EQUIVALENTS
 from retinaforge.vessels.biomarkers.extent import EXTENT
 from retinaforge.vessels.biomarkers.fractal import FRACTAL
+from retinaforge.vessels.biomarkers.lesions import LESIONS
 from retinaforge.vessels.biomarkers.named_pvbm import NAMED_PVBM
 from retinaforge.vessels.biomarkers.named_pvbm_geometry import NAMED_PVBM_GEOMETRY
 from retinaforge.vessels.biomarkers.named_vascx import NAMED_VASCX
@@ -20,7 +21,7 @@ from retinaforge.vessels.vasculature import Vasculature
 
 BIOMARKERS: tuple[Biomarker, ...] = (
     *EXTENT, *REGIONS, *CALIBRE, *EQUIVALENTS, *TORTUOSITY, *BRANCHING, *FRACTAL, *COUNTS,
-    *ANATOMY, *NAMED_PVBM, *NAMED_PVBM_GEOMETRY, *NAMED_VASCX,
+    *ANATOMY, *LESIONS, *NAMED_PVBM, *NAMED_PVBM_GEOMETRY, *NAMED_VASCX,
 )  # fmt: skip
 
 
