@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -353,7 +354,7 @@ def _inflections(bends: np.ndarray) -> int:
         else:
             turned.append(bend)
     kept = [turn for turn in turned if abs(turn) >= math.radians(10)]
-    return sum(a * b < 0 for a, b in zip(kept[:-1], kept[1:], strict=True))
+    return sum(a * b < 0 for a, b in pairwise(kept))
 
 
 @dataclass(frozen=True)
@@ -423,7 +424,8 @@ def _forks(scene: Scene) -> list[_Fork]:
         coming = -_course(trunk.points[::-1], skip, scene.unit)
         legs = [_course(run.points, skip, scene.unit) for run in (one, two)]
         wide, narrow = (_angle(coming, leg) for leg in legs)
-        away = math.copysign(1.0, wide - narrow)
+        apart = wide - narrow
+        away = math.copysign(1.0, apart) if math.isfinite(apart) else math.nan
         plain = min(max((2 * float(two.radii[0]) / scene.unit - FAINT) / (PLAIN - FAINT), 0.0), 1.0)
         found.append(_Fork(trunk.kind, skip, float(one.radii[0]), float(two.radii[0]),
                            abs(_angle(*legs)), away * wide, -away * narrow, plain))  # fmt: skip

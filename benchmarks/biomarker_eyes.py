@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,36 +22,45 @@ from retinaforge.images import find_fov, read_mask, read_photograph
 from retinaforge.images.artery_vein import read_artery_vein_mask
 from retinaforge.phantoms import Phantom, draw_fundus
 from retinaforge.phantoms.camera import fov_of
-from retinaforge.phantoms.frame import frame_of
+from retinaforge.phantoms.frame import Frame, frame_of
+from retinaforge.phantoms.lesions import lesion_masks
+from retinaforge.phantoms.params import DiseaseParams, PhantomParams
 from retinaforge.phantoms.phantom import tree_in
 from retinaforge.phantoms.vessel_paint import rasterise
+from retinaforge.tasks.lesion_samples import DRAWN_AS
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_work import Settings, measure_job
 from retinaforge.vessels.biomarkers import BIOMARKERS, measure_all
+from retinaforge.vessels.biomarkers.lesions import LESION_KINDS
 from retinaforge.vessels.vasculature import read_vasculature
 
 DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 FOV_DEG = 45.0
 Point = tuple[float, float]
-SHIPPED = Settings(artery_vein="ours", anatomy="ours", graphs="none", pictures=False)
+SHIPPED = Settings(
+    artery_vein="ours", anatomy="ours", lesions="ours", graphs="none", pictures=False
+)
 OTHER_EYE: dict[Eye, Eye] = {"OD": "OS", "OS": "OD"}
 
 
 @dataclass(frozen=True)
 class MaskedEye:
-    """Masks of arteries and veins, the field of view and what is known of disc and fovea."""
+    """Masks of vessels and lesions, the field of view and what is known of disc and fovea."""
 
     artery: np.ndarray
     vein: np.ndarray
     fov: Fov
     marks: Landmarks
+    lesions: dict[str, np.ndarray]
 
 
 def table(eye: MaskedEye) -> dict[str, Quantity]:
     """Measure every column."""
     artery, vein = eye.artery, eye.vein
-    found = read_vasculature(artery | vein, eye.fov, eye.marks, artery=artery, vein=vein)
-    return {quantity.card.column: quantity for quantity in measure_all(found)}
+    found = read_vasculature(
+        artery | vein, eye.fov, eye.marks, artery=artery, vein=vein, lesions=eye.lesions
+    )
+    return dict(zip(columns(), measure_all(found), strict=True))
 
 
 def drawn_eye(seed: int, size_px: int) -> MaskedEye:
@@ -76,13 +85,27 @@ def drawn_eye(seed: int, size_px: int) -> MaskedEye:
         um_per_px=frame.px_um,
     )  # fmt: skip
     fov = Fov(inside, (middle, middle), frame.fov_radius_px, "circle")
-    return MaskedEye(layers["artery"].mask & inside, layers["vein"].mask & inside, fov, marks)
+    lesions = {kind: inside & _blots(frame, k) for k, kind in enumerate(LESION_KINDS)}
+    return MaskedEye(
+        layers["artery"].mask & inside, layers["vein"].mask & inside, fov, marks, lesions
+    )
+
+
+def _blots(frame: Frame, number: int) -> np.ndarray:
+    """Return seven round lesions of 120 to 300 um about the fovea, on places of their own."""
+    mask = np.zeros((frame.size_px, frame.size_px), dtype=bool)
+    for k in range(7):
+        turn, away = 2.4 * (7 * number + k), 900.0 + 500.0 * k + 130.0 * number
+        dx, dy = frame.x_um - away * np.cos(turn), frame.y_um - away * np.sin(turn)
+        mask |= np.hypot(dx, dy) <= 60.0 + 15.0 * k
+    return mask
 
 
 def real_eye(stem: str, data: Path = DATA) -> MaskedEye:
     """Read one of LES-AV's artery/vein masks; disc and fovea as our model finds them, disc round.
 
-    LES-AV says no scale: a disc of 1850 µm gives one, so that columns in micrometres are checked.
+    LES-AV says no scale, and looks at discs: a disc of 1850 µm gives a scale, and a fovea that is
+    not in the picture counts as 2.5 disc diameters from the disc, so that every column is checked.
     """
     folder = data / "les_av"
     photo = read_photograph(folder / "images" / f"{stem}.png", eye="OD")
@@ -93,10 +116,13 @@ def real_eye(stem: str, data: Path = DATA) -> MaskedEye:
     if marks.disc_axes_px is None:
         raise ValueError(f"no disc found in LES-AV {stem}")
     px = sum(marks.disc_axes_px) / 2
-    marks = replace(marks, eye="OD", disc_axes_px=(px, px), cup_centre_px=marks.disc_centre_px,
-                    cup_axes_px=(0.4 * px, 0.5 * px), um_per_px=925.0 / px)  # fmt: skip
+    x, y = marks.disc_centre_px or circle.centre_px
+    fovea = marks.fovea_px or (x - 5 * px, y)
+    marks = replace(marks, eye="OD", disc_axes_px=(px, px), fovea_px=fovea,
+                    cup_centre_px=marks.disc_centre_px, cup_axes_px=(0.4 * px, 0.5 * px),
+                    um_per_px=925.0 / px)  # fmt: skip
     fov = Fov(mask, circle.centre_px, circle.radius_px, circle.kind)
-    return MaskedEye(kinds.artery & mask, kinds.vein & mask, fov, marks)
+    return MaskedEye(kinds.artery & mask, kinds.vein & mask, fov, marks, {})
 
 
 def rescaled_marks(marks: Landmarks, factor: float) -> Landmarks:
@@ -120,20 +146,22 @@ def rescaled_marks(marks: Landmarks, factor: float) -> Landmarks:
 
 
 def rescaled(eye: MaskedEye, factor: float) -> MaskedEye:
-    """Resample an eye's masks: each new pixel is vessel where half of what it covers is."""
+    """Resample an eye's masks: a new pixel is vessel where half of what lies under it is."""
     height, width = eye.artery.shape
     size = (round(width * factor), round(height * factor))
 
     def mask(pixels: np.ndarray) -> np.ndarray:
         grey = Image.fromarray(pixels.astype(np.float32), mode="F")
-        kind = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
-        return np.asarray(grey.resize(size, kind)) >= 0.5
+        # Wider than a pixel, so that edges half way between two pixels fall to neither by rule.
+        return np.asarray(grey.resize(size, Image.Resampling.BICUBIC)) >= 0.5
 
     marks, fov = rescaled_marks(eye.marks, factor), eye.fov
     x, y = fov.centre_px
     centre = ((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5)
     seen = Fov(mask(fov.mask), centre, fov.radius_px * factor, fov.kind)
-    return MaskedEye(mask(eye.artery) & seen.mask, mask(eye.vein) & seen.mask, seen, marks)
+    lesions = {kind: mask(pixels) & seen.mask for kind, pixels in eye.lesions.items()}
+    artery, vein = mask(eye.artery) & seen.mask, mask(eye.vein) & seen.mask
+    return MaskedEye(artery, vein, seen, marks, lesions)
 
 
 def laid(eye: MaskedEye, *, mirrored: bool, turns: int) -> MaskedEye:
@@ -164,7 +192,8 @@ def laid(eye: MaskedEye, *, mirrored: bool, turns: int) -> MaskedEye:
     )  # fmt: skip
     centre = point(eye.fov.centre_px) or eye.fov.centre_px
     fov = replace(eye.fov, mask=mask(eye.fov.mask), centre_px=centre)
-    return MaskedEye(mask(eye.artery), mask(eye.vein), fov, found)
+    lesions = {kind: mask(pixels) for kind, pixels in eye.lesions.items()}
+    return MaskedEye(mask(eye.artery), mask(eye.vein), fov, found, lesions)
 
 
 Values = dict[str, float]
@@ -193,9 +222,26 @@ def true_marks(phantom: Phantom) -> Landmarks:
     )  # fmt: skip
 
 
+def _of_types(found: Mapping[Any, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Join the masks of a phantom's kinds of lesion to the four types that biomarkers know."""
+    return {
+        kind: np.logical_or.reduce(
+            [np.zeros(shape, bool), *(m for name, m in found.items() if DRAWN_AS.get(name) == kind)]
+        )
+        for kind in LESION_KINDS
+    }
+
+
+def patient(seed: int) -> PhantomParams:
+    """Return the parameters of a phantom: every fourth has grade 2 retinopathy, every fourth 3."""
+    grade = (0, 0, 2, 3)[seed % 4]
+    return PhantomParams(disease=DiseaseParams(diabetic_grade=grade))
+
+
 def from_masks(phantom: Phantom) -> Measured:
     """Measure a phantom's true masks, kinds and landmarks."""
-    eye = MaskedEye(phantom.artery, phantom.vein, phantom.fov, true_marks(phantom))
+    lesions = _of_types(phantom.lesions, phantom.vessel.shape)
+    eye = MaskedEye(phantom.artery, phantom.vein, phantom.fov, true_marks(phantom), lesions)
     return split(table(eye))
 
 
@@ -206,13 +252,14 @@ def twice_as_fine(phantom: Phantom) -> Values:
     layers = rasterise(tree_in(frame, fundus), frame)
     fov = fov_of(frame, shot)
     marks = rescaled_marks(true_marks(phantom), 2.0)
-    masks = [layers[kind].mask & fov.mask for kind in ("artery", "vein")]
+    eye = MaskedEye(
+        layers["artery"].mask & fov.mask, layers["vein"].mask & fov.mask, fov, marks,
+        {kind: mask & fov.mask for kind, mask in
+         _of_types(lesion_masks(frame, fundus.lesions), fov.mask.shape).items()},
+    )  # fmt: skip
     if fundus.eye == "OS":
-        masks = [np.ascontiguousarray(mask[:, ::-1]) for mask in masks]
-        across = frame.size_px - 1 - fov.centre_px[0]
-        flipped = np.ascontiguousarray(fov.mask[:, ::-1])
-        fov = replace(fov, mask=flipped, centre_px=(across, fov.centre_px[1]))
-    found = table(MaskedEye(masks[0], masks[1], fov, marks))
+        eye = replace(laid(eye, mirrored=True, turns=0), marks=marks)
+    found = table(eye)
     power = {"px": 1, "px2": 2}
     return {
         column: q.value / 2 ** power.get(q.card.unit, 0)
@@ -237,7 +284,8 @@ def from_pixels(pixels: np.ndarray, known: Landmarks, *, jpeg: int | None = None
     """Measure a photograph that is not on disk yet, as PNG or as JPEG of a quality."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("eye.png" if jpeg is None else "eye.jpg")
-        Image.fromarray(pixels).save(path, **({} if jpeg is None else {"quality": jpeg}))
+        options: dict[str, Any] = {} if jpeg is None else {"quality": jpeg}
+        Image.fromarray(pixels).save(path, **options)
         return from_file(path, known)
 
 

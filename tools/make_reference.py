@@ -267,18 +267,21 @@ def biomarkers_page() -> str:
         columns without a unit are ratios or counts. What cannot be measured is empty there and has
         its reason in `reasons.csv`; no number is invented. Prefixes such as `pvbm:` name the
         package whose definition a column follows. A changed value is a new version.
+        *Retest ICC* tells how well photographs of the same phantom eyes by two cameras agree, with
+        its 95 % interval; [accuracy](biomarker-accuracy.md) says how it was measured, and how far
+        each column lies from the truth.
         [Measure vessels](../how-to/measure-vessels.md) shows how to get the table.
         """),
         "", f"{len(cards)} columns.",
     ]  # fmt: skip
     for region in dict.fromkeys(card.region for card in cards):
         lines += ["", f"## {region[:1].upper()}{region[1:]}", "",
-                  "| column | measures | definition | range | unit | smallest n | misleads when |",
-                  "|---|---|---|---|---|---|---|"]  # fmt: skip
+                  "| column | measures | definition | range | unit | smallest n | retest ICC "
+                  "| misleads when |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
         for card in cards:
             if card.region == region:
                 cells = (card.measures, card.definition, card.range, card.unit,
-                         str(card.smallest_n), card.known_failure)  # fmt: skip
+                         str(card.smallest_n), str(card.retest), card.known_failure)  # fmt: skip
                 name = f"`{card.column}` v{card.version}"
                 lines.append(f"| {name} | {' | '.join(map(_plain, cells))} |")
     references = dict.fromkeys(card.reference for card in cards)

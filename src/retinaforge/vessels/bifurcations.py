@@ -81,7 +81,9 @@ def bifurcations(v: Vasculature) -> Bifurcations:
         pair.sort(key=lambda child: (-round(child[0], 6), abs(_turn(onwards, child[1]))))
         (r1, one), (r2, two) = pair
         wide, narrow = _turn(onwards, one), _turn(onwards, two)
-        away = math.copysign(1.0, wide - narrow)
+        # A side that is not known has no sign: copysign of NaN would make one up.
+        apart = wide - narrow
+        away = math.copysign(1.0, apart) if math.isfinite(apart) else math.nan
         rows.append((r0, r1, r2, abs(_turn(one, two)), away * wide, -away * narrow))
         kinds.append(trunk.kind)
     columns = np.array(rows, dtype=float).reshape(-1, 6).T

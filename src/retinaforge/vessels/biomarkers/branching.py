@@ -57,6 +57,7 @@ class _Column:
     each: Callable[[Bifurcations], Float[np.ndarray, "n"]]
     summary: Callable[[Float[np.ndarray, "n"], Float[np.ndarray, "n"]], float]
     weigh: Callable[[Bifurcations, float], Float[np.ndarray, "n"]]
+    version: int = 1
 
 
 def _alike(b: Bifurcations, unit_px: float) -> Float[np.ndarray, "n"]:
@@ -136,7 +137,7 @@ def _measure(
 def _biomarker(column: _Column, kind: VesselKind | None) -> Biomarker:
     whose = {None: "all vessels", "artery": "arteries", "vein": "veins"}[kind]
     card = BiomarkerCard(
-        name=column.name if kind is None else f"{kind}_{column.name}", version=1,
+        name=column.name if kind is None else f"{kind}_{column.name}", version=column.version,
         measures=f"{column.measures}, {whose}.", range=column.range, direction="neither",
         unit=column.unit, smallest_n=SMALLEST_N,
         reference="Murray 1926 (PNAS 12, 207); retinaforge.vessels.biomarkers.branching",
@@ -155,12 +156,12 @@ _WIDE = _Column("wider_child_angle", "deg", "[-180, 180]",
                 "Angle by which the wider child leaves its parent's course, mean",
                 "mean angle between the parent's and the wider child's courses, positive "
                  "away from the narrower child",
-                _wide_turn, _mean, _unequal)  # fmt: skip
+                _wide_turn, _mean, _unequal, version=2)  # fmt: skip
 _NARROW = _Column("narrower_child_angle", "deg", "[-180, 180]",
                   "Angle by which the narrower child leaves its parent's course, mean",
                   "mean angle between the parent's and the narrower child's courses, positive "
                   "away from the wider child",
-                  _narrow_turn, _mean, _unequal)  # fmt: skip
+                  _narrow_turn, _mean, _unequal, version=2)  # fmt: skip
 _ASYMMETRY = _Column("branching_asymmetry", "1", "[0, 1]",
                      "Calibre of the narrower child over the wider one's, mean",
                      "mean of r₂ / r₁", _asymmetry, _mean, _plain)  # fmt: skip
