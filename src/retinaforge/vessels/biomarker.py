@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from retinaforge.core import Card, Quantity
+from retinaforge.vessels.retest import Retest, retest_of
 from retinaforge.vessels.vasculature import Vasculature
 
 UNIT_SUFFIX = {"1": "", "px": "_px", "um": "_um", "deg": "_deg", "dd": "_dd", "da": "_da",
@@ -40,6 +42,22 @@ class BiomarkerCard(Card):
         suffix = UNIT_SUFFIX.get(self.unit, "_" + self.unit.replace("/", "_per_"))
         name = self.name.replace(":", "_")
         return name if name.endswith(suffix) else name + suffix
+
+    @property
+    def retest(self) -> Retest:
+        """Return how well two photographs of the same eye agree, as was measured on phantoms."""
+        return retest_of(self.column, self.version)
+
+    @property
+    def retest_icc(self) -> float | None:
+        """Return ICC(A,1) of two photographs of the same eye; None where it was not measured."""
+        return self.retest.icc
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the card as plain data for JSON, with what was measured of it."""
+        found = self.retest
+        return {**super().as_dict(), "retest_icc": found.icc, "retest_low": found.low,
+                "retest_high": found.high, "retest_n": found.n, "retest": str(found)}  # fmt: skip
 
 
 @dataclass(frozen=True)
