@@ -42,11 +42,8 @@ def cooccurrence(grey: Grey, *, with_mcc: bool) -> dict[str, float]:
     References:
         Haralick et al., IEEE Trans. SMC 3, 1973; names and conventions of PyRadiomics 3.1.
     """
-    measured = [
-        _features(pairs / pairs.sum(), grey, with_mcc)
-        for pairs in map(lambda step: pair_counts(grey, step), DIRECTIONS)
-        if pairs.any()
-    ]
+    counted = [pair_counts(grey, step) for step in DIRECTIONS]
+    measured = [_features(p / p.sum(), grey, with_mcc) for p in counted if p.any()]
     names = NAMES if with_mcc else tuple(name for name in NAMES if name != "MCC")
     if not measured:
         return dict.fromkeys(names, np.nan)
@@ -120,7 +117,7 @@ def _differences(apart: np.ndarray, highest: int) -> dict[str, float]:
 
 
 def _information(cell: np.ndarray, one: np.ndarray) -> dict[str, float]:
-    """Return joint entropy and the two measures of correlation; p is symmetric: HXY1 = HXY2 = 2 HX."""
+    """Return joint entropy and two measures of correlation; by symmetry HXY1 = HXY2 = 2 HX."""
     joint, margin = float(entropy(cell)), float(entropy(one))
     mutual = max(2 * margin - joint, 0.0)
     flat = len(one) == 1
@@ -138,7 +135,7 @@ def _correlation(p: CoOccurrence, one: np.ndarray, levels: np.ndarray) -> dict[s
 
 
 def _mcc(p: CoOccurrence, one: np.ndarray) -> float:
-    """Return the square root of the second eigenvalue of Q(i, j) = sum_k p(i, k) p(j, k) / (p(i) p(k)).
+    """Return the root of the second eigenvalue of Q(i, j) = sum_k p(i, k) p(j, k) / (p(i) p(k)).
 
     Q is similar to S², S(i, k) = p(i, k) / sqrt(p(i) p(k)), which is symmetric.
     """

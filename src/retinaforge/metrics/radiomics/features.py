@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
-from scipy import ndimage
+from skimage import measure
 
 from retinaforge.core import Refusal
 from retinaforge.metrics.pairs import Image, Mask
 from retinaforge.metrics.radiomics.cooccurrence import NAMES, cooccurrence
 from retinaforge.metrics.radiomics.filters import halved, normalised, wavelet
 from retinaforge.metrics.radiomics.first_order import first_order
-from retinaforge.metrics.radiomics.grey import Grey, bounding_box, grey_levels
+from retinaforge.metrics.radiomics.grey import Grey, Vector, bounding_box, grey_levels
 from retinaforge.metrics.radiomics.shape import shape_features
 from retinaforge.metrics.radiomics.sizes import (
     dependence_features,
@@ -50,7 +50,7 @@ class RadiomicFeatures:
     """
 
     names: tuple[str, ...]
-    values: Float[np.ndarray, "_"]
+    values: Vector
 
 
 def luminance(pixels: Image) -> Float[np.ndarray, "height width"]:
@@ -100,8 +100,8 @@ def radiomic_features(
 
     v0: 102 features of the channel as it is, bins 25 wide (shape, first order, GLCM, GLRLM, GLDM,
     GLSZM, NGTDM). v1: 398 of the channel normalised over the frame and halved, bins 5 wide: 77
-    (first order, GLCM, GLRLM, GLSZM, NGTDM) of it and of each of its four wavelet bands, and 13 plain
-    statistics. frd-score asks for Laplacians of Gaussians too, which PyRadiomics leaves out
+    (first order, GLCM, GLRLM, GLSZM, NGTDM) of it and of each of its four wavelet bands, and 13
+    plain statistics. frd-score asks for Laplacians of Gaussians too, which PyRadiomics leaves out
     without a word for an image of one slice.
 
     Args:
@@ -127,8 +127,8 @@ def radiomic_features(
 def colour_features(pixels: Image, mask: Mask) -> RadiomicFeatures:
     """Return the features of colour alone, from which the colour variant of FRD is taken.
 
-    77 features (as in v1, the original band) of each of two opponent channels, halved, inside the field of
-    view. The channels are not normalised: how much colour there is must count. Halving loses
+    77 features (v1's, without wavelet) of each of two opponent channels, halved, inside the field
+    of view. The channels are not normalised: how much colour there is must count. Halving loses
     nothing that 4:2:0 JPEG kept.
 
     Args:
@@ -162,9 +162,7 @@ def _v0(channel: np.ndarray, mask: np.ndarray) -> dict[str, float]:
         "glszm": zone_features(grey),
         "ngtdm": tone_features(grey),
     }
-    return {
-        f"{part}_{name}": value for part, group in parts.items() for name, value in group.items()
-    }
+    return _joined(parts)
 
 
 def _v1(channel: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -189,9 +187,11 @@ def _textures(grey: Grey, *, shift: float) -> dict[str, float]:
         "glszm": zone_features(grey),
         "ngtdm": tone_features(grey),
     }
-    return {
-        f"{part}_{name}": value for part, group in parts.items() for name, value in group.items()
-    }
+    return _joined(parts)
+
+
+def _joined(parts: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {f"{part}_{name}": one for part, group in parts.items() for name, one in group.items()}
 
 
 def _statistics(
@@ -219,7 +219,7 @@ def _statistics(
 
 
 def _pieces(mask: np.ndarray) -> int:
-    return int(ndimage.label(mask, np.ones((3, 3)))[1])
+    return int(measure.label(mask, connectivity=2, return_num=True)[1])
 
 
 def _check(channel: np.ndarray, mask: np.ndarray) -> None:

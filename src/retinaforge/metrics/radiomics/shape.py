@@ -65,5 +65,6 @@ def _axes(mask: Region) -> tuple[float, float]:
 
 def _diameter(mask: Region) -> float:
     beside, below = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
-    points = np.concatenate([np.argwhere(beside) + [0, 0.5], np.argwhere(below) + [0.5, 0]])
+    edges = ((np.argwhere(beside), np.array([0, 0.5])), (np.argwhere(below), np.array([0.5, 0])))
+    points = np.concatenate([edge + half for edge, half in edges])
     return float(distance.pdist(points[ConvexHull(points).vertices]).max())

@@ -49,7 +49,7 @@ def zones(grey: Grey) -> list[Sized]:
     Args:
         grey: ranks and levels.
     """
-    labels = label(grey.ranks, connectivity=2, background=0).ravel()
+    labels = np.asarray(label(grey.ranks, connectivity=2, background=0)).ravel()
     size = np.bincount(labels)
     rank = np.zeros(len(size), dtype=np.int64)
     rank[labels] = grey.ranks.ravel()
