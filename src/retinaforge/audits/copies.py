@@ -1,0 +1,360 @@
+"""Is this synthetic eye one of the real ones? By vessel pattern, and by embedding.
+
+Two patterns, one laid over the other by `registration`: with h_q of the l_q radii of the query's
+vessels in the common field on the reference's vessels, and h_r of l_r the other way,
+
+    a = h_q / (l_q + L),   b = h_r / (l_r + L),   likeness = 2 a b / (a + b)
+
+L = 1.5 radii is vessel that is counted as missed, so that a corner of an eye proves nothing. A
+retina identifies its owner: eyes of different people reach a fraction of what photographs of one
+eye do, and where the line lies is measured on pairs of different people, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial import KDTree
+
+from retinaforge.audits.junctions import mirror_descriptors
+from retinaforge.audits.patterns import Pattern
+from retinaforge.audits.registration import NEAR, Prepared, in_view, lift, register, share_on
+from retinaforge.audits.transforms import Transform
+from retinaforge.core import Card, Refusal
+
+MISSED = 1.5
+"""L: radii of vessel counted as missed on either side."""
+
+SHORTLIST = 10
+"""References that each query is laid over, of all."""
+
+PROBES = 24
+"""Junctions of a query that vote for the shortlist."""
+
+DIMENSIONS = 32
+"""Of the descriptors while they vote: the main axes of the references' own."""
+
+RATE = 1e-6
+"""False matches a pair that a threshold allows: one in a search of 1,000 eyes in 1,000."""
+
+SHIPPED = "copies.json"
+
+VESSEL_LIKENESS = Card(
+    "vessel_likeness", 1,
+    "share of vessels in the common field that coincide, both ways, after registration",
+    "[0, 1]", "lower is better", "1", 1,
+    "this package; closest points after Besl and McKay, IEEE TPAMI 14(2), 1992",
+    "needs some 3 radii of vessel in common; warps beyond 4 % of the field of view's radius, and "
+    "vessels that the judge does not find, hide a copy",
+)  # fmt: skip
+EMBEDDING_LIKENESS = Card(
+    "embedding_likeness", 1, "cosine between the embeddings of two photographs, nearest real one",
+    "[-1, 1]", "lower is better", "1", 1, "cosine similarity",
+    "sees colour and camera as much as the eye: other people's photographs by one camera score high",
+)  # fmt: skip
+CATALOGUE = (VESSEL_LIKENESS, EMBEDDING_LIKENESS)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two vessel patterns are.
+
+    Attributes:
+        score: 0 to 1; 0 where they cannot be laid over one another.
+        transform: of the query onto the reference; None where there is none.
+        query_share: share of the query's vessels in the common field on the reference's.
+        reference_share: the other way.
+        length: vessel of the query in the common field, in radii of the reference's.
+    """
+
+    score: float
+    transform: Transform | None
+    query_share: float = 0.0
+    reference_share: float = 0.0
+    length: float = 0.0
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """The reference that a query is most like.
+
+    Attributes:
+        reference: its number.
+        likeness: of the two.
+    """
+
+    reference: int
+    likeness: Likeness
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where copies begin, from pairs of which none should be one.
+
+    Attributes:
+        threshold: likeness from which a pair counts as copy.
+        false_match_rate: share of the pairs that reach it.
+        upper_bound: of that rate, 95 %, were the pairs independent; 3 / n where none reaches it.
+        extrapolated_rate: of a pair to reach it, by the tail's exponential.
+        n_pairs: pairs looked at.
+        n_patients: people they come from.
+        highest: likeness reached by any of them.
+        suspects: pairs of numbers that reach it: photographs of one eye under two names, perhaps.
+    """
+
+    threshold: float
+    false_match_rate: float
+    upper_bound: float
+    extrapolated_rate: float
+    n_pairs: int
+    n_patients: int
+    highest: float
+    suspects: tuple[tuple[int, int], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "suspects": [list(pair) for pair in self.suspects]}
+
+
+def likeness(query: Pattern | Prepared, reference: Pattern | Prepared) -> Likeness:
+    """Lay a query over a reference and say how much of their vessels coincides.
+
+    Args:
+        query: pattern that may be a copy.
+        reference: pattern that it may be a copy of.
+    """
+    query, reference = _prepared(query), _prepared(reference)
+    transform = register(query, reference)
+    if transform is None:
+        return Likeness(0.0, None)
+    here, length = share_on(query, reference, transform)
+    there, other = _share_back(query, reference, transform)
+    if not length or not other:
+        return Likeness(0.0, None)
+    a, b = here * length / (length + MISSED), there * other / (other + MISSED)
+    score = 2 * a * b / (a + b) if a + b > 0 else 0.0
+    return Likeness(score, transform, here, there, length)
+
+
+def nearest_patterns(
+    queries: Sequence[Pattern | Prepared], references: Gallery | Sequence[Pattern], *,
+    shortlist: int = SHORTLIST,
+) -> list[Neighbour | None]:  # fmt: skip
+    """Return, for each query, the reference whose vessels are most like its own.
+
+    Args:
+        queries: patterns that may be copies.
+        references: patterns of the real eyes, or their gallery (build it once, use it often).
+        shortlist: how many references each query is laid over.
+
+    Returns:
+        One neighbour a query; None where it shares nothing with any (no vessels, say).
+    """
+    gallery = references if isinstance(references, Gallery) else Gallery(references)
+    return [gallery.nearest(query, shortlist=shortlist) for query in queries]
+
+
+class Gallery:
+    """References, ready to be searched.
+
+    Args:
+        references: patterns of real eyes.
+
+    Raises:
+        Refusal: expected at least one reference.
+    """
+
+    def __init__(self, references: Sequence[Pattern | Prepared]) -> None:
+        if not references:
+            raise Refusal("at least one real photograph", "none", "name a folder that has some")
+        self.prepared = [_prepared(reference) for reference in references]
+        found = [p.as_reference for p in self.prepared]
+        self._counts = np.array([len(rows) for rows in found])
+        stacked = np.concatenate(found)
+        _, axes = np.linalg.eigh(stacked.T.astype(float) @ stacked)
+        self._axes = axes[:, ::-1][:, :DIMENSIONS].astype(np.float32)
+        self._descriptors = np.ascontiguousarray((stacked @ self._axes).T)
+
+    def nearest(
+        self, query: Pattern | Prepared, *, shortlist: int = SHORTLIST, without: Sequence[int] = ()
+    ) -> Neighbour | None:
+        """Return the reference most like a query, or None.
+
+        Args:
+            query: pattern that may be a copy.
+            shortlist: how many references it is laid over.
+            without: numbers of references that do not count, such as the query itself.
+        """
+        query = _prepared(query)
+        best: Neighbour | None = None
+        for k in self.shortlist(query, count=shortlist, without=without):
+            found = likeness(query, self.prepared[k])
+            if found.transform and (best is None or found.score > best.likeness.score):
+                best = Neighbour(int(k), found)
+        return best
+
+    def shortlist(
+        self, query: Prepared, *, count: int, without: Sequence[int] = ()
+    ) -> Int[np.ndarray, "k"]:
+        """Return the references whose junctions look most like the query's.
+
+        Each of the query's junctions gives a reference the likeness of its most similar junction
+        there; what counts is their sum, under the size and mirror that suit that reference best.
+        """
+        votes = self._votes(query)
+        votes[list(without)] = -np.inf
+        order = np.argsort(-votes, kind="stable")[:count]
+        return order[votes[order] > 0]
+
+    def _votes(self, query: Prepared) -> Float[np.ndarray, "n"]:
+        votes = np.zeros(len(self.prepared), np.float32)
+        some = np.flatnonzero(self._counts)
+        found = query.as_query[:, :3, _spread(query.as_query.shape[2])]
+        if not found.size or not len(some):
+            return votes
+        first = (np.cumsum(self._counts) - self._counts)[some]
+        for side in (found, mirror_descriptors(found)):
+            probes = (side @ self._axes).reshape(-1, len(self._axes.T))
+            alike = np.maximum.reduceat(probes @ self._descriptors, first, axis=1)
+            by_size = alike.reshape(*found.shape[:3], -1).max(axis=1).mean(axis=1)
+            votes[some] = np.maximum(votes[some], by_size.max(axis=0))
+        return votes
+
+
+def calibrate(
+    patterns: Sequence[Pattern | Prepared], patients: Sequence[str], *,
+    rng: np.random.Generator, most_pairs: int = 20_000, rate: float = RATE,
+) -> Calibration:  # fmt: skip
+    """Find the likeness that different people's eyes do not reach.
+
+    Args:
+        patterns: of real photographs.
+        patients: whose they are; pairs of one patient do not count.
+        rng: draws pairs where there are more than `most_pairs`.
+        most_pairs: looked at.
+        rate: false matches a pair that the threshold allows, by extrapolation.
+
+    Raises:
+        Refusal: expected photographs of at least ten patients.
+    """
+    pairs = pairs_of_strangers(patients, rng=rng, most=most_pairs)
+    prepared = [_prepared(pattern) for pattern in patterns]
+    scores = np.array([likeness(prepared[i], prepared[j]).score for i, j in pairs])
+    return calibration_of(scores, pairs, n_patients=len(set(patients)), rate=rate)
+
+
+def pairs_of_strangers(
+    patients: Sequence[str], *, rng: np.random.Generator, most: int
+) -> Int[np.ndarray, "k 2"]:
+    """Return pairs of photographs of different patients, at random if there are more than `most`.
+
+    Raises:
+        Refusal: expected photographs of at least ten patients.
+    """
+    if len(set(patients)) < 10:
+        raise Refusal(
+            "photographs of at least 10 patients", str(len(set(patients))),
+            "use the threshold that comes with the package",
+        )  # fmt: skip
+    names = np.unique(np.asarray(patients), return_inverse=True)[1]
+    i, j = np.triu_indices(len(names), 1)
+    pairs = np.stack([i, j], axis=1)[names[i] != names[j]]
+    if len(pairs) <= most:
+        return pairs
+    return pairs[np.sort(rng.choice(len(pairs), most, replace=False))]
+
+
+def calibration_of(
+    scores: Float[np.ndarray, "k"], pairs: Int[np.ndarray, "k 2"], *, n_patients: int,
+    rate: float = RATE,
+) -> Calibration:  # fmt: skip
+    """Return the calibration that likenesses of strangers give.
+
+        threshold = u + s ln(0.1 / rate),   s = (q99 - q90) / ln 10,   u = q90
+
+    The tail is taken as exponential from its 90th and 99th percentile, which a few unknown
+    duplicates among the pairs cannot move.
+    """
+    u, high = np.quantile(scores, [0.9, 0.99])
+    scale = max((high - u) / math.log(10), 1e-6)
+    threshold = min(float(u + scale * math.log(0.1 / rate)), 1.0)
+    over = scores >= threshold
+    n, x = len(scores), int(over.sum())
+    return Calibration(
+        threshold, x / n, rate_bound(x, n), rate, n, n_patients, float(scores.max()),
+        tuple((int(i), int(j)) for i, j in pairs[over]),
+    )  # fmt: skip
+
+
+def rate_bound(count: int, n: int) -> float:
+    """Return the upper 95 % bound (one-sided, Clopper-Pearson) of a rate; about 3 / n for none."""
+    from scipy.stats import beta  # slow to import
+
+    return 1.0 if count >= n else float(beta.ppf(0.95, count + 1, n - count))
+
+
+def shipped_calibration() -> Calibration:
+    """Return the calibration measured by benchmarks/copies.py on people's photographs."""
+    text = (resources.files("retinaforge.audits") / SHIPPED).read_text()
+    plain = json.loads(text)["calibration"]
+    return Calibration(**{**plain, "suspects": ()})
+
+
+def nearest_embeddings(
+    synthetic: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"]
+) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """Return the real neighbour of each synthetic embedding and their cosine.
+
+    Both sets are centred on the real mean first: what all fundus photographs share tells nobody
+    apart.
+
+    Raises:
+        Refusal: expected embeddings of one width, and at least two real ones.
+    """
+    if synthetic.ndim != 2 or real.ndim != 2 or synthetic.shape[1] != real.shape[1]:
+        raise Refusal("two tables of one width", f"shapes {synthetic.shape} and {real.shape}",
+                      "use the same encoder on both")  # fmt: skip
+    if len(real) < 2:
+        raise Refusal("at least two real embeddings", str(len(real)), "name a larger folder")
+    mean = real.mean(axis=0, dtype=np.float64)
+    there = _unit(real - mean)
+    index = np.empty(len(synthetic), int)
+    cosine = np.empty(len(synthetic))
+    for start in range(0, len(synthetic), 512):
+        alike = _unit(synthetic[start : start + 512] - mean) @ there.T
+        index[start : start + 512] = alike.argmax(axis=1)
+        cosine[start : start + 512] = alike.max(axis=1)
+    return index, cosine
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _prepared(pattern: Pattern | Prepared) -> Prepared:
+    return pattern if isinstance(pattern, Prepared) else Prepared(pattern)
+
+
+def _share_back(
+    query: Prepared, reference: Prepared, transform: Transform
+) -> tuple[float, float]:  # fmt: skip
+    """Return which share of the reference's vessels in the common field lies on the query's."""
+    within = in_view(query.pattern, transform.undo(reference.pattern.points.astype(float)))
+    if not within.any() or not len(query.pattern.points):
+        return 0.0, 0.0
+    points = query.pattern.points.astype(float)
+    tree = KDTree(lift(transform.carry(points), transform.turn(points, query.pattern.directions)))
+    distance, _ = tree.query(reference.lifted[within], distance_upper_bound=1.5 * NEAR)
+    length = reference.pattern.length * float(within.mean())
+    return float((distance < NEAR).mean()), length
+
+
+def _spread(count: int) -> Int[np.ndarray, "k"]:
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, PROBES)).round().astype(int))
