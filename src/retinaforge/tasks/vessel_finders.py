@@ -19,6 +19,7 @@ from retinaforge.vessels.judge import Judge
 
 if TYPE_CHECKING:
     from retinaforge.anatomy import AnatomyModel, LesionModel
+    from retinaforge.anatomy.automorph import AutomorphDiscCup
 
 NOBODY = "none"
 """What stands for a finder that is left out."""
@@ -48,7 +49,7 @@ def artery_vein_named(spec: str) -> ArteryVeinJudge:
 
 
 @lru_cache(maxsize=1)
-def anatomy_named(spec: str) -> AnatomyModel:
+def anatomy_named(spec: str) -> AnatomyModel | AutomorphDiscCup:
     """Return who finds disc, cup and fovea, see `load_anatomy`."""
     return anatomy_room.load_anatomy(spec)
 
@@ -117,4 +118,6 @@ def _ensemble_card(specs: tuple[str, ...], found: Ensemble) -> dict[str, Any]:
 
 def _weights(spec: str, shipped_file: Path) -> dict[str, str]:
     _, _, file = spec.partition(":")
-    return {"sha256": sha256_of(Path(file) if file else shipped_file)}
+    named = Path(file) if file else shipped_file
+    files = sorted(named.glob("*.pth")) if named.is_dir() else [named]
+    return {"sha256": " ".join(sha256_of(path) for path in files)}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from retinaforge.core import Refusal
 from retinaforge.vessels.artery_vein import ArteryVeinJudge
 from retinaforge.vessels.artery_vein_network import ArteryVeinNetwork
+from retinaforge.vessels.automorph import AutomorphArteryVein, AutomorphJudge
 from retinaforge.vessels.judge import Judge
 from retinaforge.vessels.little_artery_vein import LittleArteryVein
 from retinaforge.vessels.littlewnet import LittleWNetJudge
 from retinaforge.vessels.network import NetworkJudge
 from retinaforge.vessels.oriented import ClassicalJudge
+from retinaforge.vessels.packages import PackageJudge
 from retinaforge.vessels.rrwnet_judge import RRWNetJudge
 
 Kind = TypeVar("Kind")
@@ -39,12 +42,16 @@ JUDGES: tuple[JudgeEntry[Judge], ...] = (
     JudgeEntry("ours", NetworkJudge, NetworkJudge),
     JudgeEntry("classical", ClassicalJudge, None),
     JudgeEntry("lwnet", None, LittleWNetJudge),
+    JudgeEntry("automorph", None, AutomorphJudge),
+    JudgeEntry("smp", None, partial(PackageJudge, package="smp")),
+    JudgeEntry("torchvision", None, partial(PackageJudge, package="torchvision")),
 )
 
 ARTERY_VEIN_JUDGES: tuple[JudgeEntry[ArteryVeinJudge], ...] = (
     JudgeEntry("ours", ArteryVeinNetwork, ArteryVeinNetwork),
     JudgeEntry("lwnet", None, LittleArteryVein),
     JudgeEntry("rrwnet", None, RRWNetJudge),
+    JudgeEntry("automorph", None, AutomorphArteryVein),
 )
 
 
@@ -65,7 +72,7 @@ def _look_up(spec: str, entries: Sequence[JudgeEntry[Kind]], what: str) -> Kind:
 
 
 def load_judge(spec: str) -> Judge:
-    """Return the judge named "ours", "ours:FILE", "classical" or "lwnet:FILE".
+    """Return the judge of that name: "ours", "ours:FILE", "classical", "lwnet:FILE", ...
 
     Raises:
         Refusal: expected one of the catalogue's names, with a file where it needs one.
@@ -75,7 +82,7 @@ def load_judge(spec: str) -> Judge:
 
 
 def load_artery_vein_judge(spec: str = "ours") -> ArteryVeinJudge:
-    """Return the judge named "ours", "ours:FILE", "lwnet:FILE" or "rrwnet:FILE".
+    """Return the judge of that name: "ours", "ours:FILE", "lwnet:FILE", "automorph:FOLDER", ...
 
     Raises:
         Refusal: expected one of the catalogue's names, with a file where it needs one.
