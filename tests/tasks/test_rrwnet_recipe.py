@@ -70,8 +70,8 @@ def test_swapping_moves_names_along_vessels_and_touches_nothing_else(truth: np.n
         assert np.array_equal(each[2], truth[2])
         assert np.array_equal(each[:2].sum(0), truth[:2].sum(0))
         assert np.array_equal(each[:, both], truth[:, both])
-        wrong = (each[0] != truth[0]) & ~both
-        assert wrong.sum() < 0.9 * truth[2].sum()
+    wrong = [(each[0] != truth[0]).sum() / truth[2].sum() for each in changed]
+    assert 0.02 < np.median(wrong) < 0.6
 
 
 def test_wiping_only_takes_away(truth: np.ndarray) -> None:
