@@ -6,11 +6,10 @@ Run: python benchmarks/vessel_speed_ours.py MASK.npz ...
 import math
 from importlib.metadata import version
 
-from vessel_speed_worker import work
-
 from retinaforge.core import Fov, Landmarks
 from retinaforge.vessels.biomarkers import measure_all
 from retinaforge.vessels.vasculature import read_vasculature
+from vessel_speed_worker import work
 
 
 def measure(eye):

@@ -22,6 +22,7 @@ from PVBM.CentralRetinalAnalysis import CREVBMs
 from PVBM.FractalAnalysis import MultifractalVBMs
 from PVBM.GeometryAnalysis import GeometricalVBMs
 from skimage.morphology import skeletonize
+
 from vessel_speed_worker import kinds, work
 
 GEOMETRY = ("area", "tortuosity_index", "median_tortuosity", "length", "branching_angle",

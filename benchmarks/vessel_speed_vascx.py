@@ -18,6 +18,7 @@ from vascx.fundus.layer import VesselTreeLayer
 from vascx.fundus.retina import Retina
 from vascx.fundus.vessels_layer import FundusVesselsLayer
 from vascx.shared.features import FeatureSet
+
 from vessel_speed_worker import kinds, work
 
 LAYERS = {"artery": "arteries", "vein": "veins", "vessel": "arteries"}
@@ -33,8 +34,12 @@ def measure(eye):
     features = FeatureSet.get_by_name(os.environ.get("FEATURES", "full"))
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        retina = Retina(disc_path_or_mask=disc.astype(np.uint8), layers=layers,
-                        fovea_location=tuple(map(float, eye["fovea"])), roi_mask=eye["fov"])  # fmt: skip
+        retina = Retina(
+            disc_path_or_mask=disc.astype(np.uint8),
+            layers=layers,
+            fovea_location=tuple(map(float, eye["fovea"])),
+            roi_mask=eye["fov"],
+        )
         values = retina.calc_features(features)
     faults = [str(one.message)[:120] for one in said if "Error computing" in str(one.message)]
     return {name: _number(value) for name, value in values.items()}, faults

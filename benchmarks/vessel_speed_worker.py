@@ -3,8 +3,9 @@ how long it took and how much memory the process holds. It needs numpy and nothi
 as it runs in the peers' own environments.
 
 A mask is an `.npz` of `vessel`, `fov`, and where known `artery` and `vein` (all of one size),
-`centre` (x, y) and `radius` of the disc, `fovea` (x, y). A worker prints a JSON object a line: first
-its version and the memory it holds before any mask, then one a mask, so that a crash loses one.
+`centre` (x, y) and `radius` of the disc, `fovea` (x, y). A worker prints a JSON object a line:
+first its version and the memory it holds before any mask, then one a mask, so that a crash loses
+one.
 """
 
 import json
