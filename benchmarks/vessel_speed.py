@@ -212,7 +212,7 @@ def main() -> None:
     )
     parser.add_argument("--pvbm-python", type=Path, help="interpreter of PVBM's environment")
     parser.add_argument("--vascx-python", type=Path, help="interpreter of VascX's environment")
-    parser.add_argument("--features", default="full", help="VascX's set of features")
+    parser.add_argument("--features", default="od_centered", help="VascX's set of features")
     parser.add_argument("--count", type=int, default=4, help="eyes a set")
     parser.add_argument("--images", type=int, default=1000, help="images of the memory test")
     parser.add_argument("--timeout", type=float, default=120, help="seconds a mask, by the clock")

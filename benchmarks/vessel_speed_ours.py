@@ -16,8 +16,8 @@ def measure(eye):
     """Return every biomarker by column, None where it is undefined."""
     pixels, radius = eye["vessel"], float(eye["radius"])
     height, width = pixels.shape
-    marks = Landmarks(disc_centre_px=tuple(map(float, eye["centre"])), disc_axes_px=(radius, radius),
-                      fovea_px=tuple(map(float, eye["fovea"])))  # fmt: skip
+    marks = Landmarks(disc_centre_px=tuple(eye["centre"]), disc_axes_px=(radius, radius),
+                      fovea_px=tuple(eye["fovea"]))  # fmt: skip
     fov = Fov(eye["fov"], ((width - 1) / 2, (height - 1) / 2), max(height, width) / 2, "circle")
     v = read_vasculature(pixels, fov, marks, artery=eye.get("artery"), vein=eye.get("vein"))
     found = measure_all(v)
