@@ -57,9 +57,9 @@ VESSEL_LIKENESS = Card(
 EMBEDDING_LIKENESS = Card(
     "embedding_likeness", 1, "cosine between the embeddings of two photographs, nearest real one",
     "[-1, 1]", "lower is better", "1", 1, "cosine similarity",
-    "sees colour and camera as much as the eye: other people's photographs by one camera score high",
+    "sees colour and camera as much as the eye; other people by one camera score high",
 )  # fmt: skip
-CATALOGUE = (VESSEL_LIKENESS, EMBEDDING_LIKENESS)
+COPY_CARDS = (VESSEL_LIKENESS, EMBEDDING_LIKENESS)
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ ZERO_ORDER = 0.35
 """Weight of the rings' whole length, which is much the same round every junction."""
 
 SIZES = (0.64, 0.8, 1.0, 1.25, 1.56)
-"""Sizes of a query, over the reference's, that are tried; between them the rings' width suffices."""
+"""Sizes of a query, over the reference's, that are tried; the rings' width spans the gaps."""
 
 MOST = 48
-"""Junctions kept of a pattern: those with the longest arms' surroundings in view."""
+"""Junctions kept of a pattern: those with most vessel round them."""
 
 WIDTH = len(RINGS) * (2 * ORDERS + 1)
 

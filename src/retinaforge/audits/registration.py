@@ -4,8 +4,8 @@
     2  two matches that agree on turn and size give a transform  z -> s z + t  (complex);
     3  the transforms under which most vessel falls on vessel of its own direction are refined by
        iterated closest points, in (x, y, w cos 2 theta, w sin 2 theta) so that a vessel is never
-       drawn to one that crosses it, first as a similarity, at last with quadratic terms, which other
-       lenses, careless resizing and gentle warps ask for.
+       drawn to one that crosses it, first as a similarity, at last with quadratic terms, which
+       other lenses, careless resizing and gentle warps ask for.
 
 References: closest points, Besl and McKay, IEEE TPAMI 14(2), 1992; similarity in closed form,
 Umeyama, IEEE TPAMI 13(4), 1991.
@@ -268,7 +268,7 @@ def _matches(
 
 def _look(
     query: Prepared, reference: Prepared, turns: np.ndarray, shifts: np.ndarray
-) -> Float[np.ndarray, "h"]:
+) -> Float[np.ndarray, "n"]:
     """Return, for each transform, the share of the query's samples on vessels of the reference.
 
     Samples beyond the reference's field of view do not count, but at least half must be within.
