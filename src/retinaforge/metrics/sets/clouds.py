@@ -38,6 +38,7 @@ class Cloud:
         labels: where each row stood in the set that was handed over.
         norms: |x − c|².
         lean: (x − c)·c.
+        lengths: |x|, uncentred.
         gram: centred inner products of both sets, or None.
         places: the rows of this set in `gram`.
     """
@@ -47,6 +48,7 @@ class Cloud:
     labels: Int[np.ndarray, "n"]
     norms: Float[np.ndarray, "n"]
     lean: Float[np.ndarray, "n"]
+    lengths: Float[np.ndarray, "n"]
     gram: Float[np.ndarray, "k k"] | None = None
     places: Int[np.ndarray, "n"] | None = None
 
@@ -68,11 +70,6 @@ class Cloud:
         """Return the mean of x − c."""
         return self.features.mean(axis=0, dtype=np.float64) - self.centre
 
-    @cached_property
-    def lengths(self) -> Float[np.ndarray, "n"]:
-        """Return |x|, uncentred."""
-        return np.sqrt(np.clip(self.norms + 2 * self.lean + self.offset, 0, None))
-
     def rows(self, part: slice = slice(None)) -> Float[np.ndarray, "k dim"]:
         """Return x − c of some rows in float64, as a copy."""
         return np.subtract(self.features[part], self.centre, dtype=np.float64)
@@ -90,6 +87,7 @@ class Cloud:
             labels=self.labels[index],
             norms=self.norms[index],
             lean=self.lean[index],
+            lengths=self.lengths[index],
             places=None if self.places is None else self.places[index],
         )
 
@@ -167,9 +165,10 @@ def _parts(count: int) -> list[slice]:
 
 
 def _cloud(features: np.ndarray, centre: Vector) -> Cloud:
-    norms, lean = np.empty(len(features)), np.empty(len(features))
-    cloud = Cloud(features, centre, np.arange(len(features)), norms, lean)
+    norms, lean, lengths = (np.empty(len(features)) for _ in range(3))
+    cloud = Cloud(features, centre, np.arange(len(features)), norms, lean, lengths)
     for part in _parts(len(features)):
+        lengths[part] = np.linalg.norm(features[part].astype(np.float64), axis=1)
         rows = cloud.rows(part)
         norms[part], lean[part] = np.einsum("ij,ij->i", rows, rows), rows @ centre
     return cloud

@@ -27,7 +27,7 @@ GROUPS = 20
 BATCHES = 10
 BATCH_IMAGES = 1000
 
-Rows = Int[np.ndarray, "k"]
+Rows = Int[np.ndarray, "_"]
 
 
 @runtime_checkable
@@ -129,7 +129,7 @@ def compare_sets(
 
 People = tuple[Rows, Rows]
 # Errors of the scores with their degrees of freedom.
-Spread = tuple[Float[np.ndarray, "k"], int]
+Spread = tuple[Float[np.ndarray, "size"], int]
 
 
 @dataclass(frozen=True)
