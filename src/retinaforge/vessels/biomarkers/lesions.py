@@ -19,7 +19,6 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage
 
 from retinaforge.core import Landmarks, Quantity
 from retinaforge.vessels.biomarker import (
@@ -32,6 +31,7 @@ from retinaforge.vessels.biomarker import (
 )
 from retinaforge.vessels.biomarkers.regions import SMALLEST_VIEW
 from retinaforge.vessels.once import once
+from retinaforge.vessels.skeleton import labels_of
 from retinaforge.vessels.vasculature import Vasculature
 from retinaforge.vessels.zones import Grid, macula_grid
 
@@ -70,7 +70,8 @@ def pieces_of(v: Vasculature) -> dict[str, Pieces]:
 
 
 def _pieces(mask: Bool[np.ndarray, "height width"], marks: Landmarks, grid: Grid | None) -> Pieces:
-    labels, count = ndimage.label(mask, np.ones((3, 3), dtype=bool))
+    labels = labels_of(mask, np.ones((3, 3), dtype=bool))
+    count = int(labels.max(initial=0))
     row, column = np.nonzero(mask)
     away = np.full(count, np.nan)
     if marks.fovea_px is not None and count:
