@@ -28,6 +28,7 @@ package's known faults. Here both are measured on the same masks, drawn by peopl
 disc and fovea (`benchmarks/biomarker_peers.py`).
 
 - **difference**: (ours − theirs) / theirs, median over eyes; **|difference|**: median and largest.
+  For a tortuosity (length over chord), / (theirs − 1): a straight vessel has 1.
 - **tolerance**: what the median of |difference| is held to. It was set from these results, not
   before them: it says what to expect when numbers of both are read side by side.
 - **r**: correlation between eyes. A wide tolerance with a high r is a bias; with a low r, the two
@@ -94,7 +95,7 @@ def _cells(row: Row) -> str:
     return (
         f"{row['n']} | {row['ours']:.4g} | {row['theirs']:.4g} | {row['median_difference']:+.1%} "
         f"| {row['median_absolute']:.1%} | {row['largest_absolute']:.0%} | {r} "
-        f"| {row['tolerance']:.0%} | {'yes' if row['within'] else '**no**'}"
+        f"| {row['tolerance']:.1%} | {'yes' if row['within'] else '**no**'}"
     )
 
 
