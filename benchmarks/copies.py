@@ -4,7 +4,8 @@ The threshold is measured on pairs of different patients among training rows of 
 everything else on the other rows: pairs of different patients (false matches), fellow eyes, the
 photographs that stand in both IDRiD folders (known copies; every row, as nothing is fitted to
 them), planted copies of photographs, judged anew, and of masks. A planted copy counts as found if
-its original is the nearest of all eyes and the likeness reaches the threshold.
+its original is the nearest of all eyes and the likeness reaches the threshold. Eyes with too few
+vessels to be compared are left out and counted.
 
 Masks: a person's where there is one, else the judge `ours` on the photograph at 512 px; kept in
 --cache, as are likenesses, so that the same command goes on where it stopped.
@@ -36,6 +37,7 @@ from retinaforge.audits.copies import (
     Calibration,
     Gallery,
     calibration_of,
+    comparable,
     likeness,
     pairs_of_strangers,
     rate_bound,
@@ -368,6 +370,8 @@ def measure(eyes: list[Eye], judge: Judge, arguments: argparse.Namespace) -> dic
     """Return everything that goes into the result file."""
     scores = Scores(arguments.cache / f"scores-v{VESSEL_LIKENESS.version}.tsv")
     twice = {a for a, _ in known_copies(arguments.data)}
+    everyone = len(eyes)
+    eyes = [eye for eye in eyes if comparable(eye.prepared.pattern)]
     singles = [eye for eye in eyes if eye.name not in twice]
     train = [eye for eye in singles if eye.split == "train"]
     held = [eye for eye in singles if eye.split != "train"]
@@ -384,7 +388,7 @@ def measure(eyes: list[Eye], judge: Judge, arguments: argparse.Namespace) -> dic
     genuine = np.array([r["rate"] * r["n"] for r in on_photographs])
     return {
         "what": __doc__.split("\n")[0], "size_px": SIZE_PX, "environment": environment(),
-        "eyes": len(eyes), "judge": judge.card.as_dict(),
+        "eyes": everyone, "too_few_vessels": everyone - len(eyes), "judge": judge.card.as_dict(),
         "calibration": calibration.as_dict() | {"suspects": [
             [train[i].name, train[j].name] for i, j in calibration.suspects]},
         "strangers_held_out": summary(false, threshold) | {

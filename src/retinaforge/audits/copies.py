@@ -32,6 +32,9 @@ from retinaforge.core import Card, Refusal
 MISSED = 1.5
 """L: radii of vessel counted as missed on either side."""
 
+NEEDED = 3.0
+"""Radii of vessel that a pattern must have to be compared at all."""
+
 SHORTLIST = 10
 """References that each query is laid over, of all."""
 
@@ -67,8 +70,9 @@ class Likeness:
     """How alike two vessel patterns are.
 
     Attributes:
-        score: 0 to 1; 0 where they cannot be laid over one another.
+        score: 0 to 1; 0 where nothing matches, NaN where one has too few vessels to tell.
         transform: of the query onto the reference; None where there is none.
+        reason: why the score is NaN, else "".
         query_share: share of the query's vessels in the common field on the reference's.
         reference_share: the other way.
         length: vessel of the query in the common field, in radii of the reference's.
@@ -76,6 +80,7 @@ class Likeness:
 
     score: float
     transform: Transform | None
+    reason: str = ""
     query_share: float = 0.0
     reference_share: float = 0.0
     length: float = 0.0
@@ -131,6 +136,9 @@ def likeness(query: Pattern | Prepared, reference: Pattern | Prepared) -> Likene
         reference: pattern that it may be a copy of.
     """
     query, reference = _prepared(query), _prepared(reference)
+    for side, whose in ((query, "the query"), (reference, "the reference")):
+        if not comparable(side.pattern):
+            return Likeness(math.nan, None, f"{whose} shows less than {NEEDED:g} radii of vessel")
     transform = register(query, reference)
     if transform is None:
         return Likeness(0.0, None)
@@ -140,7 +148,7 @@ def likeness(query: Pattern | Prepared, reference: Pattern | Prepared) -> Likene
         return Likeness(0.0, None)
     a, b = here * length / (length + MISSED), there * other / (other + MISSED)
     score = 2 * a * b / (a + b) if a + b > 0 else 0.0
-    return Likeness(score, transform, here, there, length)
+    return Likeness(score, transform, query_share=here, reference_share=there, length=length)
 
 
 def nearest_patterns(
@@ -155,10 +163,16 @@ def nearest_patterns(
         shortlist: how many references each query is laid over.
 
     Returns:
-        One neighbour a query; None where it shares nothing with any (no vessels, say).
+        One neighbour a query; None where it shares nothing with any, or has too few vessels
+        (`comparable` tells) and so was not examined at all: that is no acquittal.
     """
     gallery = references if isinstance(references, Gallery) else Gallery(references)
     return [gallery.nearest(query, shortlist=shortlist) for query in queries]
+
+
+def comparable(pattern: Pattern) -> bool:
+    """Return whether a pattern has vessels enough to be anyone's."""
+    return pattern.length >= NEEDED
 
 
 class Gallery:
@@ -236,7 +250,8 @@ def calibrate(
 
     Args:
         patterns: of real photographs.
-        patients: whose they are; pairs of one patient do not count.
+        patients: whose they are; pairs of one patient do not count, nor those with too few
+            vessels.
         rng: draws pairs where there are more than `most_pairs`.
         most_pairs: looked at.
         rate: false matches a pair that the threshold allows, by extrapolation.
@@ -247,6 +262,8 @@ def calibrate(
     pairs = pairs_of_strangers(patients, rng=rng, most=most_pairs)
     prepared = [_prepared(pattern) for pattern in patterns]
     scores = np.array([likeness(prepared[i], prepared[j]).score for i, j in pairs])
+    told = np.isfinite(scores)
+    scores, pairs = scores[told], pairs[told]
     return calibration_of(scores, pairs, n_patients=len(set(patients)), rate=rate)
 
 

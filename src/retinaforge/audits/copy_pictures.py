@@ -1,4 +1,4 @@
-"""A suspected copy, to be looked at: the synthetic eye, its real neighbour, both sets of vessels."""
+"""A suspected copy, to be looked at: the synthetic eye, its real neighbour, both vessel trees."""
 
 from __future__ import annotations
 
