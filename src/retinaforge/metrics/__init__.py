@@ -4,6 +4,13 @@ from retinaforge.core import Card
 from retinaforge.metrics import agreement, signal_to_noise, statistics, structural_similarity
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.entries import ImageMetric, SetMetric
+from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
+from retinaforge.metrics.radiomics import (
+    RadiomicFeatures,
+    colour_features,
+    luminance,
+    radiomic_features,
+)
 from retinaforge.metrics.real_against_real import (
     DISTANCES,
     SET_METRICS,
@@ -52,6 +59,7 @@ CATALOGUE: tuple[Card, ...] = (
     *(metric.card for metric in IMAGE_METRICS),
     *(metric.card for metric in FEATURE_METRICS),
     INCEPTION_CARD,
+    *(metric.card for metric in FRD_METRICS),
     statistics.BOOTSTRAP_CARD,
     statistics.SIGN_FLIP_CARD,
     statistics.HOLM_CARD,
@@ -63,19 +71,23 @@ __all__ = [
     "CATALOGUE",
     "DISTANCES",
     "FEATURE_METRICS",
+    "FRD_METRICS",
     "IMAGE_METRICS",
     "SET_METRICS",
     "Difference",
     "Estimate",
     "ImageMetric",
+    "RadiomicFeatures",
     "SetMetric",
     "SetResult",
+    "colour_features",
     "compare_class_probabilities",
     "compare_feature_sets",
     "compare_sets",
     "coverage",
     "density",
     "difference_score",
+    "frd",
     "frechet_distance",
     "frechet_distance_extrapolated",
     "frechet_distance_shrunk",
@@ -86,6 +98,7 @@ __all__ = [
     "jackknife_interval",
     "kernel_distance",
     "limits_of_agreement",
+    "luminance",
     "mean_score",
     "mmd_gaussian",
     "ms_ssim",
@@ -93,10 +106,12 @@ __all__ = [
     "paired_difference",
     "precision",
     "psnr",
+    "radiomic_features",
     "recall",
     "score_feature_sets",
     "sign_flip_p",
     "split_half",
     "ssim",
     "vendi",
+    "which_features_differ",
 ]

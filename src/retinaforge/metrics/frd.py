@@ -39,9 +39,11 @@ V1_CARD = Card(
     unit="log of squared standard deviations",
     smallest_n=2,
     reference="Konz et al., arXiv 2412.01496, eq. 3, as frd-score 1.0.1 computes it: log d², twice "
-    "the paper's log d. Agrees with frd-score 1.0.1 on PyRadiomics 3.1.1.dev (stored values)",
+    "the paper's log d. Agrees with frd-score 1.0.1 on PyRadiomics v3.1.0-111-g8ed5793: features "
+    "to 1e-7, distance to 1e-6 (stored values, masked images)",
     known_failure="blind to colour; not symmetric; a feature that hardly varies in the real set "
-    "outweighs all others; undefined for identical sets; singular covariance below 399 images",
+    "outweighs all others; undefined for identical sets; singular covariance below 399 images; on "
+    "flat regions frd-score bins rounding noise, which is not followed",
 )
 
 V0_CARD = Card(
@@ -54,7 +56,8 @@ V0_CARD = Card(
     unit="1",
     smallest_n=2,
     reference="Osuala et al. 2024, as frd-score 1.0.1 computes it (--frd_version v0). Agrees with "
-    "frd-score 1.0.1 on PyRadiomics 3.1.1.dev (stored values)",
+    "it on PyRadiomics v3.1.0-111-g8ed5793: features to 1e-7, distance to 5e-4, since frd-score "
+    "takes the square root of a singular matrix product (stored values, masked images)",
     known_failure="blind to colour; one outlier sets the scale of a feature; the nine features of "
     "the mask's shape score the crop, not the image; singular covariance below 103 images",
 )

@@ -96,7 +96,7 @@ def _sums(total: np.ndarray, mean: float) -> dict[str, float]:
         "ClusterShade": float(total @ away**3),
         "ClusterTendency": float(total @ away**2),
         "SumAverage": 2 * mean,
-        "SumEntropy": float(entropy(total)),
+        "SumEntropy": entropy(total),
     }
 
 
@@ -106,7 +106,7 @@ def _differences(apart: np.ndarray, highest: int) -> dict[str, float]:
     return {
         "Contrast": float(apart @ k**2),
         "DifferenceAverage": average,
-        "DifferenceEntropy": float(entropy(apart)),
+        "DifferenceEntropy": entropy(apart),
         "DifferenceVariance": float(apart @ (k - average) ** 2),
         "Id": float(np.sum(apart / (1 + k))),
         "Idm": float(np.sum(apart / (1 + k**2))),
@@ -118,7 +118,7 @@ def _differences(apart: np.ndarray, highest: int) -> dict[str, float]:
 
 def _information(cell: np.ndarray, one: np.ndarray) -> dict[str, float]:
     """Return joint entropy and two measures of correlation; by symmetry HXY1 = HXY2 = 2 HX."""
-    joint, margin = float(entropy(cell)), float(entropy(one))
+    joint, margin = entropy(cell), entropy(one)
     mutual = max(2 * margin - joint, 0.0)
     flat = len(one) == 1
     return {

@@ -6,7 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
-from retinaforge.metrics.radiomics.grey import Channel, Region, bounding_box
+from retinaforge.metrics.radiomics.grey import (
+    Channel,
+    OtherRegion,
+    OtherSize,
+    Region,
+    bounding_box,
+)
 
 # Pixels of the halved grid kept around the mask, for the wavelet.
 MARGIN = 10
@@ -32,7 +38,7 @@ def normalised(channel: Channel) -> Channel:
     return (values - values.mean()) * (SCALE / values.std(ddof=1))
 
 
-def halved(channel: Channel, mask: Region) -> tuple[Channel, Region]:
+def halved(channel: Channel, mask: Region) -> tuple[OtherSize, OtherRegion]:
     """Return channel and mask at half the resolution, cut to the mask and a margin of 10 px.
 
     New pixels lie halfway between the second and third knot of a cubic B-spline, at 2k + 1/2; the
@@ -77,11 +83,11 @@ def wavelet(channel: Channel) -> dict[str, Channel]:
     }
 
 
-def _wrapped(channel: Channel, taps: Float[np.ndarray, "taps"], axis: int) -> Channel:
+def _wrapped(channel: OtherSize, taps: Float[np.ndarray, "taps"], axis: int) -> OtherSize:
     return ndimage.convolve1d(channel, taps, axis=axis, mode="wrap")
 
 
-def _half(channel: Channel, axis: int) -> Channel:
+def _half(channel: OtherSize, axis: int) -> OtherSize:
     size = channel.shape[axis]
     knots = ndimage.spline_filter1d(channel, 3, axis=axis, mode="mirror")
     edges = [(1, 2) if a == axis else (0, 0) for a in (0, 1)]

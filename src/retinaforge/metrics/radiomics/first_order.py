@@ -34,7 +34,7 @@ def first_order(grey: Grey, *, shift: float, pixel_area: float) -> dict[str, flo
         "10Percentile": p10,
         "90Percentile": p90,
         "Energy": energy,
-        "Entropy": float(entropy(p)),
+        "Entropy": entropy(p),
         "InterquartileRange": p75 - p25,
         "Kurtosis": 0.0,
         "Maximum": high,

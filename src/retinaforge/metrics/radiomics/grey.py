@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float, Int
 
 Channel = Float[np.ndarray, "height width"]
 Region = Bool[np.ndarray, "height width"]
-Levels = Int[np.ndarray, "height width"]
+Levels = Int[np.ndarray, "_ _"]
+OtherSize = Float[np.ndarray, "_ _"]
+OtherRegion = Bool[np.ndarray, "_ _"]
 Vector = Float[np.ndarray, "_"]
 IntVector = Int[np.ndarray, "_"]
 _EDGE = 1e-9
@@ -85,12 +87,10 @@ def bounding_box(mask: Region) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def entropy(probabilities: np.ndarray, axis: int | None = None) -> np.ndarray:
+def entropy(probabilities: np.ndarray) -> float:
     """Return -sum p log2(p + eps), in bits.
 
     Args:
-        probabilities: that sum to 1 along the axis.
-        axis: None for all.
+        probabilities: that sum to 1.
     """
-    logs = np.log2(probabilities + np.spacing(1.0))
-    return -np.sum(probabilities * logs, axis=axis)
+    return -float(np.sum(probabilities * np.log2(probabilities + np.spacing(1.0))))
