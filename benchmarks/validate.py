@@ -7,6 +7,7 @@ do, float64, far from the origin.
 
 Run: python benchmarks/validate.py [--case NAME ...] [--repeats 3] [--small] [--out FILE]
 Peers that cannot be imported are named as missing; prdc: pip install --no-deps prdc==0.2.
+frd-score lives in an environment of its own (tools/frd_reference.py): FRD_PYTHON names its Python.
 """
 
 from __future__ import annotations
@@ -131,6 +132,34 @@ def torchmetrics_kernel(n: int, dim: int) -> dict[str, float]:
     return timed(subsets)
 
 
+def ours_frd(n: int, dim: int) -> dict[str, float]:
+    """Our features of FRD v1 of n images of dim x dim pixels."""
+    import frd_peer
+    from retinaforge.metrics import luminance, radiomic_features
+
+    eyes = [frd_peer.painted(seed, dim) for seed in range(n)]
+
+    def means() -> dict[str, float]:
+        found = [radiomic_features(luminance(p), mask, version="v1") for p, mask in eyes]
+        at = [found[0].names.index(name) for name in frd_peer.WATCHED]
+        values = np.mean([one.values[at] for one in found], axis=0)
+        return dict(zip(frd_peer.WATCHED, values.tolist(), strict=True))
+
+    means()
+    return timed(means)
+
+
+def frd_score_features(n: int, dim: int) -> dict[str, float]:
+    """frd-score's features of the same images, by the Python that FRD_PYTHON names."""
+    script = Path(__file__).parent / "frd_peer.py"
+    command = [os.environ["FRD_PYTHON"], str(script), str(n), str(dim)]
+    threads = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+    done = subprocess.run(
+        command, env={**os.environ, **threads}, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @dataclass(frozen=True)
 class Case:
     """One line of the table: ours against a peer at one size.
@@ -164,6 +193,7 @@ CASES: dict[str, Case] = {
         ours_kernel, torchmetrics_kernel, "torchmetrics, 100 subsets of 1000", 10_000, 2048, 1,
         tolerance=None,
     ),
+    "frd_features": Case(ours_frd, frd_score_features, "frd-score v1", 20, 512, 10),
 }  # fmt: skip
 
 
@@ -272,6 +302,8 @@ def main() -> None:
     names = options.case or list(CASES)
     rows = [measure(name, options.repeats, options.small) for name in names]
     print(as_table(rows))
+    if options.small and options.out == RESULT:
+        return  # a trial is no result
     kept: list[dict[str, Any]] = []
     if options.out.is_file():
         kept = [r for r in json.loads(options.out.read_text())["results"] if r["case"] not in names]
