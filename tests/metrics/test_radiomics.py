@@ -47,9 +47,7 @@ PAINTER = _tool()
 
 def _grey(levels: list[list[int]]) -> Grey:
     channel = np.array(levels, dtype=np.float64)
-    return grey_levels(
-        channel, np.ones(channel.shape, bool) if mask is None else mask, bin_width=1.0
-    )
+    return grey_levels(channel, np.ones(channel.shape, dtype=bool), bin_width=1.0)
 
 
 def _matrix(things: Sized, rows: int, columns: int) -> list[list[int]]:

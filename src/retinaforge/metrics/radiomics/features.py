@@ -219,7 +219,7 @@ def _statistics(
 
 
 def _pieces(mask: np.ndarray) -> int:
-    return int(measure.label(mask, connectivity=2, return_num=True)[1])
+    return int(np.max(np.asarray(measure.label(mask, connectivity=2))))
 
 
 def _check(channel: np.ndarray, mask: np.ndarray) -> None:
