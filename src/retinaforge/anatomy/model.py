@@ -90,7 +90,7 @@ class AnatomyModel:
         self.levels: dict[str, float] = {name: float(meta["levels"][name]) for name in MAPS}
         self.card = ModelCard(
             name="ours" if path is None else f"ours:{path.name}",
-            version=1,
+            version=2,
             measures="Disc and cup as ellipses, the fovea as a point, by a residual U-Net that "
             "looks at the whole field and then at the disc.",
             training_data=tuple(meta["training_data"]),
@@ -110,6 +110,16 @@ class AnatomyModel:
         close = whole if near is None else near
         disc, cup = (leave(close.maps[i], fov, close.frame) for i in range(2))
         return AnatomyMaps(disc, cup, leave(whole.maps[2], fov, whole.frame))
+
+    def discs(self, photo: Photograph, fov: Fov) -> Map:
+        """Return the probability of disc everywhere, as the first look sees it; 0 off the field.
+
+        Raises:
+            Refusal: expected a field of view of the photograph's size.
+        """
+        require_same_size(photo, fov)
+        whole = self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
+        return leave(whole.maps[0], fov, whole.frame)
 
     def landmarks(self, photo: Photograph, fov: Fov) -> Landmarks:
         """Return the landmarks; what is not found with the stated confidence is None.
