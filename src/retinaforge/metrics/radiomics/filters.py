@@ -54,8 +54,8 @@ def halved(channel: Channel, mask: Region) -> tuple[OtherSize, OtherRegion]:
     """
     spans = [_span(box, size) for box, size in zip(bounding_box(mask), mask.shape, strict=True)]
     small = channel
-    for axis in (1, 0):
-        small = _half(small, axis)[_on(axis, spans[axis])]
+    for span in (spans[1], spans[0]):
+        small = np.ascontiguousarray(_half(small)[:, span].T)
     coarse = np.zeros([(size + 1) // 2 for size in mask.shape], dtype=bool)
     coarse[: mask.shape[0] // 2, : mask.shape[1] // 2] = mask[1::2, 1::2]
     return small, coarse[spans[0], spans[1]]
@@ -87,23 +87,16 @@ def _wrapped(channel: OtherSize, taps: Float[np.ndarray, "taps"], axis: int) -> 
     return ndimage.convolve1d(channel, taps, axis=axis, mode="wrap")
 
 
-def _half(channel: OtherSize, axis: int) -> OtherSize:
-    size = channel.shape[axis]
-    knots = ndimage.spline_filter1d(channel, 3, axis=axis, mode="mirror")
-    edges = [(1, 2) if a == axis else (0, 0) for a in (0, 1)]
-    knots = np.pad(knots, edges, mode="reflect")
-    parts = [
-        weight * knots[_on(axis, slice(k, k + 2 * (size // 2), 2))]
-        for k, weight in enumerate(_HALFWAY)
-    ]
-    return np.pad(sum(parts), [(0, size % 2) if a == axis else (0, 0) for a in (0, 1)])
+def _half(channel: OtherSize) -> OtherSize:
+    """Halve the columns; the spline is twice as fast along rows as across them."""
+    size = channel.shape[1]
+    knots = ndimage.spline_filter1d(channel, 3, axis=1, mode="mirror")
+    knots = np.pad(knots, [(0, 0), (1, 2)], mode="reflect")
+    parts = [w * knots[:, k : k + 2 * (size // 2) : 2] for k, w in enumerate(_HALFWAY)]
+    return np.pad(sum(parts), [(0, 0), (0, size % 2)])
 
 
 def _span(box: slice, size: int) -> slice:
     low = np.floor((box.start - 0.5) / 2 - MARGIN)
     high = np.ceil((box.stop - 0.5) / 2 + MARGIN)
     return slice(max(int(low), 0), min(int(high), (size + 1) // 2 - 1) + 1)
-
-
-def _on(axis: int, span: slice) -> tuple[slice, slice]:
-    return (span, slice(None)) if axis == 0 else (slice(None), span)

@@ -150,14 +150,11 @@ def _sums(things: Sized) -> Vector:
 
 def _runs(grey: Grey, step: int) -> Sized:
     order, breaks = _lines(grey.ranks.shape, step)
-    line = grey.ranks.ravel()[order]
+    line = grey.ranks.ravel().take(order)
     ends = breaks.copy()
     ends[:-1] |= line[1:] != line[:-1]
     last = np.flatnonzero(ends)
-    size = np.diff(last, prepend=-1)
-    rank = line[last]
-    inside = rank > 0
-    return _count(grey, rank[inside], size[inside])
+    return _count(grey, line[last], np.diff(last, prepend=-1))
 
 
 @lru_cache(maxsize=32)
@@ -166,12 +163,13 @@ def _lines(shape: tuple[int, int], step: int) -> tuple[np.ndarray, np.ndarray]:
     down, right = DIRECTIONS[step]
     y, x = (axis.ravel() for axis in np.indices(shape))
     line = x * down - y * right if down else y
-    order = np.lexsort((y if down else x, line)).astype(np.int32)
+    order = np.lexsort((y if down else x, line))
     ends = np.append(np.diff(line[order]) != 0, True)
     return order, ends
 
 
 def _count(grey: Grey, rank: IntVector, size: IntVector) -> Sized:
+    """Count things by rank and size; those of rank 0, outside the mask, do not count."""
     width = int(size.max()) + 1
     code = rank.astype(np.int64) * width + size
     if (len(grey.levels) + 1) * width <= _DENSE:
@@ -180,5 +178,7 @@ def _count(grey: Grey, rank: IntVector, size: IntVector) -> Sized:
         count = counts[pairs]
     else:
         pairs, count = np.unique(code, return_counts=True)
+    inside = pairs >= width
+    pairs, count = pairs[inside], count[inside]
     level = grey.levels[pairs // width - 1]
     return Sized(level, (pairs % width).astype(np.float64), count.astype(np.float64))

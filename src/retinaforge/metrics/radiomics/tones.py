@@ -52,12 +52,12 @@ def tone_differences(grey: Grey) -> Vector:
         One sum for each level that occurs, in levels; a pixel without neighbours adds 0.
     """
     value = np.concatenate([[0.0], grey.levels])[grey.padded]
-    inside = grey.padded > 0
-    centre = value[1:-1, 1:-1]
-    number = _around(inside.astype(np.float64))
-    mean = (_around(value) - centre) / np.maximum(number - 1, 1)
-    away = np.where(number > 1, np.abs(centre - mean), 0.0)
-    return np.bincount(grey.ranks.ravel(), weights=away.ravel())[1:]
+    inside = grey.ranks > 0
+    centre = value[1:-1, 1:-1][inside]
+    others = _around((grey.padded > 0).astype(np.int16))[inside] - 1
+    mean = (_around(value)[inside] - centre) / np.maximum(others, 1)
+    away = np.where(others > 0, np.abs(centre - mean), 0.0)
+    return np.bincount(grey.ranks[inside], weights=away)[1:]
 
 
 def _around(padded: np.ndarray) -> np.ndarray:
