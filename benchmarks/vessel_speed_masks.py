@@ -2,7 +2,8 @@
 
 Real masks come from ../shared/data where it is there; each is scaled so that its longer side is
 1024 px and laid in a square, as VascX wants it. Disc and fovea are those that our network finds in
-the photograph, the same for every package.
+the photograph, the same for every package; a fovea that it does not find is put where it mostly
+is, five radii of the disc from it, towards the middle of the picture.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from retinaforge.anatomy import load_anatomy
+from retinaforge.core import Landmarks
 from retinaforge.images import find_fov, read_mask, read_photograph
 from retinaforge.images.artery_vein import read_artery_vein_mask
 from retinaforge.phantoms import draw
@@ -49,7 +51,7 @@ def _real(home: Path) -> Iterator[tuple[str, dict[str, object]]]:
         photo = read_photograph(home / row["image"])
         fov = find_fov(photo)
         marks = load_anatomy("ours").landmarks(photo, fov)
-        if marks.disc_centre_px is None or marks.fovea_px is None or marks.disc_axes_px is None:
+        if marks.disc_centre_px is None or marks.disc_axes_px is None:
             continue
         masks = {"vessel": read_mask(home / row["vessel_mask"]), "fov": fov.mask}
         if row["artery_vein_mask"]:
@@ -59,8 +61,16 @@ def _real(home: Path) -> Iterator[tuple[str, dict[str, object]]]:
         yield Path(row["image"]).stem, {
             **{kind: _framed(mask) for kind, mask in masks.items()},
             "centre": np.multiply(marks.disc_centre_px, scale),
-            "radius": marks.disc_axes_px[1] * scale, "fovea": np.multiply(marks.fovea_px, scale),
+            "radius": marks.disc_axes_px[1] * scale,
+            "fovea": np.multiply(_fovea(marks, photo.size_px[1]), scale),
         }  # fmt: skip
+
+
+def _fovea(marks: Landmarks, width_px: int) -> tuple[float, float]:
+    if marks.fovea_px is not None:
+        return marks.fovea_px
+    (x, y), (_, radius) = marks.disc_centre_px, marks.disc_axes_px
+    return x + 5 * radius * (1 if x < width_px / 2 else -1), y
 
 
 def _framed(mask: np.ndarray) -> np.ndarray:

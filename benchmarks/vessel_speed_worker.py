@@ -26,8 +26,12 @@ def resident_mb():
 
 
 def peak_mb():
-    """Return the most memory that this process has held."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    """Return the most memory that this process has held.
+
+    Linux hands `ru_maxrss` down from the process that started this one; this it does not.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024, 1)
 
 
 def kinds(eye):

@@ -1,18 +1,20 @@
-"""The median that does not jump, by its definition."""
+"""Medians of many groups at once are those of each."""
+
+from __future__ import annotations
 
 import numpy as np
-import pytest
-from scipy.stats.mstats import hdquantiles
 
-from retinaforge.vessels.medians import smooth_median
+from retinaforge.vessels.medians import medians
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 41])
-def test_it_is_harrells_and_davis(n):
-    values = np.random.default_rng(n).normal(size=n)
-    expected = values[0] if n == 1 else hdquantiles(values, [0.5])[0]
-    assert smooth_median(values) == pytest.approx(float(expected))
+def test_medians_of_groups_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(size=size) for size in (1, 2, 3, 4, 50, 51)]
+    assert medians(groups).tolist() == [float(np.median(group)) for group in groups]
 
 
-def test_of_symmetrical_values_it_is_the_middle():
-    assert smooth_median(np.array([5.0, 1.0, 3.0])) == pytest.approx(3)
+def test_a_group_with_a_hole_has_no_median_and_the_next_has() -> None:
+    found = medians([np.array([np.nan, 1.0, 2.0]), np.array([4.0, 3.0])])
+    assert np.isnan(found[0])
+    assert found[1] == 3.5
+    assert medians([]).shape == (0,)

@@ -159,19 +159,29 @@ def smooth_curves(lines: Sequence[Float[np.ndarray, "_ 2"]], *, unit_px: float) 
         lines: points (x, y) of two or more, no two successive ones the same.
         unit_px: the field of view's diameter / 512.
     """
-    cut = [_even_steps(line, STEP_UNIT * unit_px) for line in lines]
-    owner = np.repeat(np.arange(len(cut)), [len(part) for part in cut])
-    if not cut:
-        return Curves(np.zeros((0, 2)), owner.astype(int), 0)
-    points = np.concatenate(cut)
-    return Curves(_whittaker(points, owner, HALF_WAVE_UNIT / STEP_UNIT), owner, len(cut))
+    if not lines:
+        return Curves(np.zeros((0, 2)), np.zeros(0, dtype=int), 0)
+    points, owner = _even_steps(lines, STEP_UNIT * unit_px)
+    return Curves(_whittaker(points, owner, HALF_WAVE_UNIT / STEP_UNIT), owner, len(lines))
 
 
-def _even_steps(line: Float[np.ndarray, "n 2"], step_px: float) -> Float[np.ndarray, "m 2"]:
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    many = max(math.ceil(along[-1] / step_px), 1) + 1
-    at = np.linspace(0.0, along[-1], many)
-    return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
+def _even_steps(
+    lines: Sequence[Float[np.ndarray, "_ 2"]], step_px: float
+) -> tuple[Float[np.ndarray, "m 2"], Int[np.ndarray, "m"]]:
+    """Return points of even steps along each line, from end to end, and whose they are."""
+    points = np.concatenate(lines)
+    first = np.cumsum([0, *(len(line) for line in lines[:-1])])
+    last = np.append(first[1:], len(points)) - 1
+    # Laid end to end: from each line to the next is a step too, of which nobody asks.
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    lengths = along[last] - along[first]
+    # A length of whole steps stays one, wherever along all lines it was summed up.
+    steps = np.maximum(np.ceil(lengths / step_px - 1e-9).astype(int), 1)
+    owner = np.repeat(np.arange(len(lines)), steps + 1)
+    begins = np.cumsum(steps + 1) - (steps + 1)
+    share = (np.arange(len(owner)) - begins[owner]) / steps[owner]
+    at = np.minimum(along[first][owner] + share * lengths[owner], along[last][owner])
+    return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1), owner
 
 
 def _whittaker(

@@ -26,6 +26,7 @@ from retinaforge.vessels.arms import Arm, End, arms_at_nodes, bend_deg, from_nod
 from retinaforge.vessels.crossroads import Crossing, find_crossings, joints
 from retinaforge.vessels.disc_cut import cut_at_disc
 from retinaforge.vessels.graph import VesselGraph
+from retinaforge.vessels.medians import medians
 
 FREE_TURN_DEG, TURN_UNIT = 70.0, 300.0
 """A turn beyond the first costs a detour of this many units for every radian more."""
@@ -134,7 +135,7 @@ def _detour(coming: Arm, going: Arm) -> float:
 
 def _roots(graph: VesselGraph, arm_of: dict[End, Arm], on: dict[End, list[Arm]]) -> list[End]:
     """Return all ends, free ones before others, the widest first."""
-    width = [float(np.median(s.radii_px)) for s in graph.segments]
+    width = medians([s.radii_px for s in graph.segments]).tolist()
 
     def rank(end: End) -> tuple[bool, float, float, tuple[float, float]]:
         arm = arm_of[end]

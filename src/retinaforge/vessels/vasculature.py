@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Branch, Fov, Landmarks, VesselKind, VesselTree
 from retinaforge.vessels.centrelines import Centrelines, centrelines_of
+from retinaforge.vessels.medians import medians
 from retinaforge.vessels.skeleton import UNIT_FOV_PX, require_masks
 from retinaforge.vessels.trees import TracedTree, grow_tree
 from retinaforge.vessels.upright import trace_upright
@@ -82,7 +83,7 @@ class Vasculature:
     @cached_property
     def calibres_px(self) -> Float[np.ndarray, "n"]:
         """Return the median calibre of each branch of `tree`."""
-        return np.array([2 * np.median(b.radii_px) for b in self.tree.branches], dtype=float)
+        return 2 * medians([b.radii_px for b in self.tree.branches])
 
     @cached_property
     def generations(self) -> Int[np.ndarray, "n"]:

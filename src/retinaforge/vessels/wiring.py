@@ -120,16 +120,22 @@ class _Walker:
         """Walk from a pixel to the next node; it was not walked before and is no junction's."""
         begin = self._end_at(pixel) if start is None else start
         path, here, before, end = [], pixel, came_from, None
+        # Every pixel of every centreline passes here: local names and no list a step.
+        first, target, cluster, seen = self.first, self.target, self.cluster, self.seen
         while end is None:
-            self.seen[here] = 1
+            seen[here] = 1
             path.append(here)
-            ahead = [k for k in self.target[self.first[here] : self.first[here + 1]] if k != before]
-            if not ahead:
+            link, last = first[here], first[here + 1]
+            if link < last and target[link] == before:
+                link += 1
+            if link == last:
                 end = self._end_at(here)
-            elif self.cluster[ahead[0]] >= 0:
-                end = self.cluster[ahead[0]]
-            elif self.seen[ahead[0]]:
+                break
+            ahead = target[link]
+            if cluster[ahead] >= 0:
+                end = cluster[ahead]
+            elif seen[ahead]:
                 end = begin
             else:
-                before, here = here, ahead[0]
+                before, here = here, ahead
         self.wires.append(Wire(np.array(path, dtype=np.int64), begin, end))
