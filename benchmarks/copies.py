@@ -359,11 +359,19 @@ def main() -> None:
     results = measure(eyes, judge, arguments)
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     if arguments.ship:
-        shipped = {"card": VESSEL_LIKENESS.as_dict(), "source": "benchmarks/copies.py",
-                   "data": "training rows of shared/data", "environment": environment(),
-                   "calibration": results["calibration"]}  # fmt: skip
-        target = ROOT / "src/retinaforge/audits" / SHIPPED
-        target.write_text(json.dumps(shipped, indent=1) + "\n")
+        ship(results)
+
+
+def ship(results: dict[str, Any]) -> None:
+    """Write the package's calibration from the results."""
+    held = ("strangers_held_out", "fellow_eyes", "known_copies")
+    shipped = {"card": VESSEL_LIKENESS.as_dict(), "source": "benchmarks/copies.py",
+               "data": "pairs of different patients among training rows of shared/data",
+               "calibration": results["calibration"],
+               **{key: results[key] for key in held},
+               "environment": results["environment"]}  # fmt: skip
+    target = ROOT / "src/retinaforge/audits" / SHIPPED
+    target.write_text(json.dumps(shipped, indent=1) + "\n")
 
 
 def measure(eyes: list[Eye], judge: Judge, arguments: argparse.Namespace) -> dict[str, Any]:
