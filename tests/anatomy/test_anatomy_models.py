@@ -129,7 +129,7 @@ def test_lesion_maps_lie_in_the_field_and_the_levels_are_stated() -> None:
 
 
 def test_what_is_shipped_is_small_and_says_where_it_comes_from() -> None:
-    for name, model in (("anatomy-v1", load_anatomy()), ("lesions-v1", load_lesions())):
+    for name, model in (("anatomy-v2", load_anatomy()), ("lesions-v2", load_lesions())):
         path = shipped(f"{name}.safetensors")
         assert path.stat().st_size <= 5_000_000
         card = json.loads(path.with_suffix(".json").read_text())
@@ -157,7 +157,7 @@ def test_files_that_are_no_such_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"got .*damaged\.safetensors"):
         load_anatomy(f"ours:{damaged}")
     with pytest.raises(Refusal, match="of format 'retinaforge landmark network 1'"):
-        LesionModel(shipped("anatomy-v1.safetensors"))
+        LesionModel(shipped("anatomy-v2.safetensors"))
 
 
 def test_keys_that_do_not_fit_are_named(tmp_path: Path) -> None:

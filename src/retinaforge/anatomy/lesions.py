@@ -68,7 +68,7 @@ class LesionModel:
         self.levels: dict[LesionType, float] = {k: float(meta["levels"][k]) for k in LESION_TYPES}
         self.card = ModelCard(
             name="ours" if path is None else f"ours:{path.name}",
-            version=1,
+            version=2,
             measures="Microaneurysms, haemorrhages, hard and soft exudates as a residual U-Net "
             f"finds them in a field {self._whole_px:.0f} px wide.",
             training_data=tuple(meta["training_data"]),

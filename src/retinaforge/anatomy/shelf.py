@@ -7,8 +7,8 @@ from pathlib import Path
 
 from retinaforge.core import Refusal
 
-SHIPPED_ANATOMY = "anatomy-v1.safetensors"
-SHIPPED_LESIONS = "lesions-v1.safetensors"
+SHIPPED_ANATOMY = "anatomy-v2.safetensors"
+SHIPPED_LESIONS = "lesions-v2.safetensors"
 
 
 class WeightsRefused(Refusal):

@@ -24,18 +24,19 @@ PHANTOM_PX, PHOTOGRAPH_NEAR_PX = 480, 720
 """FOV diameters of the near copies: as fine as the source is, and no finer than is needed."""
 
 
-def records_with(folder: Path, mask: str) -> list[Record]:
-    """List the photographs that weights to be shipped may be trained on.
+def records_with(folder: Path, mask: str, *, split: str = "train") -> list[Record]:
+    """List a split's photographs that weights to be shipped may be trained or chosen on.
 
     Raises:
-        Refusal: expected training rows with that mask and licence CC BY 4.0.
+        Refusal: expected training rows with that mask and licence CC BY 4.0; other splits may be
+            empty.
     """
     records = [
         record
         for record in read_records(folder)
-        if record.split == "train" and record.licence == LICENCE and mask in record.masks
+        if record.split == split and record.licence == LICENCE and mask in record.masks
     ]
-    if not records:
+    if not records and split == "train":
         raise Refusal(
             f"training rows with a {mask} mask and licence {LICENCE}",
             f"none in {folder}",

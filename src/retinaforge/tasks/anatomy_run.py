@@ -120,6 +120,8 @@ def train_anatomy_segmenter(
     if phantoms < 1:
         raise Refusal("at least one phantom", "none", "cup and fovea are learnt from phantoms only")
     learn, validate = part_validation(records_with(data, "disc")) if data else ([], [])
+    if data:
+        validate = [*validate, *records_with(data, "disc", split="val")]
     first, before = read_landmark_network(begin) if begin is not None else (None, None)
     eyes = eyes_to_learn_from(learn, phantoms, seed=config.seed)
     network = train_anatomy(eyes, config, out, begin=first, on_step=on_step)

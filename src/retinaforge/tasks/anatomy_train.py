@@ -42,15 +42,15 @@ class AnatomyConfig:
         seed: decides weights, looks and phantoms.
     """
 
-    steps: int = 1700
+    steps: int = 3000
     batch: int = 5
     side_px: int = 256
     learning_rate: float = 3e-3
     decay: float = 1e-2
     average: float = 0.995
     fovea_weight: float = 20.0
-    near_share: float = 0.4
-    phantom_share: float = 0.6
+    near_share: float = 0.55
+    phantom_share: float = 0.4
     whole_px: float = 240.0
     near_px: float = 110.0
     widths: tuple[int, ...] = WIDTHS
