@@ -111,15 +111,16 @@ class AnatomyModel:
         disc, cup = (leave(close.maps[i], fov, close.frame) for i in range(2))
         return AnatomyMaps(disc, cup, leave(whole.maps[2], fov, whole.frame))
 
-    def discs(self, photo: Photograph, fov: Fov) -> Map:
-        """Return the probability of disc everywhere, as the first look sees it; 0 off the field.
+    def first_look(self, photo: Photograph, fov: Fov) -> AnatomyMaps:
+        """Return the maps of the first look: every region that may be a disc, from afar.
 
         Raises:
             Refusal: expected a field of view of the photograph's size.
         """
         require_same_size(photo, fov)
         whole = self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
-        return leave(whole.maps[0], fov, whole.frame)
+        disc, cup, fovea = (leave(each, fov, whole.frame) for each in whole.maps)
+        return AnatomyMaps(disc, cup, fovea)
 
     def landmarks(self, photo: Photograph, fov: Fov) -> Landmarks:
         """Return the landmarks; what is not found with the stated confidence is None.
