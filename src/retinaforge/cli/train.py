@@ -1,4 +1,4 @@
-"""`retinaforge train`: one autoencoder with one loss expression, or a segmenter."""
+"""`retinaforge train`: an autoencoder with a loss expression, a segmenter, the quality grade."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import typer
 
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, decoder_only, load_autoencoder
-from retinaforge.cli import segmenter
+from retinaforge.cli import segmenter, train_quality
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import RetinaForgeError, seed_for
 from retinaforge.encoders import Encoder, load_encoder
@@ -28,8 +28,11 @@ from retinaforge.training import (
     train,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Train an autoencoder or a segmenter.")
+app = typer.Typer(
+    no_args_is_help=True, help="Train an autoencoder, a segmenter or the quality grade."
+)
 app.add_typer(segmenter.app, name="segmenter")
+app.command(epilog=train_quality.EXAMPLES)(train_quality.quality)
 
 
 @app.command(
