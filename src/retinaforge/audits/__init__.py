@@ -22,23 +22,27 @@ from retinaforge.audits.patterns import (
     pattern_of_mask,
     save_patterns,
 )
+from retinaforge.audits.quality import GRADE_CARD, Grade, grade_quality, read_quality_model
 from retinaforge.core import Card
 
-CATALOGUE: tuple[Card, ...] = (*COPY_CARDS,)
+CATALOGUE: tuple[Card, ...] = (*COPY_CARDS, GRADE_CARD)
 
 __all__ = [
     "CATALOGUE",
     "COPY_CARDS",
     "COPY_KINDS",
+    "GRADE_CARD",
     "Calibration",
     "CopyKind",
     "Gallery",
+    "Grade",
     "Likeness",
     "Neighbour",
     "Pattern",
     "calibrate",
     "comparable",
     "disguise",
+    "grade_quality",
     "likeness",
     "load_patterns",
     "nearest_embeddings",
@@ -46,6 +50,7 @@ __all__ = [
     "pattern_of",
     "pattern_of_mask",
     "picture_of_pair",
+    "read_quality_model",
     "save_patterns",
     "shipped_calibration",
 ]

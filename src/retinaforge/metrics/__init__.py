@@ -5,6 +5,7 @@ from retinaforge.metrics import agreement, signal_to_noise, statistics, structur
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
+from retinaforge.metrics.quality_numbers import IMAGE_NUMBERS, ImageNumber, measure_numbers
 from retinaforge.metrics.radiomics import (
     RadiomicFeatures,
     colour_features,
@@ -60,6 +61,7 @@ CATALOGUE: tuple[Card, ...] = (
     *(metric.card for metric in FEATURE_METRICS),
     INCEPTION_CARD,
     *(metric.card for metric in FRD_METRICS),
+    *(number.card for number in IMAGE_NUMBERS),
     statistics.BOOTSTRAP_CARD,
     statistics.SIGN_FLIP_CARD,
     statistics.HOLM_CARD,
@@ -73,10 +75,12 @@ __all__ = [
     "FEATURE_METRICS",
     "FRD_METRICS",
     "IMAGE_METRICS",
+    "IMAGE_NUMBERS",
     "SET_METRICS",
     "Difference",
     "Estimate",
     "ImageMetric",
+    "ImageNumber",
     "RadiomicFeatures",
     "SetMetric",
     "SetResult",
@@ -100,6 +104,7 @@ __all__ = [
     "limits_of_agreement",
     "luminance",
     "mean_score",
+    "measure_numbers",
     "mmd_gaussian",
     "ms_ssim",
     "paired_bootstrap",
