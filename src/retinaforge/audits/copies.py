@@ -54,8 +54,8 @@ VESSEL_LIKENESS = Card(
     "share of vessels in the common field that coincide, both ways, after registration",
     "[0, 1]", "lower is better", "1", 1,
     "this package; closest points after Besl and McKay, IEEE TPAMI 14(2), 1992",
-    "needs some 3 radii of vessel in common; warps beyond 4 % of the field of view's radius, and "
-    "vessels that the judge does not find, hide a copy",
+    "needs some 3 radii of vessel in common; a stretch by a quarter, a warp of 4 % of the frame, "
+    "crops to half of each side, and vessels that the judge does not find, hide a copy",
 )  # fmt: skip
 EMBEDDING_LIKENESS = Card(
     "embedding_likeness", 1, "cosine between the embeddings of two photographs, nearest real one",
@@ -294,13 +294,15 @@ def calibration_of(
 ) -> Calibration:  # fmt: skip
     """Return the calibration that likenesses of strangers give.
 
-        threshold = u + s ln(0.1 / rate),   s = (q99 - q90) / ln 10,   u = q90
+        threshold = u + s ln(0.1 / rate),   s = (q - u) / ln(0.1 / p),   u = 90th percentile
 
-    The tail is taken as exponential from its 90th and 99th percentile, which a few unknown
-    duplicates among the pairs cannot move.
+    The tail is taken as exponential, through the 90th percentile and q, which a share p of the
+    pairs exceeds: 1 %, or three pairs where that is more, so that a few unknown duplicates among
+    the pairs cannot move it.
     """
-    u, high = np.quantile(scores, [0.9, 0.99])
-    scale = max((high - u) / math.log(10), 1e-6)
+    p = min(max(0.01, 3 / len(scores)), 0.08)
+    u, high = np.quantile(scores, [0.9, 1 - p])
+    scale = max((high - u) / math.log(0.1 / p), 1e-6)
     threshold = min(float(u + scale * math.log(0.1 / rate)), 1.0)
     over = scores >= threshold
     n, x = len(scores), int(over.sum())
