@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 IMAGES = 20
-STORED = 3
-# Odd sizes too: PyRadiomics drops their last row and column when it halves.
-SIZES = ((96, 96), (97, 96), (101, 113), (128, 120))
+STORED = 4
+# Odd sizes too, whose last row and column PyRadiomics drops when it halves; at widths 110 and 138
+# ITK's rounding moves columns of the mask.
+SIZES = ((96, 96), (97, 110), (101, 113), (110, 138))
 
 
 def paint(seed: int, *, soft: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +41,8 @@ def paint(seed: int, *, soft: bool = False) -> tuple[np.ndarray, np.ndarray]:
     height, width = SIZES[seed % len(SIZES)]
     y, x = np.mgrid[:height, :width]
     field = 4 * (y - height // 2) ** 2 + 4 * (x - width // 2) ** 2 < (min(height, width) - 6) ** 2
+    # Cut above and below as many cameras do, so that shape is not the same for all.
+    field &= np.abs(2 * y - height) < height - 12 - seed % 7
     grain = rng.integers(0, 256, (height, width))
     for _ in range(4 if soft else 2):
         grain = sum(np.roll(grain, (a, b), (0, 1)) for a in range(-1, 2) for b in range(-1, 2)) // 9

@@ -154,7 +154,7 @@ def test_halving_reproduces_a_parabola() -> None:
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("which", ["0", "1", "2"])
+@pytest.mark.parametrize("which", ["0", "1", "2", "3"])
 def test_agrees_with_pyradiomics(version: Any, which: str) -> None:
     pixels, mask = PAINTER.paint(int(which))
     measured = radiomic_features(luminance(pixels), mask, version=version)

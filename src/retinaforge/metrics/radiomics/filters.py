@@ -11,6 +11,7 @@ from retinaforge.metrics.radiomics.grey import (
     OtherRegion,
     OtherSize,
     Region,
+    Vector,
     bounding_box,
 )
 
@@ -41,24 +42,28 @@ def normalised(channel: Channel) -> Channel:
 def halved(channel: Channel, mask: Region) -> tuple[OtherSize, OtherRegion]:
     """Return channel and mask at half the resolution, cut to the mask and a margin of 10 px.
 
-    New pixels lie halfway between the second and third knot of a cubic B-spline, at 2k + 1/2; the
-    mask is read at 2k + 1. An odd last row or column falls outside: 0 in the channel, not in the
-    mask.
+    New pixels lie halfway between two knots of a cubic B-spline, at 2k + 1/2; the mask is read at
+    2k + 1. An odd last row or column falls outside: 0 in the channel, not in the mask. ITK rounds
+    its columns, and where 2k + 1/2 comes out a little short it reads the mask at 2k; so do we,
+    since frd-score counts those pixels.
 
     Args:
         channel: any unit.
         mask: of the same size, with at least one pixel.
 
     References:
-        PyRadiomics 3.1, imageoperations.resampleImage with spacing 2 on images of spacing 1.
+        PyRadiomics 3.1, imageoperations.resampleImage with spacing 2 on images of spacing 1; ITK 5,
+        itkResampleImageFilter.hxx, LinearThreadedGenerateData.
     """
-    spans = [_span(box, size) for box, size in zip(bounding_box(mask), mask.shape, strict=True)]
-    small = channel
-    for span in (spans[1], spans[0]):
-        small = np.ascontiguousarray(_half(small)[:, span].T)
-    coarse = np.zeros([(size + 1) // 2 for size in mask.shape], dtype=bool)
-    coarse[: mask.shape[0] // 2, : mask.shape[1] // 2] = mask[1::2, 1::2]
-    return small, coarse[spans[0], spans[1]]
+    height, width = mask.shape
+    rows, columns = (_span(box, n) for box, n in zip(bounding_box(mask), mask.shape, strict=True))
+    small = np.ascontiguousarray(_half(channel)[:, columns].T)
+    small = np.ascontiguousarray(_half(small)[:, rows].T)
+    x, y = _columns(columns), 2 * np.arange(rows.start, rows.stop) + 1
+    inside = (y < height)[:, None] & (x < width - 0.5)
+    nearest = np.minimum(np.floor(x + 0.5).astype(np.int64), width - 1)
+    read = mask[np.minimum(y, height - 1)[:, None], nearest]
+    return np.where(inside, small, 0.0), read & inside
 
 
 def wavelet(channel: Channel) -> dict[str, Channel]:
@@ -92,8 +97,15 @@ def _half(channel: OtherSize) -> OtherSize:
     size = channel.shape[1]
     knots = ndimage.spline_filter1d(channel, 3, axis=1, mode="mirror")
     knots = np.pad(knots, [(0, 0), (1, 2)], mode="reflect")
-    parts = [w * knots[:, k : k + 2 * (size // 2) : 2] for k, w in enumerate(_HALFWAY)]
-    return np.pad(sum(parts), [(0, 0), (0, size % 2)])
+    last = 2 * ((size + 1) // 2)
+    parts = [weight * knots[:, k : k + last : 2] for k, weight in enumerate(_HALFWAY)]
+    return parts[0] + parts[1] + parts[2] + parts[3]
+
+
+def _columns(span: slice) -> Vector:
+    """Return the new columns' places in the old ones, rounded as ITK rounds them."""
+    count = span.stop - span.start
+    return 2 * span.start + 0.5 + np.arange(count) / count * (2 * count)
 
 
 def _span(box: slice, size: int) -> slice:
