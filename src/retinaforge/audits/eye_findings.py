@@ -7,12 +7,15 @@ that cannot be had says why, and a check without any cannot judge.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import ndimage
 
+from retinaforge.anatomy.model import AnatomyMaps, AnatomyModel
+from retinaforge.audits.convergence import Convergence, convergence_of
 from retinaforge.core import Card, Fov, Landmarks, Photograph
 from retinaforge.vessels.vasculature import Vasculature
 
@@ -36,7 +39,7 @@ class Verdict:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EyeFindings:
     """One photograph with everything that was found in it.
 
@@ -46,7 +49,7 @@ class EyeFindings:
         vasculature: its vessels, arteries and veins told apart.
         landmarks: disc, cup, fovea.
         probability: of vessel, pixel by pixel.
-        disc_map: of disc, everywhere in the field; found by the model `ours` if left out.
+        first_look: where disc and fovea may lie; found by the model `ours` if left out.
     """
 
     photo: Photograph
@@ -54,21 +57,31 @@ class EyeFindings:
     vasculature: Vasculature
     landmarks: Landmarks
     probability: Map
-    disc_map: Map | None = field(default=None, compare=False)
+    first_look: AnatomyMaps | None = None
 
     @cached_property
-    def discs(self) -> Map:
-        """Return the probability of disc, with every region that may be one."""
-        if self.disc_map is not None:
-            return self.disc_map
-        return _anatomy().discs(self.photo, self.fov)
+    def look(self) -> AnatomyMaps:
+        """Return where disc and fovea may lie, with every region that may be one."""
+        if self.first_look is not None:
+            return self.first_look
+        return _anatomy().first_look(self.photo, self.fov)
+
+    @cached_property
+    def convergence(self) -> Convergence:
+        """Return where the vessels point to."""
+        return convergence_of(self.vasculature, self.fov)
+
+    @cached_property
+    def light(self) -> Map:
+        """Return ln(1 + red + green), smoothed; NaN outside the field."""
+        sum_ = self.photo.pixels[..., :2].sum(axis=2, dtype=np.float32)
+        smooth = ndimage.gaussian_filter(np.log1p(sum_), 0.008 * self.fov.radius_px)
+        return np.where(self.fov.mask, smooth, np.nan)
 
 
 @lru_cache(maxsize=1)
-def _anatomy():  # type: ignore[no-untyped-def]
-    from retinaforge.anatomy import load_anatomy  # a network, loaded when it is first needed
-
-    return load_anatomy("ours")
+def _anatomy() -> AnatomyModel:
+    return AnatomyModel()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from retinaforge.audits.disc_readings import regions
+from retinaforge.audits.disc_home import regions
 from retinaforge.audits.eye_findings import EyeFindings, Verdict
 
 LEAST_LIGHT, LEAST_CONTRAST = 8.0, 2.0

@@ -7,25 +7,28 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from retinaforge.audits.disc_readings import NO_DISC, disc_radius
+from retinaforge.audits.disc_home import home_of
+from retinaforge.audits.disc_readings import sure_home
 from retinaforge.audits.eye_findings import EyeFindings, Mask, Reading
 from retinaforge.vessels.centrelines import known, weighted_mean, weighted_quantiles
 
 LINK_LEVEL = 0.12
 """Probability of vessel that still joins two stretches: a faint vessel, not a gap."""
-ANCHOR_DISC, ANCHOR_RIM = 1.4, 0.06
+ANCHOR_DISC, ANCHOR_RIM = 1.4, 0.03
 """What comes as near to the disc (in its radii) or the rim (in the field's) hangs on it."""
-LONG = 0.03
-"""A piece as long as this share of the field's diameter is a vessel, not a speck."""
+LONG, SHORT = 0.045, 0.13
+"""Shares of the field's diameter: a piece as long as the first is a vessel, not a speck; one longer
+than the second may be a vessel whose way to the disc is hidden by haze."""
 ROUND = 360
 NO_VESSELS = "no vessels were found"
 
 
 def _circle_cover(eye: EyeFindings, radii: tuple[float, ...]) -> np.ndarray | str:
     """Return which of 360 points on each circle about the disc are vessel; NaN off the field."""
-    radius, centre = disc_radius(eye), eye.landmarks.disc_centre_px
-    if radius is None or centre is None:
-        return NO_DISC
+    home = sure_home(eye)
+    if isinstance(home, str):
+        return home
+    centre, radius = home.centre_px, home.radius_px
     turn = np.arange(ROUND) * 2 * math.pi / ROUND
     far = np.array(radii)[:, None] * radius
     x, y = centre[0] + far * np.cos(turn), centre[1] + far * np.sin(turn)
@@ -70,10 +73,11 @@ def _anchors(eye: EyeFindings) -> Mask:
     height, width = eye.fov.mask.shape
     inner = ndimage.distance_transform_edt(np.pad(eye.fov.mask, 1))[1:-1, 1:-1]
     anchors = inner <= ANCHOR_RIM * eye.fov.radius_px
-    radius, centre = disc_radius(eye), eye.landmarks.disc_centre_px
-    if radius is not None and centre is not None:
-        y, x = np.mgrid[:height, :width]
-        anchors |= np.hypot(x - centre[0], y - centre[1]) <= ANCHOR_DISC * radius
+    home = home_of(eye)
+    if home is not None:
+        y, x = np.ogrid[:height, :width]
+        (column, row), reach_px = home.centre_px, ANCHOR_DISC * home.radius_px
+        anchors |= np.hypot(x - column, y - row) <= reach_px
     elif eye.vasculature.pixels.any():
         # Without a disc the largest piece stands for the tree.
         labels, _ = ndimage.label(eye.vasculature.pixels, np.ones((3, 3)))
@@ -83,13 +87,29 @@ def _anchors(eye: EyeFindings) -> Mask:
 
 def floating(eye: EyeFindings) -> float | str:
     """Return the length of pieces that float, in diameters of the field; specks do not count."""
+    spans = _floating_spans(eye)
+    return spans if isinstance(spans, str) else float(spans[spans >= LONG].sum())
+
+
+def floating_short(eye: EyeFindings) -> float | str:
+    """Return the length of those that are short, which haze explains less well."""
+    spans = _floating_spans(eye)
+    if isinstance(spans, str):
+        return spans
+    return float(spans[(spans >= LONG) & (spans <= SHORT)].sum())
+
+
+def _floating_spans(eye: EyeFindings) -> np.ndarray | str:
     if not eye.vasculature.pixels.any():
         return NO_VESSELS
     labels, count = ndimage.label(floating_mask(eye), np.ones((3, 3)))
-    diameter = 2 * eye.fov.radius_px
-    spans = [math.hypot(s[0].stop - s[0].start, s[1].stop - s[1].start)
-             for s in ndimage.find_objects(labels, count) if s is not None]  # fmt: skip
-    return float(sum(span for span in spans if span >= LONG * diameter)) / diameter
+    return _spans(labels, count) / (2 * eye.fov.radius_px)
+
+
+def _spans(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return the diagonal of every label's box, in pixels."""
+    boxes = [box for box in ndimage.find_objects(labels, count) if box is not None]
+    return np.array([math.hypot(r.stop - r.start, c.stop - c.start) for r, c in boxes])
 
 
 def artery_share(eye: EyeFindings) -> float | str:
@@ -105,9 +125,10 @@ def artery_share(eye: EyeFindings) -> float | str:
 
 def _calibres(eye: EyeFindings, low: float, high: float) -> tuple[np.ndarray, ...] | str:
     """Return calibre, length, kind (True: artery) of pieces that far from the disc, in radii."""
-    radius, centre = disc_radius(eye), eye.landmarks.disc_centre_px
-    if radius is None or centre is None:
-        return NO_DISC
+    home = sure_home(eye)
+    if isinstance(home, str):
+        return home
+    centre, radius = home.centre_px, home.radius_px
     v = eye.vasculature
     pieces = v.centrelines.pieces
     away = np.hypot(*(pieces.middles_px - centre).T) / radius
@@ -132,23 +153,28 @@ def artery_vein_calibre(eye: EyeFindings) -> float | str:
 
 
 def widest(eye: EyeFindings) -> float | str:
-    """Return the calibre of the widest tenth of vessels about the disc, in disc diameters."""
+    """Return the calibre that a tenth of the vessels about the disc exceed.
+
+    In geometric means of disc and field: the field's width is unknown in degrees, the disc's
+    outline is uncertain, and the mean of both varies least among real photographs.
+    """
+    found, home = _calibres(eye, 1.5, 5.0), home_of(eye)
+    if isinstance(found, str) or home is None:
+        return found if isinstance(found, str) else "no disc was found"
+    wide = weighted_quantiles(found[0], found[1], shares=(0.9,))[0]
+    return wide / (2 * math.sqrt(home.radius_px * eye.fov.radius_px))
+
+
+def evenness(eye: EyeFindings) -> float | str:
+    """Return the median calibre of all vessels beside that of the widest tenth about the disc."""
     found = _calibres(eye, 1.5, 5.0)
     if isinstance(found, str):
         return found
-    return weighted_quantiles(found[0], found[1], shares=(0.9,))[0] / (2 * disc_radius(eye))  # type: ignore[operator]
-
-
-def middling(eye: EyeFindings) -> float | str:
-    """Return the median calibre of all vessels as a share of the field's diameter."""
     pieces = eye.vasculature.centrelines.pieces
     usable = known(pieces, np.ones(len(pieces.branch), dtype=bool))
-    if not usable.any():
-        return NO_VESSELS
-    values = weighted_quantiles(
-        pieces.calibres_px[usable], pieces.lengths_px[usable], shares=(0.5,)
-    )
-    return values[0] / (2 * eye.fov.radius_px)
+    every = pieces.calibres_px[usable], pieces.lengths_px[usable]
+    median = weighted_quantiles(*every, shares=(0.5,))[0]
+    return median / weighted_quantiles(found[0], found[1], shares=(0.9,))[0]
 
 
 def taper(eye: EyeFindings) -> float | str:
@@ -171,6 +197,8 @@ REACH_READINGS = (
 FLOATING_READINGS = (
     Reading("floating", "", "pieces of vessel that hang on nothing, {value:.2f} field diameters "
             "long together; real eyes show {limit:.2f} at most", floating),
+    Reading("floating_short", "", "short pieces of vessel that hang on nothing, {value:.2f} field "
+            "diameters long together; real eyes show {limit:.2f} at most", floating_short),
 )  # fmt: skip
 BALANCE_READINGS = (
     Reading("artery_share", "arteries make up {value:.0%} of the vessels' length; in real eyes "
@@ -181,12 +209,12 @@ BALANCE_READINGS = (
             "{limit:.2f} at most", artery_vein_calibre),
 )  # fmt: skip
 CALIBRE_READINGS = (
-    Reading("widest", "the wider vessels measure {value:.3f} disc diameters; in real eyes "
-            "{limit:.3f} or more", "the wider vessels measure {value:.3f} disc diameters; in real "
-            "eyes {limit:.3f} at most", widest),
-    Reading("middling", "the median vessel measures {value:.2%} of the field; in real eyes "
-            "{limit:.2%} or more", "the median vessel measures {value:.2%} of the field; in real "
-            "eyes {limit:.2%} at most", middling),
+    Reading("widest", "the wider vessels measure {value:.3f} (of the mean of disc and field); in "
+            "real eyes {limit:.3f} or more", "the wider vessels measure {value:.3f} (of the mean of "
+            "disc and field); in real eyes {limit:.3f} at most", widest),
+    Reading("evenness", "the median vessel is {value:.2f} times as wide as the widest; in real "
+            "eyes {limit:.2f} or more", "the median vessel is {value:.2f} times as wide as the "
+            "widest: thin ones are missing; in real eyes {limit:.2f} at most", evenness),
 )  # fmt: skip
 TAPER_READINGS = (
     Reading("taper", "", "vessels far from the disc are {value:.2f} times as wide as near it; in "
