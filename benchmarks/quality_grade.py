@@ -26,7 +26,7 @@ from PIL import Image
 from scipy import stats
 
 from retinaforge.audits import quality
-from retinaforge.audits.quality import GRADES, grade_quality
+from retinaforge.audits.quality import GRADES, shipped_model
 from retinaforge.core import Record, rng_for
 from retinaforge.core.artefacts import environment, write_json
 from retinaforge.images import find_fov, normalise, read_photograph, read_records
@@ -49,14 +49,14 @@ Statistic = Callable[[np.ndarray, np.ndarray], float]
 
 
 def measured(record: Record) -> Row:
-    """Grade one photograph, on the footing of `retinaforge validate`."""
+    """Measure one photograph on the footing of `retinaforge validate`; no model is involved."""
     photo = read_photograph(record.path)
     made = normalise(photo, find_fov(photo), size_px=SIZE_PX)
     x = quality_vector(made.photograph.pixels, made.fov.mask, size_px=WORKING_SIZES_PX[-1])
     return {
         "name": record.name, "set": record.dataset, "patient": record.patient,
         "labels": record.columns.get("labels", ""), "caption": record.columns.get("caption", ""),
-        **asdict(grade_quality(made.photograph, made.fov)), "numbers": x.tolist(),
+        "numbers": x.tolist(),
     }  # fmt: skip
 
 
@@ -72,7 +72,13 @@ def rows_of(records: list[Record], kept: Path | None) -> list[Row]:
         if kept:
             with kept.open("a") as stream:
                 stream.write(json.dumps(known[record.name]) + "\n")
-    return [known[record.name] for record in records]
+    return [known[record.name] | graded(known[record.name]) for record in records]
+
+
+def graded(row: Row) -> Row:
+    """Return the shipped model's grade of a measured photograph."""
+    x, working = np.array(row["numbers"]), WORKING_SIZES_PX[-1]
+    return asdict(shipped_model().grade_numbers(x, size_px=working, shown_px=SIZE_PX))
 
 
 def auc(poor: np.ndarray, value: np.ndarray) -> float:

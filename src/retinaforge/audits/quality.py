@@ -4,9 +4,9 @@
     z     (x - mean) / scale, kept within ±4
     p_k ∝ exp(b_k + w_k · z + v_k · z²)        multinomial logistic regression
 
-Squares, because light can be too little or too much. The words are those of screening (Fu et al.
-2019, EyeQ); the labels behind them follow a rule on known damage, not graders' eyes:
-docs/reference/model-card-quality.md.
+Squares of light and grain only (`TWO_SIDED`), which can be too little or too much; v = 0
+elsewhere. The words are those of screening (Fu et al. 2019, EyeQ); the labels behind them follow a
+rule on known damage, not graders' eyes: docs/reference/model-card-quality.md.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SizeModel:
         means: of the training rows.
         scales: their standard deviations.
         linear: weights of z, one row a grade.
-        square: weights of z².
+        square: weights of z², 0 but for light and grain.
         intercepts: one a grade.
     """
 
@@ -130,6 +130,16 @@ class QualityModel:
         shown_px = min(photo.size_px)
         size_px = working_size_px(shown_px)
         x = quality_vector(photo.pixels, fov.mask, size_px=size_px)
+        return self.grade_numbers(x, size_px=size_px, shown_px=shown_px)
+
+    def grade_numbers(self, x: Float[np.ndarray, "n"], *, size_px: int, shown_px: int) -> Grade:
+        """Grade an image by its numbers.
+
+        Args:
+            x: from `quality_vector`.
+            size_px: the working size they were measured at.
+            shown_px: side of the image as it came.
+        """
         if not np.isfinite(x).all():
             return Grade("reject", 1.0, "black or flat: no structure in the field of view", 2.0)
         model = self.sizes[size_px]

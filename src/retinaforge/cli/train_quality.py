@@ -28,8 +28,8 @@ def quality(
 ) -> None:
     """Train the quality grade on phantoms and on damage planted in open photographs.
 
-    Of `--data` only rows under CC BY 4.0 are used: training rows to learn from, validation rows
-    to choose the penalty, test rows to be told about.
+    Of `--data` only rows under CC BY 4.0 are used: training rows to learn from, validation and
+    test rows to be told about.
     """
     config = replace(QualityConfig(), phantoms=phantoms, most=most, seed=seed)
     with progress_bar("measuring") as show:

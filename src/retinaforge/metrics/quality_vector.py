@@ -26,6 +26,9 @@ at a third of the time that 384 px take."""
 FARTHEST = 4.0
 """Standard deviations beyond which a number says no more: training data end about there."""
 
+TWO_SIDED = ("brightness", "unevenness", "dark_share", "saturated_share", "noise")
+"""Numbers of which too little and too much are both bad: light and grain."""
+
 MIDDLE = 0.5
 """Side of the middle over the side of the image."""
 
