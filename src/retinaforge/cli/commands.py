@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry("export", "export"),
     "vessels": Entry("vessels", "vessels"),
     "refine": Entry("refine", "refine"),
+    "validate": Entry("validate", "validate_command"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

@@ -24,12 +24,13 @@ class ArteryVeinNetwork(ArteryVeinJudge):
 
     Args:
         path: weights of `retinaforge train segmenter artery-vein`; the shipped ones by default.
+        views_px: width of the aperture's circle in each look; by default as the weights say.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, views_px: Sequence[float] = ()) -> None:
         used = shipped(SHIPPED_ARTERY_VEIN) if path is None else path
         self._model, meta = read_network(used, form=ARTERY_VEIN_FORMAT)
-        self._views_px: Sequence[float] = [float(view) for view in meta["views_px"]]
+        self._views_px: Sequence[float] = [float(view) for view in views_px or meta["views_px"]]
         views = " and ".join(f"{view:.0f}" for view in self._views_px)
         self.card = JudgeCard(
             name="ours" if path is None else f"ours:{path.name}",

@@ -87,7 +87,8 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
         return closed
     # Distance to the nearest pixel outside, less the half pixel to the wall.
     depth_px = np.asarray(ndimage.distance_transform_edt(over)) - 0.5
-    masks = _Masks(broken, over, depth_px, graph.unit_px)
+    away_px = np.asarray(ndimage.distance_transform_edt(~over))
+    masks = _Masks(broken, over, depth_px, away_px, graph.unit_px)
     for calibres in SEEN_FROM:
         ends = _free_ends(graph, calibres)
         for gaps in (_all_facing(ends, masks), [_beyond(ends, k, masks) for k in range(len(ends))]):
@@ -100,11 +101,12 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
 
 @dataclass(frozen=True)
 class _Masks:
-    """A broken kind, the other, how deep inside that each pixel lies, and the unit."""
+    """A broken kind, the other, how deep inside and how far from that each pixel lies, the unit."""
 
     broken: Mask
     over: Mask
     depth_px: Float[np.ndarray, "height width"]
+    away_px: Float[np.ndarray, "height width"]
     unit_px: float
 
     @property
@@ -180,6 +182,12 @@ def _beyond(ends: list[Arm], k: int, masks: _Masks) -> _Gap | None:
     straight = math.atan2(-end.heading[1], -end.heading[0])
     reach, (height, width) = 4 * end.radius_px + masks.reach_px, masks.over.shape
     found: list[_Gap] = []
+    row, column = (
+        min(max(round(at), 0), size - 1)
+        for at, size in zip(end.place_px[::-1], masks.over.shape, strict=True)
+    )
+    if masks.away_px[row, column] > reach + 2:
+        return None  # nothing that it could go on under
     for angle in FAN_DEG:
         ux, uy = math.cos(straight + math.radians(angle)), math.sin(straight + math.radians(angle))
         far = (end.place_px[0] + reach * ux, end.place_px[1] + reach * uy)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from retinaforge.core import Card, Quantity
 from retinaforge.metrics.pairs import Features
@@ -162,6 +162,22 @@ def coverage(real: Features, synthetic: OtherFeatures) -> Quantity:
         Naeem et al., Reliable fidelity and diversity metrics, ICML 2020.
     """
     return coverage_score(Pair(*make_clouds(real, synthetic)))
+
+
+def covered_rows(real: Features, synthetic: OtherFeatures) -> Bool[np.ndarray, "n"]:
+    """Return for each real vector whether its ball holds at least one synthetic vector.
+
+    Args:
+        real: one feature vector a row.
+        synthetic: likewise, of the same dimension.
+
+    Returns:
+        True where it is covered; their mean is `coverage`.
+
+    Raises:
+        Refusal: "expected two matrices of finite features with equally many columns; got ...".
+    """
+    return Pair(*make_clouds(real, synthetic)).seen_by(Balls).covered
 
 
 class Balls(Watcher):

@@ -1,0 +1,93 @@
+"""Scores of two sets in every feature space, each beside real against real.
+
+    floor    = score(real half A, real half B)              halves by patient, repeated
+    matched  = score(real half A, as many synthetic images)
+
+at the same n on both sides, since most of these scores depend on n. What stands at full n is the
+value itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from retinaforge.core import Quantity, Score, rng_for
+from retinaforge.metrics import SetResult, compare_feature_sets, compare_sets
+from retinaforge.metrics.frd import FrdVersion, frd
+from retinaforge.metrics.sets import Table
+from retinaforge.validation.eye import FRD_COLOUR, FRD_V0, FRD_V1, Measured
+from retinaforge.validation.spaces import spaces_of
+
+Features = Float[np.ndarray, "n dim"]
+RADIOMIC: dict[str, FrdVersion] = {FRD_V1: "v1", FRD_V0: "v0", FRD_COLOUR: "colour"}
+"""Radiomic feature spaces, each with the distance that is made for it."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The measured images of both sides; real ones are the reference."""
+
+    real: Sequence[Measured]
+    synthetic: Sequence[Measured]
+
+    def features(self, space: str) -> tuple[Features, Features]:
+        """Return both sides' vectors in a space, one row an image."""
+        return features_of(self.real, space), features_of(self.synthetic, space)
+
+    def patients(self) -> dict[str, list[str]]:
+        """Return whose eye each image shows, as `compare_sets` takes it."""
+        return {
+            "patients_real": [str(m.row["patient"]) for m in self.real],
+            "patients_synthetic": [str(m.row["patient"]) for m in self.synthetic],
+        }
+
+
+def features_of(measured: Sequence[Measured], space: str) -> Features:
+    """Return one row an image."""
+    return np.stack([m.arrays[space] for m in measured]).astype(np.float64)
+
+
+def fidelity_scores(sides: Sides, encoders: tuple[str, ...], *, seed: int) -> list[Score]:
+    """Return every set score in every space."""
+    lines: list[Score] = []
+    for space in spaces_of(encoders):
+        x, y = sides.features(space)
+        found = compare_feature_sets(x, y, **sides.patients(), rng=rng_for(seed, "space", space))
+        lines += [line_of(result, {"family": "fidelity", "space": space}) for result in found]
+    for space, version in RADIOMIC.items():
+        x, y = (Table(side) for side in sides.features(space))
+
+        def score(a: Table, b: Table, version: FrdVersion = version) -> list[Quantity]:
+            return [frd(a.rows, b.rows, version=version)]
+
+        rng = rng_for(seed, "space", space)
+        found = compare_sets(x, y, score=score, **sides.patients(), rng=rng)
+        lines += [line_of(result, {"family": "fidelity", "space": "radiomics"}) for result in found]
+    return lines
+
+
+def line_of(result: SetResult, where: dict[str, str], **further: Any) -> Score:
+    """Return a set score as a line of the scorecard."""
+    n = min(result.n_real, result.n_synthetic)
+    extra: dict[str, Any] = {
+        "n_real": result.n_real, "n_synthetic": result.n_synthetic,
+        "floor": spread(result.floor), "matched": spread(result.matched),
+        "n_floor": list(result.n_floor), "notes": list(result.notes), **further,
+    }  # fmt: skip
+    return Score(result.card, result.value, result.interval, n, where, result.reason, extra)
+
+
+def spread(values: Sequence[float]) -> dict[str, float] | None:
+    """Return mean, lowest and highest of repeated values; None where there are none."""
+    known = [float(value) for value in values if math.isfinite(value)]
+    if not known:
+        return None
+    return {
+        "mean": float(np.mean(known)), "low": min(known), "high": max(known), "repeats": len(known)
+    }  # fmt: skip

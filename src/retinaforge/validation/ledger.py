@@ -1,0 +1,89 @@
+"""What a number depends on: the protocol, and which networks have seen which photographs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from retinaforge.images import read_records
+from retinaforge.metrics import structural_similarity
+from retinaforge.validation import spaces
+from retinaforge.validation.eye import Settings
+from retinaforge.validation.finders import finder_cards
+from retinaforge.validation.footing import Footing
+from retinaforge.validation.measure import MeasuredSides
+
+NOT_SEEN = re.compile(r"[^a-z0-9]+")
+
+
+def protocol_of(
+    real: Path, synthetic: Path, footing: Footing, settings: Settings, options: Any,
+    done: MeasuredSides,
+) -> dict[str, Any]:  # fmt: skip
+    """Return how the numbers came about, conventions by name."""
+    train = None if options.train is None else str(options.train)
+    return {
+        "real": {"folder": str(real), "images": _counts(done, "real")},
+        "synthetic": {"folder": str(synthetic), "images": _counts(done, "synthetic")},
+        "train": None if train is None else {"folder": train, "images": _counts(done, "train")},
+        "suite": options.suite, "seed": options.seed, "paired": options.paired,
+        "groups": list(options.groups),
+        "footing": footing.as_dict(),
+        "resize": "Lanczos, antialiased (Pillow), of 8-bit sRGB values",
+        "ssim": structural_similarity.CARD.measures,
+        "kid": "unbiased, all pairs, kernel (x·y / d + 1)³; see the card kernel_distance",
+        "frechet": "float64, ddof 1, exact by nuclear norm",
+        "cldice": "hard, skeleton of Zhang and Suen (scikit-image)",
+        "connectivity": "foreground 8, background 4",
+        "tests": "Kolmogorov-Smirnov and Fisher, two-sided, Holm over each table",
+        "intervals": "95 %; patients left out in groups (sets), Wilson (shares), bootstrap over "
+        "patients (pairs)",
+        "finders": finder_cards(),
+        "spaces": _spaces(settings),
+    }  # fmt: skip
+
+
+def _counts(done: MeasuredSides, side: str) -> dict[str, int]:
+    rows = [m.row for m in done.measured if m.row["side"] == side]
+    patients = {row["patient"] for row in rows if row["status"] == "ok"}
+    scored = sum(row["status"] == "ok" for row in rows)
+    return {"found": len(rows), "scored": scored, "patients": len(patients)}
+
+
+def _spaces(settings: Settings) -> dict[str, Any]:
+    named = {spec: spaces.encoder_named(spec).card.as_dict() for spec in settings.encoders}
+    own = {
+        spaces.STRUCTURE: spaces.structure_card().as_dict(),
+        spaces.COLOUR: {"name": "colour", "network": "none", "licence": "Apache-2.0",
+                        "training_data": "none",
+                        "reference": "opponent channels; Hasler and Süsstrunk 2003"},
+    }  # fmt: skip
+    return {**own, **named}
+
+
+def contamination(real: Path, settings: Settings) -> list[dict[str, str]]:
+    """Return which judge or encoder has seen which data set of the real folder.
+
+    A data set counts as seen where its folder's name stands in a card's training data.
+    """
+    names = {record.dataset for record in read_records(real)}
+    said: dict[str, str] = {
+        f"{finder} ({card['name']})": ", ".join(card["training_data"])
+        for finder, card in finder_cards().items()
+    }
+    said |= {"encoder structure": spaces.structure_card().training_data}
+    said |= {
+        f"encoder {spec}": spaces.encoder_named(spec).card.training_data
+        for spec in settings.encoders
+    }
+    found = []
+    for who, training in said.items():
+        for name in sorted(names):
+            if _plain(name) and _plain(name) in _plain(training):
+                found.append({"who": who, "dataset": name, "training_data": training})
+    return found
+
+
+def _plain(text: str) -> str:
+    return NOT_SEEN.sub("", text.lower())

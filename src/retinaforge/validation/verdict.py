@@ -1,0 +1,229 @@
+"""The verdict in plain words: what these images can be used for, each sentence with its number.
+
+There is no single number for realism. Each rule looks at a few lines of the scorecard and says one
+sentence, marked as failure, caution or pass; failures stand first. A rule that cannot be judged
+says so instead of staying silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from retinaforge.core import Score
+from retinaforge.validation.distributions import share_that_differ
+
+Level = Literal["failure", "caution", "pass", "unknown"]
+ORDER: dict[Level, int] = {"failure": 0, "caution": 1, "unknown": 2, "pass": 3}
+SMALL_N, TINY_N = 100, 30
+LARGE_DELTA = 0.474
+"""|Cliff's delta| that is called large (Romano et al. 2006)."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the verdict.
+
+    Attributes:
+        level: what it means for a user.
+        text: the sentence.
+        scores: names of the lines that it rests on, as "family:space or column:name".
+    """
+
+    level: Level
+    text: str
+    scores: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def identity_of(score: Score) -> str:
+    """Return what names a line of the scorecard on the page and in the verdict."""
+    where = score.where
+    place = where.get("space") or where.get("column") or where.get("against") or ""
+    group = f"={where['group']}" if "group" in where else ""
+    return f"{where.get('family', '')}:{place}{group}:{score.card.name}"
+
+
+def verdict_of(
+    scores: Sequence[Score], *, left_out: dict[str, list[dict[str, Any]]],
+    panel: Sequence[dict[str, Any]],
+) -> list[Sentence]:  # fmt: skip
+    """Return the sentences, failures first.
+
+    Args:
+        scores: the scorecard.
+        left_out: images of each side that could not be scored.
+        panel: rows of the sanity panel; empty where there is none.
+    """
+    said = [
+        *_size(scores), *_left_out(left_out), *_copies(scores), *_anatomy(scores),
+        *_structure(scores), *_tables(scores), *_quality(scores), *_groups(scores),
+        *_panel(panel),
+    ]  # fmt: skip
+    return sorted(said, key=lambda sentence: ORDER[sentence.level])
+
+
+def _of(scores: Sequence[Score], family: str) -> list[Score]:
+    return [s for s in scores if s.where.get("family") == family]
+
+
+def _size(scores: Sequence[Score]) -> Iterator[Sentence]:
+    lines = _of(scores, "fidelity")
+    if not lines:
+        return
+    n = lines[0].n
+    name = (identity_of(lines[0]),)
+    if n < TINY_N:
+        text = f"{n} images on the smaller side: only gross faults can be seen, nothing passed."
+        yield Sentence("caution", text, name)
+    elif n < SMALL_N:
+        text = (f"{n} images on the smaller side: intervals are wide, and Fréchet distances need "
+                "their shrunk variant.")  # fmt: skip
+        yield Sentence("caution", text, name)
+
+
+def _left_out(left_out: dict[str, list[dict[str, Any]]]) -> Iterator[Sentence]:
+    for side, rows in left_out.items():
+        strange = sum(row["status"] == "no fundus" for row in rows)
+        broken = len(rows) - strange
+        if strange:
+            text = f"{strange} {side} images show no fundus; they are named below, not scored."
+            yield Sentence("failure" if side == "synthetic" else "caution", text, ())
+        if broken:
+            text = f"{broken} {side} files could not be read; they are named below."
+            yield Sentence("caution", text, ())
+
+
+def _copies(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for line in _of(scores, "copies"):
+        name = (identity_of(line),)
+        against = line.where.get("against", "the references")
+        if line.extra.get("copies"):
+            text = (f"{line.extra['copies']} of {line.n} synthetic images show a real eye of "
+                    f"{against}: they must not be shared as synthetic.")  # fmt: skip
+            yield Sentence("failure", text, name)
+        else:
+            bound = 1 - 0.05 ** (1 / line.n) if line.n else 1.0
+            text = (
+                f"No copy of an eye of {against} was found among {line.n} synthetic images "
+                f"(95 %: at most {bound:.1%} are copies that the method can see)."
+            )
+            yield Sentence("pass", text, name)
+
+
+def _anatomy(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for line in _of(scores, "anatomy"):
+        real, p = line.extra.get("value_real"), line.extra.get("p_holm", line.extra.get("p"))
+        if math.isnan(line.value) or real is None or p is None:
+            if line.card.name == "anatomy_any":
+                text = f"Anatomy could not be judged: {line.reason or 'too few real images'}."
+                yield Sentence("unknown", text, (identity_of(line),))
+            continue
+        if p < 0.05 and line.value > real:
+            text = (f"{line.value:.0%} of synthetic images fail '{line.card.name}', "
+                    f"{real:.0%} of real ones do.")  # fmt: skip
+            yield Sentence("failure", text, (identity_of(line),))
+        elif line.card.name == "anatomy_any":
+            text = (f"Impossible anatomy is not found more often than among real images "
+                    f"({line.value:.0%} against {real:.0%}).")  # fmt: skip
+            yield Sentence("pass", text, (identity_of(line),))
+
+
+def _structure(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for line in _of(scores, "fidelity"):
+        if line.card.name not in ("kernel_distance", "coverage", "precision"):
+            continue
+        floor, matched = line.extra.get("floor"), line.extra.get("matched")
+        if not floor or not matched:
+            continue
+        higher_is_better = line.card.direction == "higher is better"
+        worse = (
+            matched["mean"] < floor["low"] if higher_is_better else matched["mean"] > floor["high"]
+        )
+        what = {
+            "kernel_distance": "look like another set", "coverage": "leave out kinds of real image",
+            "precision": "contain images unlike any real one",
+        }[line.card.name]  # fmt: skip
+        name, space = (identity_of(line),), line.where["space"]
+        numbers = (
+            f"{matched['mean']:.3g}; real against real {floor['low']:.3g} to {floor['high']:.3g}"
+        )
+        if worse:
+            text = f"In {space}, the synthetic images {what} ({line.card.name} {numbers})."
+            yield Sentence("caution", text, name)
+        elif line.card.name == "kernel_distance":
+            text = f"In {space}, they cannot be told from another half of the real set ({numbers})."
+            yield Sentence("pass", text, name)
+
+
+def _tables(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for table, what in (("vessels", "biomarkers"), ("quality", "quality numbers")):
+        lines = _of(scores, table)
+        different, known = share_that_differ(lines)
+        if not known:
+            text = f"No {what} could be compared: too few values."
+            yield Sentence("unknown", text, ())
+            continue
+        by_size = sorted(
+            (s for s in lines if (s.extra.get("p_holm") or 1.0) < 0.05),
+            key=lambda s: -abs(s.extra.get("cliffs_delta") or 0.0),
+        )
+        large = [s for s in by_size if abs(s.extra.get("cliffs_delta") or 0.0) >= LARGE_DELTA]
+        if not by_size:
+            text = f"None of {known} {what} differs significantly from the real set."
+            yield Sentence("pass", text, ())
+            continue
+        named = ", ".join(s.where["column"] for s in by_size[:3])
+        text = (f"{different} of {known} {what} are spread differently than in the real set, "
+                f"{len(large)} of them by a large effect; most: {named}.")  # fmt: skip
+        names = tuple(identity_of(s) for s in by_size[:3])
+        use = " Do not take vessel measurements of these images for those of patients."
+        failing = table == "vessels" and bool(large)
+        yield Sentence("failure" if failing else "caution", text + (use if failing else ""), names)
+
+
+def _quality(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for line in _of(scores, "quality"):
+        real = line.extra.get("value_real")
+        if "column" in line.where or math.isnan(line.value) or real is None:
+            continue
+        p = line.extra.get("p")
+        if p is not None and p < 0.05 and line.value > real:
+            text = f"{line.value:.0%} are not of good quality, {real:.0%} of the real images."
+            yield Sentence("caution", text, (identity_of(line),))
+
+
+def _groups(scores: Sequence[Score]) -> Iterator[Sentence]:
+    for line in _of(scores, "groups"):
+        if line.card.name != "group_coverage" or line.interval is None or math.isnan(line.value):
+            continue
+        if line.interval[1] < 0.5:
+            text = (
+                f"{line.where['column']} {line.where['group']}: at least half of its real "
+                f"images have nothing synthetic near (coverage {line.value:.0%})."
+            )
+            yield Sentence("caution", text, (identity_of(line),))
+
+
+def _panel(panel: Sequence[dict[str, Any]]) -> Iterator[Sentence]:
+    if not panel:
+        text = "No sanity panel: which scores see which damage in this set is not known."
+        yield Sentence("unknown", text, ())
+        return
+    noticed: dict[str, bool] = {}
+    for row in panel:
+        if row["kind"] == "broken-vessels" and row["family"] == "fidelity":
+            noticed[row["score"]] = row["notices_from"] is not None
+    blind = [score for score, seen in noticed.items() if not seen]
+    if blind:
+        more = ", …" if len(blind) > 4 else ""
+        text = (
+            f"{len(blind)} of {len(noticed)} fidelity scores notice no level of broken vessels "
+            f"in this set: {', '.join(blind[:4])}{more}."
+        )
+        yield Sentence("caution", text, ())
