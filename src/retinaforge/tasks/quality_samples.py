@@ -68,7 +68,8 @@ class Sample:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Sample:
         """Return the sample that `as_dict` wrote."""
-        return cls(**{**plain, "vectors": {int(k): v for k, v in plain["vectors"].items()}})
+        words = (plain["name"], plain["group"], plain["patient"], plain["label"])
+        return cls(*words, plain["planted"], {int(k): v for k, v in plain["vectors"].items()})
 
 
 def quality_records(folder: Path) -> list[Record]:
