@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from retinaforge.core import Refusal
 
 BEST = "{best}"
-SHIPPED_VESSELS = files("retinaforge") / "weights" / "vessels-v2.safetensors"
+SHIPPED_VESSELS = files("retinaforge") / "weights" / "vessels-v3.safetensors"
 
 
 class _Table(BaseModel):

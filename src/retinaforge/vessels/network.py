@@ -16,7 +16,7 @@ from retinaforge.core import Fov, Photograph, require_same_size
 from retinaforge.nets.unet import VesselNet
 from retinaforge.vessels.judge import Judge, JudgeCard
 
-SHIPPED = "vessels-v2.safetensors"
+SHIPPED = "vessels-v3.safetensors"
 FORMAT = "retinaforge vessel network 1"
 
 
@@ -109,7 +109,7 @@ class NetworkJudge(Judge):
         self.threshold = float(meta["threshold"])
         self.card = JudgeCard(
             name="ours" if path is None else f"ours:{path.name}",
-            version=2,
+            version=3,
             family="network",
             measures="Vessels as a residual U-Net finds them, mean of views in which the aperture "
             f"is {' and '.join(f'{view:.0f}' for view in self._views_px)} px wide.",
