@@ -61,9 +61,9 @@ def test_disc_and_fovea_of_phantoms(anatomy: AnatomyModel, phantoms: list[Phanto
         if shows_fovea(p) and found.fovea_px is not None:
             fovea.append(away_dd(found.fovea_px, p.fovea_px, p))
             assert found.eye == p.photograph.eye
-    # One phantom's fovea in five is too faint for the stated level.
+    # One phantom's fovea in ten is too faint for the stated level.
     assert len(fovea) >= 3
-    assert missed <= 2
+    assert missed <= 1
     assert max(fovea) < 0.25
 
 
@@ -78,8 +78,8 @@ def test_the_cup_lies_in_the_disc(anatomy: AnatomyModel, phantoms: list[Phantom]
         layout = p.fundus.layout
         true = layout.cup_axes_um[1] / layout.disc_axes_um[1]
         errors.append(cup / found.disc_axes_px[1] - true)
-    # The model card states 0.2 over sixty phantoms: too large a cup where the true one is small.
-    assert np.mean(np.abs(errors)) < 0.25
+    # The model card states 0.13 over sixty phantoms: too large a cup where the true one is small.
+    assert np.mean(np.abs(errors)) < 0.2
 
 
 def test_a_mirrored_photograph_gives_mirrored_landmarks(
@@ -136,7 +136,7 @@ def test_what_is_shipped_is_small_and_says_where_it_comes_from() -> None:
         assert tuple(card["training_data"]) == model.card.training_data
         assert all("idrid_segmentation" in each for each in card["training_data"][:1])
         assert "CC BY 4.0" in model.card.licence
-        assert model.card.as_dict()["version"] == 1
+        assert model.card.as_dict()["version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_is_shipped_is_small_and_says_where_it_comes_from() -> None:
     [(load_anatomy, "theirs"), (load_anatomy, "ours:"), (load_lesions, "lwnet:file")],
 )
 def test_unknown_names_are_refused(load, spec: str) -> None:
-    with pytest.raises(Refusal, match=rf"\(ours, ours:FILE\); got '{spec}'"):
+    with pytest.raises(Refusal, match=rf"\(ours, ours:FILE.*\); got '{spec}'"):
         load(spec)
 
 
@@ -187,13 +187,13 @@ def test_a_field_of_view_of_another_size_is_refused(anatomy: AnatomyModel) -> No
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="photographs are not here")
 def test_the_disc_of_a_photograph_never_learnt_from(anatomy: AnatomyModel) -> None:
-    named = DATA / "idrid_segmentation/images/IDRiD_03.jpg"
+    named = DATA / "idrid_segmentation/images/IDRiD_05.jpg"
     records = records_with(DATA, "disc")
     assert named.name not in {record.path.name for record in records}
     record = replace(
         records[0],
         path=named,
-        masks={"disc": DATA / "idrid_segmentation/masks/OD/IDRiD_03_OD.png"},
+        masks={"disc": DATA / "idrid_segmentation/masks/OD/IDRiD_05_OD.png"},
     )
     dice = dict(zip(DISC_LEVELS, disc_dice(anatomy, [eye_of_record(record)])[0], strict=True))
     assert dice[anatomy.levels["disc"]] > 0.9
