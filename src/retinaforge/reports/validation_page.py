@@ -115,13 +115,13 @@ def _spaces(scores: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
 
 
 def _distribution(scores: Sequence[dict[str, Any]], table: str) -> dict[str, Any]:
-    """Return a table's numbers, those that differ most first, and how many were left out."""
+    """Return a table's numbers, those that differ most first, and those that have no value."""
     lines = [s for s in scores if s.get("family") == table and "column" in s]
     known = [s for s in lines if s["value"] is not None]
     known.sort(key=lambda s: (s.get("p_holm") is None, s.get("p_holm") or 0.0, -s["value"]))
     different = sum((s.get("p_holm") or 1.0) < 0.05 for s in known)
     return {
-        "lines": known[:SHOWN_NUMBERS], "more": max(0, len(known) - SHOWN_NUMBERS),
+        "lines": known[:SHOWN_NUMBERS], "more": known[SHOWN_NUMBERS:],
         "known": len(known), "different": different,
         "undefined": [s for s in lines if s["value"] is None],
     }  # fmt: skip

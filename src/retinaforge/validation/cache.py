@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata
@@ -26,6 +27,7 @@ from retinaforge.validation.finders import finder_cards
 from retinaforge.validation.jobs import Job
 
 ROW = "row_json"
+DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 @lru_cache(maxsize=4)
@@ -78,10 +80,10 @@ def kept(cache: Path, job: Job, settings: Settings, *, also: str = "") -> Measur
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         row = json.loads(arrays.pop(ROW).tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, *DAMAGED):
         return None
     return Measured(row, arrays)
 

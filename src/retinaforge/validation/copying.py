@@ -18,6 +18,7 @@ from retinaforge.audits.copies import (
     Calibration,
     Gallery,
     Neighbour,
+    comparable,
     nearest_embeddings,
     shipped_calibration,
 )
@@ -76,11 +77,11 @@ def find_copying(
     gallery = Gallery([pattern_of_arrays(m.arrays) for m in references])
     vessels = [gallery.nearest(pattern_of_arrays(m.arrays)) for m in synthetic]
     rows = _rows(synthetic, references, vessels, calibration)
-    k, n = sum(row["copy"] for row in rows), len(rows)
+    k, n = (sum(row[flag] for row in rows) for flag in ("copy", "examined"))
     line = share_score(COPIED_CARD, k, n, {"family": "copies", "against": against})
     baseline = _baseline(gallery, references, held_out)
     line.extra.update(
-        copies=k, baseline=_share(baseline, calibration), baseline_n=len(baseline),
+        copies=k, unexamined=len(rows) - n, baseline=_share(baseline, calibration), baseline_n=len(baseline),
         likeness=_quartiles([row["likeness"] for row in rows]),
         likeness_baseline=_quartiles(baseline), calibration=calibration.as_dict(),
     )  # fmt: skip
@@ -100,6 +101,8 @@ def _rows(
         rows.append({
             "name": m.row["name"],
             "likeness": score,
+            # Too few vessels to be anyone's: not examined, which is no acquittal.
+            "examined": comparable(pattern_of_arrays(m.arrays)),
             "nearest": None if neighbour is None else references[neighbour.reference].row["name"],
             "nearest_number": None if neighbour is None else neighbour.reference,
             "copy": bool(score >= calibration.threshold),

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from retinaforge.core import Photograph
 
@@ -45,11 +45,13 @@ class FileLook:
         size_px: (height, width).
         codec: "JPEG", "PNG", ... as Pillow names it.
         jpeg_quality: estimated from the tables, 1-100; None for other codecs.
+        says_synthetic: whether its name or its metadata call it synthetic.
     """
 
     size_px: tuple[int, int]
     codec: str
     jpeg_quality: int | None
+    says_synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class SideLook:
     sizes: dict[str, int]
     codecs: dict[str, int]
     jpeg_quality: int | None
+    say_synthetic: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,12 @@ class Footing:
 def jpeg_quality_of(tables: dict[int, Sequence[int]]) -> int:
     """Return the quality of libjpeg's scale whose luminance table is nearest, 1-100.
 
-    A table is ⌊(K s + 50) / 100⌋ with s = 5000 / q below 50 and 200 - 2 q from there on
+    A table is ⌊(K s + 50) / 100⌋ with s = ⌊5000 / q⌋ below 50 and 200 - 2 q from there on
     (libjpeg, jcparam.c); encoders with tables of their own get the nearest.
     """
     table = np.asarray(tables[0], dtype=float)
     qualities = np.arange(1, 101)
-    scale = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)
+    scale = np.where(qualities < 50, 5000 // qualities, 200 - 2 * qualities)
     # Pillow may hand tables over in zigzag order: sums do not care.
     expected = np.clip((_STANDARD[None] * scale[:, None] + 50) // 100, 1, 255).sum(axis=1)
     return int(qualities[np.abs(expected - table.sum()).argmin()])
@@ -106,9 +109,15 @@ def look_at(path: Path) -> FileLook | None:
             quality = None
             if image.format in ("JPEG", "MPO"):
                 quality = jpeg_quality_of(image.quantization)  # pyright: ignore[reportAttributeAccessIssue]
-            return FileLook((image.height, image.width), image.format or "unknown", quality)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, KeyError):
+            size, codec = (image.height, image.width), image.format or "unknown"
+            return FileLook(size, codec, quality, _says_synthetic(path, image.info))
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError):
         return None
+
+
+def _says_synthetic(path: Path, info: Mapping[Any, Any]) -> bool:
+    said = [str(value).lower() for key, value in info.items() if str(key).lower() == "synthetic"]
+    return path.name.lower().startswith("synthetic_") or said == ["true"]
 
 
 def look_at_side(paths: Sequence[Path]) -> SideLook:
@@ -124,6 +133,7 @@ def look_at_side(paths: Sequence[Path]) -> SideLook:
         sizes=dict(sizes.most_common(8)),
         codecs=dict(Counter(look.codec for look in looks).most_common()),
         jpeg_quality=int(np.median(qualities)) if mostly_jpeg else None,
+        say_synthetic=sum(look.says_synthetic for look in looks),
     )
 
 

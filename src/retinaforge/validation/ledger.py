@@ -15,6 +15,10 @@ from retinaforge.validation.footing import Footing
 from retinaforge.validation.measure import MeasuredSides
 
 NOT_SEEN = re.compile(r"[^a-z0-9]+")
+GENERIC = frozenset(
+    ("real", "train", "training", "test", "val", "data", "images", "photographs", "fundus")
+)
+"""Folder names that name no data set, though they may stand in a sentence about one."""
 
 
 def protocol_of(
@@ -80,10 +84,15 @@ def contamination(real: Path, settings: Settings) -> list[dict[str, str]]:
     found = []
     for who, training in said.items():
         for name in sorted(names):
-            if _plain(name) and _plain(name) in _plain(training):
+            if _named(name, training):
                 found.append({"who": who, "dataset": name, "training_data": training})
     return found
 
 
-def _plain(text: str) -> str:
-    return NOT_SEEN.sub("", text.lower())
+def _named(dataset: str, training: str) -> bool:
+    """Return whether a data set's name stands in a text as a word, however it is hyphenated."""
+    parts = [part for part in NOT_SEEN.split(dataset.lower()) if part]
+    if not parts or parts[0] in GENERIC:
+        return False
+    pattern = r"(?<![a-z0-9])" + r"[^a-z0-9]*".join(parts) + r"(?![a-z0-9])"
+    return re.search(pattern, training.lower()) is not None

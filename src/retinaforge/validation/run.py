@@ -126,10 +126,14 @@ def validate(
         timing.note("pairs")
     scores = with_places([*scores, *copying.scores], panel)
     left_out = {side: done.left_out(side) for side in ("real", "synthetic", "train")}
+    said = verdict_of(
+        scores, left_out=left_out, panel=panel,
+        real_say_synthetic=footing.sides["real"].say_synthetic,
+    )  # fmt: skip
     card = {
         "schema_version": SCHEMA_VERSION,
         "scores": [{**s.as_dict(), "identity": identity_of(s)} for s in scores],
-        "verdict": [s.as_dict() for s in verdict_of(scores, left_out=left_out, panel=panel)],
+        "verdict": [s.as_dict() for s in said],
         "sanity_panel": {"rows": panel, "problems": problems},
         "copies": copying.nearest,
         "left_out": left_out,
@@ -157,6 +161,7 @@ def _jobs(real: Path, synthetic: Path, options: Options) -> tuple[list[Job], Foo
         size_px=options.size_px,
     )
     if options.train is not None:
+        require_two_sides(options.train, synthetic)
         sides["train"] = list_side(options.train, "train")
     matched = [
         replace(job, recompress=footing.recompress.get(name))
@@ -192,8 +197,9 @@ def _panel(
     found = done.with_jobs("real")
     most = PANEL_IMAGES[options.suite]
     chosen = [found[k * len(found) // most] for k in range(most)] if len(found) > most else found
-    if len({job.patient for job, _ in chosen}) < SMALLEST_N:
-        return [], [f"a sanity panel needs {SMALLEST_N} real patients, {len(chosen)} are here"]
+    patients = len({job.patient for job, _ in chosen})
+    if patients < SMALLEST_N:
+        return [], [f"a sanity panel needs {SMALLEST_N} real patients, {patients} are here"]
     levels = FEW_LEVELS if options.suite == "quick" else ALL_LEVELS
     panel = sanity_panel(
         chosen, cache, settings=settings, seed=options.seed, levels=levels,
@@ -219,7 +225,8 @@ def _paired(
 def _further(copying: Copying, pairs: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     columns = {
         f"synthetic/{row['name']}": {
-            "copy_likeness": row["likeness"], "copy_of": row["nearest"], "copy": row["copy"]
+            "copy_likeness": row["likeness"] if row["examined"] else None,
+            "copy_of": row["nearest"], "copy": row["copy"] if row["examined"] else None,
         }
         for row in copying.nearest
     }  # fmt: skip

@@ -29,7 +29,7 @@ class Sentence:
     Attributes:
         level: what it means for a user.
         text: the sentence.
-        scores: names of the lines that it rests on, as "family:space or column:name".
+        scores: what it rests on: lines of the scorecard by their identity, or sections of the page.
     """
 
     level: Level
@@ -45,13 +45,15 @@ def identity_of(score: Score) -> str:
     """Return what names a line of the scorecard on the page and in the verdict."""
     where = score.where
     place = where.get("space") or where.get("column") or where.get("against") or ""
-    group = f"={where['group']}" if "group" in where else ""
-    return f"{where.get('family', '')}:{place}{group}:{score.card.name}"
+    if "group" in where:
+        inside = f":{where['space']}" if "space" in where else ""
+        place = f"{where['column']}={where['group']}{inside}"
+    return f"{where.get('family', '')}:{place}:{score.card.name}".replace(" ", "-")
 
 
 def verdict_of(
     scores: Sequence[Score], *, left_out: dict[str, list[dict[str, Any]]],
-    panel: Sequence[dict[str, Any]],
+    panel: Sequence[dict[str, Any]], real_say_synthetic: int = 0,
 ) -> list[Sentence]:  # fmt: skip
     """Return the sentences, failures first.
 
@@ -59,9 +61,10 @@ def verdict_of(
         scores: the scorecard.
         left_out: images of each side that could not be scored.
         panel: rows of the sanity panel; empty where there is none.
+        real_say_synthetic: files of the real folder that call themselves synthetic.
     """
     said = [
-        *_size(scores), *_left_out(left_out), *_copies(scores), *_anatomy(scores),
+        *_swapped(real_say_synthetic), *_size(scores), *_left_out(left_out), *_copies(scores), *_anatomy(scores),
         *_structure(scores), *_tables(scores), *_quality(scores), *_groups(scores),
         *_panel(panel),
     ]  # fmt: skip
@@ -70,6 +73,21 @@ def verdict_of(
 
 def _of(scores: Sequence[Score], family: str) -> list[Score]:
     return [s for s in scores if s.where.get("family") == family]
+
+
+def _swapped(count: int) -> Iterator[Sentence]:
+    if count:
+        text = (f"{_many(count, 'file')} of the real folder {_verb(count, 'says', 'say')} by name "
+                "or metadata to be synthetic: are the two folders swapped, or mixed?")  # fmt: skip
+        yield Sentence("failure", text, ("footing",))
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def _verb(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
 
 
 def _size(scores: Sequence[Score]) -> Iterator[Sentence]:
@@ -92,23 +110,32 @@ def _left_out(left_out: dict[str, list[dict[str, Any]]]) -> Iterator[Sentence]:
         strange = sum(row["status"] == "no fundus" for row in rows)
         broken = len(rows) - strange
         if strange:
-            text = f"{strange} {side} images show no fundus; they are named below, not scored."
-            yield Sentence("failure" if side == "synthetic" else "caution", text, ())
+            text = (f"{_many(strange, f'{side} image')} {_verb(strange, 'shows', 'show')} no "
+                    "fundus: named below, not scored.")  # fmt: skip
+            yield Sentence("failure" if side == "synthetic" else "caution", text, ("left",))
         if broken:
-            text = f"{broken} {side} files could not be read; they are named below."
-            yield Sentence("caution", text, ())
+            text = f"{_many(broken, f'{side} file')} could not be read: named below."
+            yield Sentence("caution", text, ("left",))
 
 
 def _copies(scores: Sequence[Score]) -> Iterator[Sentence]:
+    paired = bool(_of(scores, "paired"))
     for line in _of(scores, "copies"):
         name = (identity_of(line),)
         against = line.where.get("against", "the references")
-        if line.extra.get("copies"):
-            text = (f"{line.extra['copies']} of {line.n} synthetic images show a real eye of "
-                    f"{against}: they must not be shared as synthetic.")  # fmt: skip
-            yield Sentence("failure", text, name)
-        else:
-            bound = 1 - 0.05 ** (1 / line.n) if line.n else 1.0
+        copies, unexamined = line.extra.get("copies"), line.extra.get("unexamined", 0)
+        if copies:
+            text = (f"{copies} of {line.n} synthetic images {_verb(copies, 'shows', 'show')} a real "
+                    f"eye of {against}")  # fmt: skip
+            meant = ", as reconstructions are meant to: they are no synthetic patients."
+            text += meant if paired else ": they must not be shared as synthetic."
+            yield Sentence("caution" if paired else "failure", text, name)
+        if unexamined:
+            text = (f"{_many(unexamined, 'synthetic image')} could not be searched for copies: too "
+                    "few vessels were found.")  # fmt: skip
+            yield Sentence("unknown", text, name)
+        if not copies and line.n:
+            bound = 1 - 0.05 ** (1 / line.n)
             text = (
                 f"No copy of an eye of {against} was found among {line.n} synthetic images "
                 f"(95 %: at most {bound:.1%} are copies that the method can see)."
@@ -167,7 +194,7 @@ def _tables(scores: Sequence[Score]) -> Iterator[Sentence]:
         different, known = share_that_differ(lines)
         if not known:
             text = f"No {what} could be compared: too few values."
-            yield Sentence("unknown", text, ())
+            yield Sentence("unknown", text, (table,))
             continue
         by_size = sorted(
             (s for s in lines if (s.extra.get("p_holm") or 1.0) < 0.05),
@@ -176,7 +203,7 @@ def _tables(scores: Sequence[Score]) -> Iterator[Sentence]:
         large = [s for s in by_size if abs(s.extra.get("cliffs_delta") or 0.0) >= LARGE_DELTA]
         if not by_size:
             text = f"None of {known} {what} differs significantly from the real set."
-            yield Sentence("pass", text, ())
+            yield Sentence("pass", text, (table,))
             continue
         named = ", ".join(s.where["column"] for s in by_size[:3])
         text = (f"{different} of {known} {what} are spread differently than in the real set, "
@@ -213,7 +240,7 @@ def _groups(scores: Sequence[Score]) -> Iterator[Sentence]:
 def _panel(panel: Sequence[dict[str, Any]]) -> Iterator[Sentence]:
     if not panel:
         text = "No sanity panel: which scores see which damage in this set is not known."
-        yield Sentence("unknown", text, ())
+        yield Sentence("unknown", text, ("sanity",))
         return
     noticed: dict[str, bool] = {}
     for row in panel:
@@ -226,4 +253,4 @@ def _panel(panel: Sequence[dict[str, Any]]) -> Iterator[Sentence]:
             f"{len(blind)} of {len(noticed)} fidelity scores notice no level of broken vessels "
             f"in this set: {', '.join(blind[:4])}{more}."
         )
-        yield Sentence("caution", text, ())
+        yield Sentence("caution", text, ("sanity",))
