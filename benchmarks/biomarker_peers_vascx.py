@@ -54,7 +54,8 @@ def measure(eye):
         name="vessels", mask=(eye["artery"] | eye["vein"]).astype(float)
     )
     retina = Retina(disc_path_or_mask=disc.astype(np.uint8), layers=layers,
-                    fovea_location=tuple(map(float, eye["fovea"])), roi_mask=eye["fov"])  # fmt: skip
+                    fovea_location=tuple(map(float, eye["fovea"])),
+                    roi_mask=eye["fov"])  # fmt: skip
     found = {}
     for kind, layer in (("artery", "arteries"), ("vein", "veins")):
         for name, feature in FEATURES.items():

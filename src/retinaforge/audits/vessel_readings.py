@@ -210,8 +210,8 @@ BALANCE_READINGS = (
 )  # fmt: skip
 CALIBRE_READINGS = (
     Reading("widest", "the wider vessels measure {value:.3f} (of the mean of disc and field); in "
-            "real eyes {limit:.3f} or more", "the wider vessels measure {value:.3f} (of the mean of "
-            "disc and field); in real eyes {limit:.3f} at most", widest),
+            "real eyes {limit:.3f} or more", "the wider vessels measure {value:.3f} (of the mean "
+            "of disc and field); in real eyes {limit:.3f} at most", widest),
     Reading("evenness", "the median vessel is {value:.2f} times as wide as the widest; in real "
             "eyes {limit:.2f} or more", "the median vessel is {value:.2f} times as wide as the "
             "widest: thin ones are missing; in real eyes {limit:.2f} at most", evenness),
