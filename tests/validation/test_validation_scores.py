@@ -51,10 +51,11 @@ def test_spread_leaves_out_what_is_undefined() -> None:
 
 
 def with_number(side: str, count: int, *, add: float = 0.0) -> list:
-    return [
-        measured(f"{k}.png", side=side, vessels={"area_density": 0.1 + 0.001 * k + add, "artery_area_density": 150.0 + (k * 7) % 13})
+    numbers = [
+        {"area_density": 0.1 + 0.001 * k + add, "artery_area_density": 0.05 + (k * 7) % 13 / 1000}
         for k in range(count)
-    ]  # fmt: skip
+    ]
+    return [measured(f"{k}.png", side=side, vessels=row) for k, row in enumerate(numbers)]
 
 
 def test_a_number_that_is_spread_differently_is_noticed() -> None:
@@ -180,6 +181,6 @@ def test_lines_are_found_in_the_panel_by_name(moved: list[Score]) -> None:
     sides = Sides(with_number("real", 6), with_number("synthetic", 6))
     names = [panel_name(s) for s in (*distribution_scores(sides, "vessels", seed=0),
                                      anatomy_scores(sides)[0], *quality_score(sides))]  # fmt: skip
-    assert names == ["vessels: area_density", "vessels: artery_area_density", f"anatomy: {CHECK_NAMES[0]}",
-                     "quality: not good"]  # fmt: skip
+    assert names == ["vessels: area_density", "vessels: artery_area_density",
+                     f"anatomy: {CHECK_NAMES[0]}", "quality: not good"]  # fmt: skip
     assert np.isfinite([s.value for s in moved]).all()

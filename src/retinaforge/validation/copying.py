@@ -81,7 +81,8 @@ def find_copying(
     line = share_score(COPIED_CARD, k, n, {"family": "copies", "against": against})
     baseline = _baseline(gallery, references, held_out)
     line.extra.update(
-        copies=k, unexamined=len(rows) - n, baseline=_share(baseline, calibration), baseline_n=len(baseline),
+        copies=k, unexamined=len(rows) - n,
+        baseline=_share(baseline, calibration), baseline_n=len(baseline),
         likeness=_quartiles([row["likeness"] for row in rows]),
         likeness_baseline=_quartiles(baseline), calibration=calibration.as_dict(),
     )  # fmt: skip

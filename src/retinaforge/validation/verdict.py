@@ -64,7 +64,8 @@ def verdict_of(
         real_say_synthetic: files of the real folder that call themselves synthetic.
     """
     said = [
-        *_swapped(real_say_synthetic), *_size(scores), *_left_out(left_out), *_copies(scores), *_anatomy(scores),
+        *_swapped(real_say_synthetic), *_size(scores), *_left_out(left_out),
+        *_copies(scores), *_anatomy(scores),
         *_structure(scores), *_tables(scores), *_quality(scores), *_groups(scores),
         *_panel(panel),
     ]  # fmt: skip
@@ -125,8 +126,8 @@ def _copies(scores: Sequence[Score]) -> Iterator[Sentence]:
         against = line.where.get("against", "the references")
         copies, unexamined = line.extra.get("copies"), line.extra.get("unexamined", 0)
         if copies:
-            text = (f"{copies} of {line.n} synthetic images {_verb(copies, 'shows', 'show')} a real "
-                    f"eye of {against}")  # fmt: skip
+            show = _verb(copies, "shows", "show")
+            text = f"{copies} of {line.n} synthetic images {show} a real eye of {against}"
             meant = ", as reconstructions are meant to: they are no synthetic patients."
             text += meant if paired else ": they must not be shared as synthetic."
             yield Sentence("caution" if paired else "failure", text, name)
