@@ -132,7 +132,7 @@ def claim_items(card: dict[str, Any]) -> Items:
         ("Eligibility and selection of images", BLANK),
         ("Sample size", f"{real['scored']} real images of {real['patients']} patients, "
                         f"{synthetic['scored']} synthetic"),
-        ("Missing data", f"{left} files left out, each named with its reason"),
+        ("Missing data", f"files left out: {left}, each named with its reason"),
         ("Preprocessing", " ".join(protocol["footing"]["words"])),
         ("Reference standard", "vessels, disc and fovea by networks, not by people; see finders"),
         ("Annotators' qualification and agreement", BLANK),
@@ -146,8 +146,8 @@ def claim_items(card: dict[str, Any]) -> Items:
         ("Judges that have seen the data", seen or "none found by name"),
         ("Demographics of the patients", ", ".join(protocol["groups"])),
         ("External test", BLANK),
-        ("Failure analysis", f"{sum(s['level'] == 'failure' for s in card['verdict'])} failures in "
-                             "the verdict; rejects with overlays"),
+        ("Failure analysis", "failures in the verdict: "
+         f"{sum(s['level'] == 'failure' for s in card['verdict'])}; rejects with overlays"),
         ("Limitations", BLANK),
         ("Software and version", f"RetinaForge {environment['retinaforge']}, "
                                  f"commit {environment['git'][:12]}"),
