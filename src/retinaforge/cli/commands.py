@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "vessels": Entry("vessels", "vessels"),
     "refine": Entry("refine", "refine"),
     "validate": Entry("validate", "validate_command"),
+    "compare": Entry("compare", "compare_command"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

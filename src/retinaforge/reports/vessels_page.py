@@ -62,7 +62,7 @@ def _read(path: Path) -> Any:
 
 
 def _context(out: Path, summary: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
-    names = [eye[key] for eye in summary["shown"] for key in ("overlay", "uncertainty")]
+    names = [eye.get(key) for eye in summary["shown"] for key in ("overlay", "uncertainty")]
     inside = embed([name for name in names if name], out)
     disagreement = summary.get("disagreement")
     measured = [b for b in summary["biomarkers"] if b["n"]]
@@ -75,7 +75,7 @@ def _context(out: Path, summary: dict[str, Any], environment: dict[str, Any]) ->
             {
                 **eye,
                 "picture": inside.get(eye["overlay"]),
-                "doubt": inside.get(eye["uncertainty"]) if eye["uncertainty"] else None,
+                "doubt": inside.get(eye.get("uncertainty")) if eye.get("uncertainty") else None,
             }
             for eye in summary["shown"]
         ],
