@@ -19,6 +19,7 @@ from retinaforge.cli import app
 from retinaforge.losses import CATALOGUE, parse_expression
 from retinaforge.phantoms.recipe import parse_recipe
 from retinaforge.studies import Study
+from retinaforge.vessels.packages import read_recipe
 
 SHELL = blocks("bash") + blocks("powershell")
 CALLS = [(block.name, call) for block in SHELL for call in our_calls(block.text)]
@@ -83,9 +84,12 @@ def test_python_blocks_run(block: Block, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("block", TOML, ids=[block.name for block in TOML])
-def test_studies_and_recipes_shown_are_valid(block: Block) -> None:
+def test_studies_and_recipes_shown_are_valid(block: Block, tmp_path: Path) -> None:
     shown = tomllib.loads(block.text)
-    if {"people", "dependence"} & set(shown):
+    if "architecture" in shown:
+        (tmp_path / "net.toml").write_text(block.text)
+        assert read_recipe(tmp_path / "net.toml").side_px == shown["side_px"]
+    elif {"people", "dependence"} & set(shown):
         assert parse_recipe(shown).spreads
     else:
         assert Study.model_validate(shown).arm

@@ -25,7 +25,7 @@ def biomarker(column: str, **further) -> dict:
     card = {
         "name": column, "version": 1, "measures": "Something.", "range": "[0, inf)",
         "direction": "neither", "unit": "1", "smallest_n": 1, "reference": "", "side": "",
-        "known_failure": "Often.", "region": "field of view", "definition": "a / b",
+        "known_failure": "Often.", "region": "field of view", "definition": "a / b", "retest": "",
     }  # fmt: skip
     return {**card, "column": column, "missing": {}, "n": 0, **further}
 

@@ -121,7 +121,7 @@ def artery_vein(
     epilog="Examples:  `retinaforge train segmenter rrwnet --data ../shared/data --out RUN`  ·  "
     "`... --base 8 --passes 3` without a GPU  ·  "
     "`... --damaged 0` for the published loss alone  ·  "
-    "use the result as the judge `rrwnet:RUN/rrwnet.pth`, or in `retinaforge refine`"
+    "use the result as the judge `rrwnet:RUN/rrwnet.pth`, or to refine maps"
 )
 def rrwnet(
     out: Path = _OUT,
