@@ -4,33 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = "1.0"
+STUDY, VALIDATION = "1.0", "1.1"
+"""Versions: a study's or a ceiling's scorecard; a validation's, which says more."""
 _NUMBER = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
 
 
 def scorecard_schema() -> dict[str, Any]:
-    """Return the schema (draft 2020-12) of scorecard.json, version 1.0.
+    """Return the schema (draft 2020-12) of scorecard.json, versions 1.0 and 1.1.
 
     Further fields are allowed everywhere: a reader must ignore what it does not know.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:retinaforge:scorecard:1.0",
+        "$id": "urn:retinaforge:scorecard:1.1",
         "title": "RetinaForge scorecard",
         "description": "Every number of a run, with its interval, its n and what it means.",
         "type": "object",
         "required": ["schema_version", "scores"],
         "properties": {
-            "schema_version": {"const": VERSION},
+            "schema_version": {"enum": [STUDY, VALIDATION]},
             "scores": {"type": "array", "items": {"$ref": "#/$defs/score"}},
             "protocol": {
                 "type": "object",
                 "description": "How the numbers came about: judges, splits, statistics.",
             },
         },
-        "$defs": {"score": _score(), "card": _card()},
-    }
+        "allOf": [
+            {
+                "if": {"properties": {"schema_version": {"const": VALIDATION}}},
+                "then": {"$ref": "#/$defs/validation"},
+            }
+        ],
+        "$defs": {
+            "score": _score(), "card": _card(), "validation": _validation(),
+            "validated": _validated(), "spread": _spread(), "sentence": _sentence(),
+            "panel_row": _panel_row(), "left_out": _left_out(), "side": _side(),
+        },
+    }  # fmt: skip
 
 
 def _score() -> dict[str, Any]:
@@ -84,6 +95,86 @@ def _score() -> dict[str, Any]:
             },
         ],
     }
+
+
+def _list_of(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+
+
+def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
+
+
+def _validation() -> dict[str, Any]:
+    """What `retinaforge validate` adds."""
+    sides = {"real": {"$ref": "#/$defs/side"}, "synthetic": {"$ref": "#/$defs/side"}}
+    footing = _object({"size_px": {"type": "integer"}, "recompress": {"type": "object"},
+                       "words": {"type": "array", "items": _TEXT}})  # fmt: skip
+    return _object({
+        "scores": _list_of("validated"),
+        "verdict": _list_of("sentence"),
+        "sanity_panel": _object({"rows": _list_of("panel_row"),
+                                 "problems": {"type": "array", "items": _TEXT}}),
+        "left_out": {"type": "object", "additionalProperties": _list_of("left_out")},
+        "protocol": _object({**sides, "footing": footing, "suite": {"enum": ["quick", "full"]},
+                             "seed": {"type": "integer"}, "paired": {"type": "boolean"}}),
+        "contamination": {"type": "array"},
+        "environment": {"type": "object"},
+    }, copies={"type": "array", "description": "the nearest real eye of each synthetic image"},
+       rejects={"type": "array", "description": "pictures in rejects/, and what each shows"},
+    )  # fmt: skip
+
+
+def _validated() -> dict[str, Any]:
+    families = ["fidelity", "vessels", "quality", "anatomy", "copies", "paired", "groups"]
+    spread = {"oneOf": [{"type": "null"}, {"$ref": "#/$defs/spread"}]}
+    return _object(
+        {"identity": {**_TEXT, "description": "names this line, in the verdict too"},
+         "family": {"enum": families}},
+        space={**_TEXT, "description": "feature space of a set score"},
+        column={**_TEXT, "description": "biomarker, quality number, or column of a group"},
+        group=_TEXT,
+        floor={**spread, "description": "halves of the real set against each other"},
+        matched={**spread, "description": "synthetic images against a real half, at the same n"},
+        place={**_NUMBER, "description": "0: as the floor; 1: as the worst planted damage"},
+        worst_damage=_object({"kind": _TEXT, "value": _NUMBER}),
+        n_real={"type": "integer"}, n_synthetic={"type": "integer"},
+        value_real={**_NUMBER, "description": "the same share among real images"},
+        notes={"type": "array", "items": _TEXT},
+    )  # fmt: skip
+
+
+def _spread() -> dict[str, Any]:
+    number = {"type": "number"}
+    return _object({"mean": number, "low": number, "high": number, "repeats": {"type": "integer"}})
+
+
+def _sentence() -> dict[str, Any]:
+    levels = ["failure", "caution", "unknown", "pass"]
+    rests_on = {"type": "array", "items": _TEXT,
+                "description": "identities of scores, or sections of the page"}  # fmt: skip
+    return _object({"level": {"enum": levels}, "text": _TEXT, "scores": rests_on})
+
+
+def _panel_row() -> dict[str, Any]:
+    level = {"type": ["integer", "null"], "minimum": 1, "maximum": 5}
+    return _object({
+        "score": _TEXT, "family": _TEXT, "kind": _TEXT,
+        "medians": {"type": "object", "additionalProperties": _NUMBER},
+        "notices_from": {**level, "description": "null: notices no level"},
+        "steady": {"type": ["boolean", "null"]},
+    }, floor_low=_NUMBER, floor_high=_NUMBER, floor_median=_NUMBER)  # fmt: skip
+
+
+def _left_out() -> dict[str, Any]:
+    status = {"enum": ["refused", "no fundus"]}
+    return _object({"name": _TEXT, "status": status, "reason": {**_TEXT, "minLength": 1}})
+
+
+def _side() -> dict[str, Any]:
+    count = {"type": "integer", "minimum": 0}
+    images = _object({"found": count, "scored": count, "patients": count})
+    return _object({"folder": _TEXT, "images": images})
 
 
 def _card() -> dict[str, Any]:
