@@ -58,8 +58,7 @@ class View:
     @cached_property
     def core(self) -> Bool[np.ndarray, "height width"]:
         """Return the field of view without its border."""
-        padded = np.pad(self.inside, 1)
-        away = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
+        away = np.asarray(ndimage.distance_transform_edt(np.pad(self.inside, 1)))[1:-1, 1:-1]
         return away > max(LEAST_BORDER_PX, BORDER * max(self.inside.shape))
 
     @cached_property
