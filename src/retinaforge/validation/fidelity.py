@@ -22,9 +22,12 @@ from retinaforge.metrics import SetResult, compare_feature_sets, compare_sets
 from retinaforge.metrics.frd import FrdVersion, frd
 from retinaforge.metrics.sets import Table
 from retinaforge.validation.eye import FRD_COLOUR, FRD_V0, FRD_V1, Measured
-from retinaforge.validation.spaces import spaces_of
+from retinaforge.validation.spaces import COLOUR, spaces_of
 
 Features = Float[np.ndarray, "n dim"]
+LEAST_SPREAD = 1.0
+"""Grey levels: below, a colour feature does not vary."""
+
 RADIOMIC: dict[str, FrdVersion] = {FRD_V1: "v1", FRD_V0: "v0", FRD_COLOUR: "colour"}
 """Radiomic feature spaces, each with the distance that is made for it."""
 
@@ -37,8 +40,15 @@ class Sides:
     synthetic: Sequence[Measured]
 
     def features(self, space: str) -> tuple[Features, Features]:
-        """Return both sides' vectors in a space, one row an image."""
-        return features_of(self.real, space), features_of(self.synthetic, space)
+        """Return both sides' vectors in a space, one row an image.
+
+        Colours are brought to the real side's mean and spread: kernels need numbers about one.
+        """
+        x, y = features_of(self.real, space), features_of(self.synthetic, space)
+        if space != COLOUR:
+            return x, y
+        mean, spread = x.mean(axis=0), np.maximum(x.std(axis=0), LEAST_SPREAD)
+        return (x - mean) / spread, (y - mean) / spread
 
     def patients(self) -> dict[str, list[str]]:
         """Return whose eye each image shows, as `compare_sets` takes it."""
