@@ -181,7 +181,7 @@ def blind_scores(panel: Sequence[dict[str, Any]]) -> set[str]:
     """Return the scores that notice neither broken nor thickened vessels at any level."""
     seen: dict[str, bool] = {}
     for row in panel:
-        if row["kind"] in ("broken-vessels", "thick-vessels"):
+        if row["kind"] in ("broken-vessels", "thick-vessels") and row["floor_median"] is not None:
             seen[row["score"]] = seen.get(row["score"], False) or row["notices_from"] is not None
     return {score for score, noticed in seen.items() if not noticed}
 

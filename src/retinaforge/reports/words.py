@@ -12,7 +12,7 @@ def number(value: float | None, *, signed: bool = False) -> str:
         return "—"
     size = abs(value)
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3
-    if 0 < size < 0.001:
+    if 0 < size < 0.001 or size >= 1e6:
         text = f"{value:+.1e}" if signed else f"{value:.1e}"
     else:
         text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"

@@ -18,6 +18,8 @@ from retinaforge.validation.distributions import share_that_differ
 Level = Literal["failure", "caution", "pass", "unknown"]
 ORDER: dict[Level, int] = {"failure": 0, "caution": 1, "unknown": 2, "pass": 3}
 SMALL_N, TINY_N = 100, 30
+MISFIT = 0.2
+"""Share of real images beyond which rejects by any anatomy check say nothing."""
 LARGE_DELTA = 0.474
 """|Cliff's delta| that is called large (Romano et al. 2006)."""
 
@@ -156,6 +158,10 @@ def _anatomy(scores: Sequence[Score]) -> Iterator[Sentence]:
             text = (f"{line.value:.0%} of synthetic images fail '{line.card.name}', "
                     f"{real:.0%} of real ones do.")  # fmt: skip
             yield Sentence("failure", text, (identity_of(line),))
+        elif line.card.name == "anatomy_any" and real > MISFIT:
+            text = (f"The anatomy checks do not fit these photographs: they reject {real:.0%} of "
+                    f"the real ones ({line.value:.0%} of the synthetic).")  # fmt: skip
+            yield Sentence("unknown", text, (identity_of(line),))
         elif line.card.name == "anatomy_any":
             text = (f"Impossible anatomy is not found more often than among real images "
                     f"({line.value:.0%} against {real:.0%}).")  # fmt: skip
@@ -245,13 +251,14 @@ def _panel(panel: Sequence[dict[str, Any]]) -> Iterator[Sentence]:
         return
     noticed: dict[str, bool] = {}
     for row in panel:
-        if row["kind"] == "broken-vessels" and row["family"] == "fidelity":
+        known = row.get("floor_median") is not None
+        if row["kind"] == "broken-vessels" and row["family"] == "fidelity" and known:
             noticed[row["score"]] = row["notices_from"] is not None
     blind = [score for score, seen in noticed.items() if not seen]
     if blind:
         more = ", …" if len(blind) > 4 else ""
         text = (
             f"{len(blind)} of {len(noticed)} fidelity scores notice no level of broken vessels "
-            f"in this set: {', '.join(blind[:4])}{more}."
+            f"in this set: {', '.join(blind[:4])}{more or '.'}"
         )
         yield Sentence("caution", text, ("sanity",))
