@@ -100,6 +100,13 @@ def test_what_was_left_out_and_rejected_is_named_with_its_reason(page: str) -> N
     assert "hrf (7 training images)" in section(page, "footing")
 
 
+def test_how_it_was_made_is_told_in_words(page: str) -> None:
+    told = section(page, "reproduce")
+    assert "<dd>24, 1 without a header; 23 of JPEG; 23 of 1072x712; JPEG quality 92</dd>" in told
+    assert "<dd>512 px</dd>" in told
+    assert "None" not in told
+
+
 def test_empty_sections_say_why(tmp_path: Path) -> None:
     card = drawn_card()
     card["scores"] = [s for s in card["scores"] if s["family"] in ("copies", "anatomy")]

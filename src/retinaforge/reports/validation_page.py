@@ -98,8 +98,27 @@ def _context(out: Path, card: dict[str, Any]) -> dict[str, Any]:
         "pairs": [r for r in shown if r["kind"] in ("copy", "nearest")],
         "left_out": [(side, r) for side, rows in card["left_out"].items() for r in rows],
         "cards": _cards(scores), "place_bar": place_bar, "words": words,
+        "how": _how(protocol),
         "smd": checklists.smd_card(card), "claim": checklists.claim_items(card),
     }  # fmt: skip
+
+
+def _how(protocol: dict[str, Any]) -> dict[str, Any]:
+    """Return the protocol as a reader reads it: no empty fields, what was found in words."""
+    footing = protocol["footing"]
+    plain = {k: v for k, v in protocol.items() if k != "footing" and v not in (None, [], {})}
+    found = {f"{name} files": _found(side) for name, side in footing["sides"].items()}
+    again = ", ".join(f"{name} at {q}" for name, q in footing["recompress"].items())
+    return {**plain, "common square": f"{footing['size_px']} px", **found,
+            "sent through JPEG": again or "none"}  # fmt: skip
+
+
+def _found(side: dict[str, Any]) -> str:
+    sizes, codecs = (", ".join(f"{n} of {what}" for what, n in side[key].items())
+                     for key in ("sizes", "codecs"))  # fmt: skip
+    quality = side["jpeg_quality"]
+    said = f"{side['files']}, {side['unreadable']} without a header; {codecs}; {sizes}"
+    return said if quality is None else f"{said}; JPEG quality {quality}"
 
 
 def _name(side: dict[str, Any]) -> str:
