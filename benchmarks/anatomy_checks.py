@@ -7,7 +7,7 @@ alike, by the masks found in the photograph at 512 px, which is found anew. What
 kept in --cache, so that the same command goes on where it stopped.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/anatomy_checks.py --cache DIR [--photographs 500]
-     [--plant 12] [--judge ours] [--anatomy ours] [--ship] [--cached-only] [--out FILE]
+     [--plant 12] [--ship] [--cached-only] [--out FILE]
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import torch
 from statsmodels.stats.proportion import proportion_confint
 
 from anatomy_checks_eyes import PLANTS, Finders, find_eye, kept_eye, load_eye, square_of
-from retinaforge.anatomy import load_anatomy
 from retinaforge.audits.anatomy_checks import (
     CHECKS,
     SHIPPED,
@@ -37,7 +36,7 @@ from retinaforge.audits.eye_findings import outside
 from retinaforge.core import Record, RetinaForgeError
 from retinaforge.core.artefacts import environment
 from retinaforge.images import read_photograph, read_records
-from retinaforge.vessels import load_artery_vein_judge, load_judge
+from retinaforge.validation import finders
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "../shared/data"
@@ -220,8 +219,6 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--photographs", type=int, default=500)
     parser.add_argument("--plant", type=int, default=12)
-    parser.add_argument("--judge", default="ours")
-    parser.add_argument("--anatomy", default="ours")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--ship", action="store_true", help="write the limits into the package")
     parser.add_argument("--cached-only", action="store_true")
@@ -231,8 +228,8 @@ def main() -> None:
         (args.cache / name).mkdir(parents=True, exist_ok=True)
     by = None
     if not args.cached_only:
-        by = Finders(load_judge(args.judge), load_artery_vein_judge("ours"),
-                     load_anatomy(args.anatomy))  # type: ignore[arg-type]  # fmt: skip
+        # The very finders of `retinaforge validate`: one look each, which sees less than three.
+        by = Finders(finders.vessel_judge(), finders.kind_judge(), finders.anatomy_model())
     records = spread([r for r in read_records(DATA) if r.dataset in SETS], args.photographs)
     real, planted = look_at(records, args.cache, by, args.plant)
     fit = [real[stem_of(r)] for r in records
@@ -243,7 +240,8 @@ def main() -> None:
         target.write_text(json.dumps(limits, indent=2) + "\n")
     not_fundus = sorted(stem for stem, row in real.items() if row["fundus"])
     plain = {
-        "environment": environment(), "judge": args.judge, "anatomy": args.anatomy,
+        "environment": environment(), "judge": finders.vessel_judge().card.name,
+        "anatomy": finders.anatomy_model().card.name,
         "n_real": len(real), "n_fitted": len(fit), "n_planted": len(planted), "limits": limits,
         "cards": [check.card.as_dict() for check in CHECKS],
         "false_alarms": false_alarms(real, records, limits),

@@ -91,8 +91,7 @@ Made by `tools/anatomy_checks_page.py` from `benchmarks/anatomy_checks.py` (comm
 `{result["anatomy"]}`). Every check sees an image on the footing of `retinaforge validate`: a
 square of 512 px, vessels and landmarks as the networks find them. Limits were fitted on
 {result["n_fitted"]} photographs of training and validation rows; {result["n_real"]} real
-photographs and {result["n_planted"]} with planted damage are in these tables. They were found by
-networks of just before vessels-v3 was shipped.
+photographs and {result["n_planted"]} with planted damage are in these tables.
 
 {missed(result)} With so few photographs no check can be shown to stay below 2 %.
 
