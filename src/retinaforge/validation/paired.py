@@ -31,16 +31,25 @@ def pairs_of(
     Raises:
         Refusal: expected synthetic images named like the real ones.
     """
+    require_pairs([job.name for job, _ in real], [job.name for job, _ in synthetic])
     named = {stem_of(job.name): (job, m) for job, m in synthetic}
-    pairs = [(one, named[stem_of(one[0].name)]) for one in real if stem_of(one[0].name) in named]
-    if not pairs:
-        first = [side[0][0].name if side else "none" for side in (real, synthetic)]
-        raise Refusal(
-            "synthetic images named like the photographs that they reconstruct",
-            f"no pair, e.g. {first[0]} and {first[1]}",
-            "rename them (synthetic_NAME.png is taken for NAME), or leave --paired out",
-        )
-    return pairs
+    return [(one, named[stem_of(one[0].name)]) for one in real if stem_of(one[0].name) in named]
+
+
+def require_pairs(real: Sequence[str], synthetic: Sequence[str]) -> None:
+    """Refuse names of which none of one side is like one of the other.
+
+    Raises:
+        Refusal: expected synthetic images named like the real ones.
+    """
+    if {stem_of(name) for name in real} & {stem_of(name) for name in synthetic}:
+        return
+    first = [side[0] if side else "none" for side in (real, synthetic)]
+    raise Refusal(
+        "synthetic images named like the photographs that they reconstruct",
+        f"no pair, e.g. {first[0]} and {first[1]}",
+        "rename them (synthetic_NAME.png is taken for NAME), or leave --paired out",
+    )
 
 
 def stem_of(name: str) -> str:

@@ -26,10 +26,11 @@ from retinaforge.validation.groups import group_scores
 from retinaforge.validation.jobs import Job, list_side, require_two_sides
 from retinaforge.validation.ledger import contamination, protocol_of
 from retinaforge.validation.measure import MeasuredSides, measure_sides
-from retinaforge.validation.paired import paired_scores, pairs_of
+from retinaforge.validation.paired import paired_scores, pairs_of, require_pairs
 from retinaforge.validation.places import with_places
 from retinaforge.validation.rejects import write_rejects
 from retinaforge.validation.sanity import ALL_LEVELS, FEW_LEVELS, SMALLEST_N, sanity_panel
+from retinaforge.validation.spaces import encoder_named
 from retinaforge.validation.tables import write_per_image
 from retinaforge.validation.verdict import identity_of, verdict_of
 
@@ -105,6 +106,7 @@ def validate(
     timing = Timing()
     kept = cache or out / "cache"
     jobs, footing = _jobs(real, synthetic, options)
+    _require_answerable(jobs, options)
     settings = Settings(size_px=footing.size_px, encoders=options.encoders)
     done = measure_sides(
         jobs, kept, settings=settings, workers=options.workers,
@@ -169,6 +171,21 @@ def _jobs(real: Path, synthetic: Path, options: Options) -> tuple[list[Job], Foo
         for job in jobs
     ]
     return matched, footing
+
+
+def _require_answerable(jobs: Sequence[Job], options: Options) -> None:
+    """Refuse what would be refused in the end, before anything is measured."""
+    for spec in options.encoders:
+        encoder_named(spec)
+    names = {side: [j.name for j in jobs if j.side == side] for side in ("real", "synthetic")}
+    if options.paired:
+        require_pairs(names["real"], names["synthetic"])
+    for column in options.groups:
+        if not any(job.groups[column] for job in jobs if job.side == "real"):
+            raise Refusal(
+                "columns that the real side's table has", f"{column}, which no image has",
+                "name others, or leave --groups out",
+            )  # fmt: skip
 
 
 def _require_enough(done: MeasuredSides) -> None:
