@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from made_up import measured
 
-from retinaforge.validation import measure
+from retinaforge import audits
+from retinaforge.validation import cache, measure
 from retinaforge.validation.cache import keep, kept, key_of
 from retinaforge.validation.eye import Measured, Settings
 from retinaforge.validation.jobs import Job
@@ -50,6 +51,22 @@ def test_a_name_does_not_matter_but_bytes_and_settings_do(job: Job, tmp_path: Pa
     job.path.write_bytes(b"another eye")
     changed.append(key_of(job, SETTINGS))
     assert len({key, *changed}) == 8
+
+
+def test_new_limits_of_the_audits_make_a_new_key(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = key_of(job, SETTINGS)
+    cache.measured_by.cache_clear()
+    assert key_of(job, SETTINGS) == key
+    cache.measured_by.cache_clear()
+    monkeypatch.setattr(cache, "audit_files", lambda: {"anatomy_limits.json": "other"})
+    assert key_of(job, SETTINGS) != key
+    cache.measured_by.cache_clear()
+
+
+def test_every_file_of_an_audit_that_decides_an_image_is_in_the_key() -> None:
+    here = Path(audits.__file__).parent
+    # copies.json holds the line between copies and strangers, which is drawn after measuring.
+    assert {p.name for p in here.glob("*.json")} - {"copies.json"} == set(cache.AUDIT_FILES)
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "bits", "text"])

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from dataclasses import asdict
 from functools import lru_cache
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from retinaforge.validation.finders import finder_cards
 from retinaforge.validation.jobs import Job
 
 ROW = "row_json"
+AUDIT_FILES = ("anatomy_limits.json", "quality-v1.json")
 DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
@@ -35,9 +36,16 @@ def measured_by(settings: Settings) -> str:
     """Return what the numbers of an image depend on besides the image, as JSON."""
     packages = {name: metadata.version(name) for name in ("retinaforge", "numpy", "torch")}
     by: dict[str, Any] = {
-        **packages, "version": VERSION, "settings": asdict(settings), "finders": finder_cards()
+        **packages, "version": VERSION, "settings": asdict(settings), "finders": finder_cards(),
+        "audits": audit_files(),
     }  # fmt: skip
     return json.dumps(by, sort_keys=True, default=str)
+
+
+def audit_files() -> dict[str, str]:
+    """Return the fingerprints of what the audits' limits and coefficients stand in."""
+    files = (resources.files("retinaforge.audits") / name for name in AUDIT_FILES)
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @lru_cache(maxsize=8192)
