@@ -15,6 +15,8 @@ LEAST_LIGHT, LEAST_CONTRAST = 8.0, 2.0
 
 MOST_FINE, MOST_RANGE, MOST_COLOURS = 0.11, 2.2, 0.7
 LEAST_SPAN, LEAST_SHARE, MOST_SHARE = 0.4, 0.005, 0.35
+SPAN_BESIDE_DISC = 0.3
+"""Where a disc is seen less will do: exudates and haze break trees into pieces."""
 
 
 def span_of_vessels(eye: EyeFindings) -> float:
@@ -66,11 +68,13 @@ def looks_like_fundus(eye: EyeFindings) -> Verdict:
     if float(inside.std(axis=0).max()) < LEAST_CONTRAST:
         return Verdict(False, 0.0, "the image is of one colour")
     fine, span_of_light, colours = statistics_of_light(eye)
+    seen = eye.landmarks.disc_centre_px is not None
+    least_span = SPAN_BESIDE_DISC if seen else LEAST_SPAN
     signs = {
         f"contrast of fine detail {fine:.2f}, above {MOST_FINE}": fine > MOST_FINE,
         f"light ranges over {span_of_light:.1f} log units": span_of_light > MOST_RANGE,
         f"colours range over {colours:.1f} log units": colours > MOST_COLOURS,
-        "no tree of vessels spans the field": span_of_vessels(eye) < LEAST_SPAN,
+        "no tree of vessels spans the field": span_of_vessels(eye) < least_span,
         "it holds an amount of vessel that no retina has": not LEAST_SHARE
         <= vessel_share(eye)
         <= MOST_SHARE,

@@ -166,7 +166,7 @@ def _jobs(real: Path, synthetic: Path, options: Options) -> tuple[list[Job], Foo
         require_two_sides(options.train, synthetic)
         sides["train"] = list_side(options.train, "train")
     matched = [
-        replace(job, recompress=footing.recompress.get(name))
+        replace(job, recompress=footing.recompress.get("real" if name == "train" else name))
         for name, jobs in sides.items()
         for job in jobs
     ]
