@@ -57,7 +57,7 @@ class SegmenterConfig:
     loss: str = "ce-dice"
     pixel_share: float = 0.5
     average: float = 0.998
-    views_px: tuple[float, ...] = (560.0, 720.0, 880.0)
+    views_px: tuple[float, ...] = (560.0, 880.0)
     widths: tuple[int, ...] = WIDTHS
     outputs: int = 1
     phantom_share: float = 0.2
