@@ -115,6 +115,11 @@ def test_impossible_anatomy_is_a_failure() -> None:
     assert (fine.level, fine.scores) == ("pass", ("anatomy::anatomy_any",))
 
 
+def test_anatomy_does_not_pass_where_one_check_fails() -> None:
+    (only,) = others(said(anatomy("field_of_view", 0.4, 0.01), anatomy("anatomy_any", 0.4, 0.06)))
+    assert (only.level, only.scores) == ("failure", ("anatomy::field_of_view",))
+
+
 def test_anatomy_that_nobody_judged_is_not_known() -> None:
     (unknown,) = others(
         said(anatomy("anatomy_any", math.nan, None), anatomy("tapering", math.nan, None))
