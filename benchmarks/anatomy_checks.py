@@ -45,6 +45,9 @@ SETS = ("drive", "chase_db1", "hrf", "idrid_segmentation", "idrid_grading", "les
 FITTED = ("drive", "chase_db1", "hrf", "idrid_segmentation", "idrid_grading")
 LEVELS = (1, 2, 3, 4, 5)
 BUDGET, MARGIN = 0.015, 0.12
+RIM = {"roundness": (0.995, None), "darkness": (None, 0.005)}
+"""No limit is tighter: half a percent of a 512 px field is the rim that its raster may miss."""
+
 Readings = dict[str, float | str]
 
 
@@ -94,6 +97,12 @@ def limits_of(rows: list[Readings]) -> dict[str, tuple[float | None, float | Non
                 _round(low - MARGIN * (middle - low)) if reading.low else None,
                 _round(high + MARGIN * (high - middle)) if reading.high else None,
             )
+    for name, (least, most) in RIM.items():
+        low, high = limits[name]
+        limits[name] = (
+            low if low is None or least is None else min(low, least),
+            high if high is None or most is None else max(high, most),
+        )
     return limits
 
 
