@@ -118,9 +118,7 @@ class AnatomyModel:
             Refusal: expected a field of view of the photograph's size.
         """
         require_same_size(photo, fov)
-        whole = self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
-        disc, cup, fovea = (leave(each, fov, whole.frame) for each in whole.maps)
-        return AnatomyMaps(disc, cup, fovea)
+        return _from_afar(self._look_whole(photo, fov), fov)
 
     def landmarks(self, photo: Photograph, fov: Fov) -> Landmarks:
         """Return the landmarks; what is not found with the stated confidence is None.
@@ -132,18 +130,29 @@ class AnatomyModel:
         Raises:
             Refusal: expected a field of view of the photograph's size.
         """
+        return self.look_and_landmarks(photo, fov)[1]
+
+    def look_and_landmarks(self, photo: Photograph, fov: Fov) -> tuple[AnatomyMaps, Landmarks]:
+        """Return `first_look` and `landmarks` for the price of the latter.
+
+        Raises:
+            Refusal: expected a field of view of the photograph's size.
+        """
         whole, near = self._looks(photo, fov)
         found = Landmarks(eye=photo.eye)
-        if not shows_anything(photo, fov):
-            return found
-        if near is not None:
-            found = self._disc_of(near, found)
-        found = replace(found, fovea_px=self._fovea_of(whole, found))
-        return replace(found, eye=found.eye or side_of(found))
+        if shows_anything(photo, fov):
+            if near is not None:
+                found = self._disc_of(near, found)
+            found = replace(found, fovea_px=self._fovea_of(whole, found))
+            found = replace(found, eye=found.eye or side_of(found))
+        return _from_afar(whole, fov), found
+
+    def _look_whole(self, photo: Photograph, fov: Fov) -> _Look:
+        return self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
 
     def _looks(self, photo: Photograph, fov: Fov) -> tuple[_Look, _Look | None]:
         require_same_size(photo, fov)
-        whole = self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
+        whole = self._look_whole(photo, fov)
         near = None
         for _ in range(2):
             # The second look corrects the size that the first one misjudged from afar.
@@ -192,6 +201,12 @@ class AnatomyModel:
             heat = heat * _within_reach(whole, found.disc_centre_px, sum(found.disc_axes_px))
         point, height = peak_of(heat, reach_px=0.05 * self._whole_px)
         return whole.to_photograph(point) if height >= self.levels["fovea"] else None
+
+
+def _from_afar(whole: _Look, fov: Fov) -> AnatomyMaps:
+    """Carry the first look back to the photograph."""
+    disc, cup, fovea = (leave(each, fov, whole.frame) for each in whole.maps)
+    return AnatomyMaps(disc, cup, fovea)
 
 
 def _within_reach(look: _Look, disc_px: Point, diameter_px: float) -> Map:

@@ -95,16 +95,17 @@ def prepared(job: Job, settings: Settings) -> Normalised:
     return normalise(photo, find_fov(photo), size_px=settings.size_px)
 
 
-def vessels_of(photo: Photograph, fov: Fov) -> tuple[Vasculature, np.ndarray]:
-    """Return the vessels that the judge finds, named and traced, and their probability map."""
+def look_at(photo: Photograph, fov: Fov) -> EyeFindings:
+    """Return what the networks find: landmarks, and vessels named and traced."""
     judge = vessel_judge()
     probability = judge.probability(photo, fov)
     pixels = probability >= judge.threshold
-    marks: Landmarks = anatomy_model().landmarks(photo, fov)
+    look, marks = anatomy_model().look_and_landmarks(photo, fov)
     maps = kind_judge().maps(photo, fov)
     named = name_vessels(maps, pixels, fov, landmarks=marks)
     artery, vein = bridge_kinds(named.artery, named.vein, fov.mask)
-    return read_vasculature(pixels, fov, marks, artery=artery, vein=vein), probability
+    v = read_vasculature(pixels, fov, marks, artery=artery, vein=vein)
+    return EyeFindings(photo, fov, v, marks, probability, look)
 
 
 def find(photo: Photograph, fov: Fov, settings: Settings) -> Findings:
@@ -113,8 +114,8 @@ def find(photo: Photograph, fov: Fov, settings: Settings) -> Findings:
     Raises:
         NotFundus: if it shows no retina.
     """
-    v, probability = vessels_of(photo, fov)
-    eye = EyeFindings(photo, fov, v, v.landmarks, probability)
+    eye = look_at(photo, fov)
+    v = eye.vasculature
     retina = looks_like_fundus(eye)
     if retina.passed is False:
         raise NotFundus(f"no fundus photograph: {retina.reason}")
