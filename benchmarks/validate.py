@@ -31,6 +31,8 @@ from typing import Any
 
 import numpy as np
 
+from retinaforge.core.artefacts import git_commit
+
 RESULT = Path(__file__).parent / "results" / "validate.json"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Side = Callable[[int, int], dict[str, float]]
@@ -259,6 +261,7 @@ def environment() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "missing"
+    found["git"] = git_commit(Path(__file__).parent) or "unknown"
     return {**found, "threads": "1", "load_1_min": f"{os.getloadavg()[0]:.1f}"}
 
 

@@ -15,12 +15,15 @@ from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders import FROM_FILE, MapEncoder, load_encoder
 from retinaforge.encoders.encoder import quarter_depths
 from retinaforge.nets.alexnet import AlexNet
+from retinaforge.nets.clip import ClipShape, ClipTower
+from retinaforge.nets.inception import InceptionV3
 from retinaforge.nets.squeezenet import SqueezeNet
 from retinaforge.nets.unet import VesselNet
 from retinaforge.nets.vgg import VGG16
 from retinaforge.nets.vit import VisionTransformer, VitShape, initialise
 
 WEIGHTS = Path(__file__).parents[2] / "../shared/data/weights"
+TOWER = ClipShape(width=64, depth=2, heads=1, patch_px=8, input_px=32, hidden=128, projected=24)
 SHAPE = VitShape(width=64, depth=4, heads=1, patch_px=8, input_px=32)
 
 
@@ -38,6 +41,8 @@ def files(tmp_path_factory) -> dict[str, Path]:
     checkpoint = {"model": mae, "args": argparse.Namespace(lr=0.1), "epoch": 7}
     torch.save(checkpoint, folder / "retfound.pth")
     save_file(VesselNet((4, 8)).state_dict(), folder / "segmenter.safetensors")
+    torch.save(InceptionV3("2015").state_dict(), folder / "inception.pth")
+    save_file(ClipTower(TOWER).state_dict(), folder / "clip.safetensors")
     return {path.stem: path for path in folder.iterdir()}
 
 

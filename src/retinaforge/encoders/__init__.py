@@ -7,6 +7,7 @@ from pathlib import Path
 
 from retinaforge.core import Refusal
 from retinaforge.encoders.card import EncoderCard
+from retinaforge.encoders.clip import ClipEncoder, load_clip
 from retinaforge.encoders.convolutional import (
     attach_heads,
     load_alexnet,
@@ -14,6 +15,7 @@ from retinaforge.encoders.convolutional import (
     load_vgg16,
 )
 from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
+from retinaforge.encoders.inception import InceptionEncoder, load_inception
 from retinaforge.encoders.segmenter import load_segmenter
 from retinaforge.encoders.transformer import RANDOM_SHAPES, load_retfound, random_vit
 from retinaforge.encoders.weights import KeyReport, read_weights
@@ -25,6 +27,8 @@ FROM_FILE: tuple[tuple[str, Callable[[Path], Encoder]], ...] = (
     ("alexnet", load_alexnet),
     ("retfound", load_retfound),
     ("segmenter", load_segmenter),
+    ("inception", load_inception),
+    ("clip", load_clip),
 )
 RANDOM = tuple(f"random-vit-{size}" for size in RANDOM_SHAPES)
 KNOWN = ", ".join([*(f"{name}:FILE" for name, _ in FROM_FILE), *(f"{r}[@SEED]" for r in RANDOM)])
@@ -60,8 +64,10 @@ def _with_heads(encoder: Encoder, heads: str) -> Encoder:
 
 __all__ = [
     "FROM_FILE",
+    "ClipEncoder",
     "Encoder",
     "EncoderCard",
+    "InceptionEncoder",
     "KeyReport",
     "MapEncoder",
     "TokenEncoder",

@@ -98,10 +98,21 @@ def make_clouds(real: Any, synthetic: Any) -> tuple[Cloud, Cloud]:
     Raises:
         Refusal: "expected two matrices of finite features with equally many columns; got ...".
     """
+    return hold(*loose_clouds(real, synthetic))
+
+
+def loose_clouds(real: Any, synthetic: Any) -> tuple[Cloud, Cloud]:
+    """Return both sets about the middle of their means, without the Gram matrix.
+
+    For a score that needs one product once, where the matrix of all rows would cost more.
+
+    Raises:
+        Refusal: "expected two matrices of finite features with equally many columns; got ...".
+    """
     x, y = _checked(real, synthetic)
     means = [z.mean(axis=0, dtype=np.float64) for z in (x, y) if len(z)]
     centre = np.mean(means, axis=0) if means else np.zeros(x.shape[1])
-    return hold(_cloud(x, centre), _cloud(y, centre))
+    return _cloud(x, centre), _cloud(y, centre)
 
 
 def hold(a: Cloud, b: Cloud) -> tuple[Cloud, Cloud]:

@@ -20,7 +20,7 @@ from scipy.linalg import get_lapack_funcs
 
 from retinaforge.core import Card, Quantity
 from retinaforge.metrics.pairs import Features
-from retinaforge.metrics.sets.clouds import Cloud, inner, make_clouds, too_few
+from retinaforge.metrics.sets.clouds import Cloud, inner, loose_clouds, make_clouds, too_few
 from retinaforge.metrics.sets.pair import Pair
 
 OtherFeatures = Float[np.ndarray, "m dim"]
@@ -77,7 +77,7 @@ def frechet_distance(real: Features, synthetic: OtherFeatures) -> Quantity:
     References:
         Dowson and Landau 1982, eq. 6; Heusel et al. 2017 for its use on deep features.
     """
-    return frechet_score(Pair(*make_clouds(real, synthetic)))
+    return frechet_score(Pair(*loose_clouds(real, synthetic)))
 
 
 def frechet_distance_shrunk(real: Features, synthetic: OtherFeatures) -> Quantity:

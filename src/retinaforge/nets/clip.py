@@ -1,0 +1,150 @@
+"""CLIP's image tower in the key layout of Hugging Face (`CLIPVisionModelWithProjection`).
+
+Unlike MAE's transformer it has a norm before the first block, no bias in the patch projection,
+x σ(1.702 x) in place of the GELU in OpenAI's files, and a projection into the space shared with
+text.
+
+References:
+    Radford et al., "Learning transferable visual models from natural language supervision", ICML
+    2021. Layout as in transformers (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from retinaforge.nets.vit import resize_positions
+
+Activation = Literal["quick_gelu", "gelu"]
+
+
+@dataclass(frozen=True)
+class ClipShape:
+    """Sizes of a tower: in tokens or channels but where the name says pixels."""
+
+    width: int
+    depth: int
+    heads: int
+    patch_px: int
+    input_px: int
+    hidden: int
+    projected: int
+    activation: Activation = "quick_gelu"
+    epsilon: float = 1e-5
+
+
+class ClipOutput(NamedTuple):
+    """Patch tokens after each asked block, the normed class token, and its projection."""
+
+    tokens: list[Tensor]
+    class_token: Tensor
+    embedding: Tensor
+
+
+class _Attention(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
+            self.add_module(name, nn.Linear(shape.width, shape.width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        split = (*x.shape[:2], self.heads, x.shape[2] // self.heads)
+        q, k, v = (
+            self.get_submodule(f"{name}_proj")(x).reshape(split).transpose(1, 2) for name in "qkv"
+        )
+        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return self.get_submodule("out_proj")(mixed.reshape(x.shape))
+
+
+class _Mlp(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.activation: Activation = shape.activation
+        self.fc1 = nn.Linear(shape.width, shape.hidden)
+        self.fc2 = nn.Linear(shape.hidden, shape.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc1(x)
+        return self.fc2(gelu(x) if self.activation == "gelu" else x * torch.sigmoid(1.702 * x))
+
+
+class _Layer(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.layer_norm1 = nn.LayerNorm(shape.width, eps=shape.epsilon)
+        self.self_attn = _Attention(shape)
+        self.layer_norm2 = nn.LayerNorm(shape.width, eps=shape.epsilon)
+        self.mlp = _Mlp(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.self_attn(self.layer_norm1(x))
+        return x + self.mlp(self.layer_norm2(x))
+
+
+class _Embeddings(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        grid = shape.input_px // shape.patch_px
+        self.class_embedding = nn.Parameter(torch.zeros(shape.width))
+        self.patch_embedding = nn.Conv2d(
+            3, shape.width, shape.patch_px, stride=shape.patch_px, bias=False
+        )
+        self.position_embedding = nn.Embedding(grid * grid + 1, shape.width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        patches = self.patch_embedding(images)
+        rows, columns = patches.shape[-2:]
+        first = self.class_embedding.expand(len(images), 1, -1)
+        tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1)
+        return tokens + resize_positions(self.position_embedding.weight[None], rows, columns)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(shape) for _ in range(shape.depth))
+
+
+class _VisionModel(nn.Module):
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.embeddings = _Embeddings(shape)
+        self.pre_layrnorm = nn.LayerNorm(shape.width, eps=shape.epsilon)  # spelt so in the files
+        self.encoder = _Encoder(shape)
+        self.post_layernorm = nn.LayerNorm(shape.width, eps=shape.epsilon)
+
+
+class ClipTower(nn.Module):
+    """The image half of CLIP."""
+
+    def __init__(self, shape: ClipShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.vision_model = _VisionModel(shape)
+        self.visual_projection = nn.Linear(shape.width, shape.projected, bias=False)
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
+    ) -> ClipOutput:
+        """Return patch tokens after the blocks counted from 1, class token and its projection.
+
+        Args:
+            images: normalised; height and width multiples of `shape.patch_px`.
+            blocks: after which blocks to keep the tokens, 1 to depth.
+        """
+        x = self.vision_model.pre_layrnorm(self.vision_model.embeddings(images))
+        kept: list[Tensor] = []
+        for number, layer in enumerate(self.vision_model.encoder.layers, start=1):
+            x = layer(x)
+            if number in blocks:
+                kept.append(x[:, 1:])
+        class_token = self.vision_model.post_layernorm(x[:, 0])
+        return ClipOutput(kept, class_token, self.visual_projection(class_token))
