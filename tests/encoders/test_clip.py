@@ -1,4 +1,4 @@
-"""CLIP's image tower gives what transformers' gives; sizes come from the file, others are refused."""
+"""CLIP's image tower gives what transformers' gives; its sizes come from the file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_preprocessing_is_clips(tmp_path: Path) -> None:
     small = ours.prepare((torch.rand(1, 3, 300, 300) > 0.5) * 2.0 - 1, None)
     assert small.shape[-2:] == (96, 96)
     assert small.max() <= ((1 - mean) / std).max() + 1e-5  # bicubic overshoot is clipped
-    with pytest.raises(Refusal, match="square images and a side .* of 32 px; got 64 x 96 px"):
+    with pytest.raises(Refusal, match=r"square images and a side .* of 32 px; got 64 x 96 px"):
         ours.prepare(torch.zeros(1, 3, 64, 96), None)
 
 
@@ -97,7 +97,5 @@ def test_an_unknown_activation_is_refused(tmp_path: Path) -> None:
     tower_of(**TOWERS[0]).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_act": "tanh"}))
-    with pytest.raises(
-        Refusal, match="hidden_act of quick_gelu or gelu in config.json; got 'tanh'"
-    ):
+    with pytest.raises(Refusal, match=r"hidden_act of quick_gelu or gelu in .*got 'tanh'"):
         load_encoder(f"clip:{tmp_path / 'model.safetensors'}")

@@ -95,7 +95,7 @@ def test_other_files_are_refused_by_what_they_hold(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=said):
         load_encoder(f"inception:{path}")
     torch.save({"fc.weight": torch.zeros(10, 2048)}, path)
-    with pytest.raises(Refusal, match="got fc.weight of 10 x 2048"):
+    with pytest.raises(Refusal, match=r"got fc\.weight of 10 x 2048"):
         load_encoder(f"inception:{path}")
     torch.save({"fc.weight": torch.zeros(1008, 2048)}, path)
     with pytest.raises(Refusal, match=r"missing \(Conv2d_1a_3x3.conv.weight"):

@@ -44,7 +44,9 @@ def validate_command(
     ),
     paired: bool = typer.Option(False, "--paired", help="SYNTH reconstructs REAL, name by name."),
     encoder: list[str] = typer.Option(
-        [], help="A further feature space, NAME:FILE; may be given again."
+        [],
+        help="A further feature space, NAME:FILE with inception, clip, retfound, squeezenet, "
+        "vgg16 or alexnet; may be given again.",
     ),
     groups: str = typer.Option("", help="Columns of REAL's table, e.g. age,sex,camera."),
     train: Path = typer.Option(

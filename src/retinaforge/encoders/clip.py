@@ -104,8 +104,8 @@ def load_clip(path: Path) -> ClipEncoder:
         training_data="WebImageText, 400 million pairs, for OpenAI's weights; it is not published, "
         "so what of public data it holds is not known",
         domain="natural images",
-        preprocessing=f"antialiased bicubic resize to {shape.input_px} px, CLIP's mean and standard "
-        "deviation; vectors scaled to length 1",
+        preprocessing=f"antialiased bicubic resize to {shape.input_px} px, CLIP's mean and "
+        "standard deviation; vectors scaled to length 1",
         key_report=report.in_words(),
         reference="Radford et al., ICML 2021; for CMMD Jayasumana et al., CVPR 2024",
     )

@@ -30,7 +30,7 @@ POOLS: dict[Port, str] = {
     "torchvision": "torchvision's pools: not the network of FID, whose numbers it does not give",
 }
 TO_NETWORK = (
-    "antialiased bilinear resize to 299 px (TensorFlow's FID had none), (value - 128) / 128"
+    "antialiased bilinear resize to 299 px (FID's own code takes none), (value - 128) / 128"
 )
 
 
@@ -81,11 +81,10 @@ def _port(weights: Mapping[str, Tensor]) -> Port:
         if classes == (count, WIDTH):
             return port
     first = ", ".join(sorted(weights)[:3]) or "none"
+    came = f"fc.weight of {' x '.join(map(str, classes))}"
     raise Refusal(
         "Inception-v3 with fc.weight of 1008 x 2048 (pytorch-fid's "
         "pt_inception-2015-12-05-6726825d.pth) or 1000 x 2048 (torchvision's inception_v3)",
-        f"fc.weight of {' x '.join(map(str, classes))}"
-        if any(classes)
-        else f"keys such as {first}",
+        came if any(classes) else f"keys such as {first}",
         "name one of these files",
     )

@@ -36,7 +36,7 @@ from retinaforge.metrics.sets.frechet import (
     frechet_distance_shrunk,
     gaussian_frechet,
 )
-from retinaforge.metrics.sets.kernels import kernel_distance, mmd_gaussian
+from retinaforge.metrics.sets.kernels import CMMD_CARD, kernel_distance, mmd_gaussian
 from retinaforge.metrics.sets.neighbours import coverage, density, precision, recall
 from retinaforge.metrics.signal_to_noise import psnr
 from retinaforge.metrics.statistics import (
@@ -59,6 +59,7 @@ IMAGE_METRICS: tuple[ImageMetric, ...] = (
 CATALOGUE: tuple[Card, ...] = (
     *(metric.card for metric in IMAGE_METRICS),
     *(metric.card for metric in FEATURE_METRICS),
+    CMMD_CARD,
     INCEPTION_CARD,
     *(metric.card for metric in FRD_METRICS),
     *(number.card for number in IMAGE_NUMBERS),

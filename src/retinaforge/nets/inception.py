@@ -1,8 +1,8 @@
 """Inception-v3 in the published key layout (`Mixed_5b.branch1x1.conv.weight`), as two ports of it.
 
-    of 2015        TensorFlow's file inception-2015-12-05, which FID and the Inception Score mean:
-                   average pools leave the padding out, the last block pools by maximum, 1008 classes
-    torchvision's  average pools count the padding as zeros, in the last block too, 1000 classes
+    of 2015        TensorFlow's inception-2015-12-05, which FID and the Inception Score mean: pools
+                   average without the padding, the last block takes a maximum; 1008 classes
+    torchvision's  average pools count the padding as zeros, in the last block too; 1000 classes
 
 References:
     Szegedy et al., "Rethinking the Inception architecture", CVPR 2016; Heusel et al., NeurIPS 2017.

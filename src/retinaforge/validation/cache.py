@@ -25,6 +25,7 @@ from retinaforge.core.artefacts import sha256_of, write_bytes
 from retinaforge.validation.eye import VERSION, Measured, Settings
 from retinaforge.validation.finders import finder_cards
 from retinaforge.validation.jobs import Job
+from retinaforge.validation.spaces import encoder_named
 
 ROW = "row_json"
 AUDIT_FILES = ("anatomy_limits.json", "quality-v1.json")
@@ -39,6 +40,9 @@ def measured_by(settings: Settings) -> str:
         **packages, "version": VERSION, "settings": asdict(settings), "finders": finder_cards(),
         "audits": audit_files(),
     }  # fmt: skip
+    if settings.encoders:  # by content: another file under the same name is another encoder
+        files = {spec: encoder_named(spec).card.fingerprint_sha256 for spec in settings.encoders}
+        by["encoders"] = files
     return json.dumps(by, sort_keys=True, default=str)
 
 

@@ -142,7 +142,7 @@ def features_of(photo: Photograph, fov: Fov, settings: Settings) -> Arrays:
         FRD_COLOUR: radiomic_colours(pixels, inside).values,
     }
     for spec in settings.encoders:
-        found[spec] = spaces.embed(spaces.encoder_named(spec), pixels)
+        found |= spaces.embed_named(spec, pixels)
     return found
 
 

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from retinaforge.core import Quantity, Score, rng_for
-from retinaforge.metrics import SetResult, compare_feature_sets, compare_sets
+from retinaforge.metrics import (
+    SetResult,
+    compare_class_probabilities,
+    compare_feature_sets,
+    compare_sets,
+    inception_score,
+)
 from retinaforge.metrics.frd import FrdVersion, frd
 from retinaforge.metrics.sets import Table
 from retinaforge.validation.eye import FRD_COLOUR, FRD_V0, FRD_V1, Measured
-from retinaforge.validation.spaces import COLOUR, spaces_of
+from retinaforge.validation.naming import card_in
+from retinaforge.validation.spaces import COLOUR, classes_of, spaces_of
 
 Features = Float[np.ndarray, "n dim"]
 LEAST_SPREAD = 1.0
@@ -50,6 +57,18 @@ class Sides:
         mean, spread = x.mean(axis=0), np.maximum(x.std(axis=0), LEAST_SPREAD)
         return (x - mean) / spread, (y - mean) / spread
 
+    @property
+    def smaller(self) -> int:
+        """Return how many images the smaller side has."""
+        return min(len(self.real), len(self.synthetic))
+
+    def classes(self, space: str) -> tuple[Features, Features] | None:
+        """Return both sides' class probabilities by a space's encoder; None where it has none."""
+        name = classes_of(space)
+        if not all(name in m.arrays for m in (*self.real, *self.synthetic)):
+            return None
+        return features_of(self.real, name), features_of(self.synthetic, name)
+
     def patients(self) -> dict[str, list[str]]:
         """Return whose eye each image shows, as `compare_sets` takes it."""
         return {
@@ -69,7 +88,12 @@ def fidelity_scores(sides: Sides, encoders: tuple[str, ...], *, seed: int) -> li
     for space in spaces_of(encoders):
         x, y = sides.features(space)
         found = compare_feature_sets(x, y, **sides.patients(), rng=rng_for(seed, "space", space))
-        lines += [line_of(result, {"family": "fidelity", "space": space}) for result in found]
+        if (classes := sides.classes(space)) is not None:
+            rng = rng_for(seed, "classes", space)
+            found += compare_class_probabilities(*classes, **sides.patients(), rng=rng)
+        for result in found:
+            named = replace(result, card=card_in(space, result.card))
+            lines.append(line_of(named, {"family": "fidelity", "space": space}))
     for space, version in RADIOMIC.items():
         x, y = (Table(side) for side in sides.features(space))
 
@@ -80,6 +104,12 @@ def fidelity_scores(sides: Sides, encoders: tuple[str, ...], *, seed: int) -> li
         found = compare_sets(x, y, score=score, **sides.patients(), rng=rng)
         lines += [line_of(result, {"family": "fidelity", "space": "radiomics"}) for result in found]
     return lines
+
+
+def class_scores(sides: Sides, space: str) -> list[Quantity]:
+    """Return the Inception Score of the synthetic side, where the space's encoder has classes."""
+    classes = sides.classes(space)
+    return [] if classes is None else [inception_score(classes[1])]
 
 
 def line_of(result: SetResult, where: dict[str, str], **further: Any) -> Score:

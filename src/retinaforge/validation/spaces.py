@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from retinaforge.encoders import Encoder, EncoderCard, load_encoder
+from retinaforge.encoders import Encoder, EncoderCard, InceptionEncoder, load_encoder
 from retinaforge.encoders.segmenter import load_segmenter
 from retinaforge.vessels import shipped_weights
 
 Pixels = UInt8[np.ndarray, "size size 3"]
 Mask = Bool[np.ndarray, "size size"]
 Vector = Float[np.ndarray, "features"]
+Classes = Float[np.ndarray, "classes"]
 
 STRUCTURE, COLOUR = "structure", "colour"
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -53,9 +54,27 @@ def structure_features(pixels: Pixels) -> Vector:
 
 def embed(encoder: Encoder, pixels: Pixels) -> Vector:
     """Return an encoder's vector of one image."""
-    image = torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        return encoder.embedding(image)[0].double().numpy()
+        return encoder.embedding(_batch(pixels))[0].double().numpy()
+
+
+def embed_named(spec: str, pixels: Pixels) -> dict[str, Vector | Classes]:
+    """Return the vector of an encoder that the user names, and its class probabilities if any."""
+    encoder = encoder_named(spec)
+    if not isinstance(encoder, InceptionEncoder):
+        return {spec: embed(encoder, pixels)}
+    with torch.inference_mode():
+        vectors, classes = encoder.embed_and_classify(_batch(pixels))
+    return {spec: vectors[0].double().numpy(), classes_of(spec): classes[0].numpy()}
+
+
+def classes_of(spec: str) -> str:
+    """Return the name under which an encoder's class probabilities are kept."""
+    return f"{spec} classes"
+
+
+def _batch(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
 
 
 def colour_features(pixels: Pixels, inside: Mask) -> Vector:

@@ -18,7 +18,8 @@ from retinaforge.metrics.frd import frd
 from retinaforge.metrics.sets import Table
 from retinaforge.validation.distributions import TABLES, columns_of, distances, values_of
 from retinaforge.validation.eye import Measured
-from retinaforge.validation.fidelity import RADIOMIC, Sides
+from retinaforge.validation.fidelity import RADIOMIC, Sides, class_scores
+from retinaforge.validation.naming import card_in
 from retinaforge.validation.spaces import spaces_of
 
 
@@ -42,8 +43,9 @@ def track(sides: Sides, encoders: tuple[str, ...]) -> dict[Tracked, float]:
 def _tracked(sides: Sides, encoders: tuple[str, ...]) -> Iterator[tuple[Tracked, float]]:
     for space in spaces_of(encoders):
         x, y = sides.features(space)
-        for quantity in score_feature_sets(x, y):
-            yield _named(f"{space}: {quantity.card.name}", "fidelity", quantity)
+        for quantity in score_feature_sets(x, y) + class_scores(sides, space):
+            card = card_in(space, quantity.card)
+            yield _named(f"{space}: {card.name}", "fidelity", quantity)
     for space, version in RADIOMIC.items():
         x, y = sides.features(space)
         quantity = frd(x, y, version=version)

@@ -12,7 +12,12 @@ from retinaforge.metrics.pairs import Features
 from retinaforge.metrics.sets import diversity, extrapolate, frechet, kernels, neighbours
 from retinaforge.metrics.sets.clouds import Cloud, hold, make_clouds
 from retinaforge.metrics.sets.compare import SetResult, Table, compare_sets
-from retinaforge.metrics.sets.diversity import INCEPTION_CARD, Probabilities, inception_score
+from retinaforge.metrics.sets.diversity import (
+    INCEPTION_CARD,
+    OtherProbabilities,
+    Probabilities,
+    inception_score,
+)
 from retinaforge.metrics.sets.frechet import OtherFeatures
 from retinaforge.metrics.sets.pair import Pair, PairScore
 
@@ -99,7 +104,7 @@ def compare_feature_sets(
 
 def compare_class_probabilities(
     real: Probabilities,
-    synthetic: Probabilities,
+    synthetic: OtherProbabilities,
     *,
     patients_real: Sequence[str],
     patients_synthetic: Sequence[str],

@@ -23,6 +23,7 @@ from retinaforge.metrics.sets.kernels import without_length
 from retinaforge.metrics.sets.pair import Pair
 
 Probabilities = Float[np.ndarray, "n classes"]
+OtherProbabilities = Float[np.ndarray, "m classes"]
 
 VENDI_CARD = Card(
     name="vendi",
@@ -48,7 +49,8 @@ INCEPTION_CARD = Card(
     unit="1",
     smallest_n=2,
     reference="Salimans et al., NeurIPS 2016, section 4. Published tables take the mean over ten "
-    "splits, which is lower; the name holds only for the Inception network's 1000 classes",
+    "splits, which is lower; the name holds for Inception-v3 only: the file of 2015 has "
+    "1008 classes, whose logits its authors' code takes without bias",
     known_failure="never looks at real images; the classes are everyday objects, among which a "
     "retina has no place; biased by n",
 )
@@ -110,7 +112,7 @@ def inception_score(probabilities: Probabilities, *, splits: int = 1) -> Quantit
         return Quantity(INCEPTION_CARD, math.nan, reason)
     edges = [k * len(p) // splits for k in range(splits + 1)]
     parts = [p[start:end] for start, end in pairwise(edges)]
-    value = float(np.mean([np.exp(_divergence(part)) for part in parts]))
+    value = float(np.mean([np.exp(max(_divergence(part), 0.0)) for part in parts]))
     n, classes = len(p) // splits, p.shape[1]
     warning = f"warning: {n} images a split are fewer than {classes} classes; the score is low"
     return Quantity(INCEPTION_CARD, value, warning if n < classes else "")
