@@ -61,7 +61,8 @@ def drawn_card() -> dict[str, Any]:
         line("anatomy", "fovea_place", None, value_real=None, p=None),
         line("copies", "copied", 0.1, against="the real folder", copies=1, baseline=0.0,
              baseline_n=24, unexamined=2, calibration=CALIBRATION),
-        line("paired", "psnr", 31.0),
+        line("paired", "psnr", 31.0, saved_again=38.5, place=0.4,
+             worst_damage={"kind": "blur", "value": 20.0}),
         line("groups", "group_coverage", 0.2, column="sex", group="F", against="the same group",
              identity="groups:sex=F:group_coverage"),
         line("groups", "kernel_distance", 0.2, column="sex", group="F", space="colour",
@@ -82,7 +83,13 @@ def drawn_card() -> dict[str, Any]:
     panel += [panel_row("radiomics: frd_v1", k, 1 if k == "blur" else None) for k in kinds]
     panel += [panel_row("vessels: length_1", k, 5, "vessels") for k in kinds]
     return {
-        "schema_version": "1.1", "scores": scores, "verdict": verdict,
+        "schema_version": "1.2", "scores": scores, "verdict": verdict,
+        "uses": [
+            {"name": "Share them as images of nobody", "answer": "no",
+             "because": ["1 of 16 shows a real eye."], "scores": ["copies::copied"]},
+            {"name": "Stand for the <variety>", "answer": "nothing against it",
+             "because": ["Fine."], "scores": ["fidelity:structure:kernel_distance"]},
+        ],
         "sanity_panel": {"rows": panel, "problems": [f"blur, level 1, {NASTY}: torn"]},
         "copies": [],
         "left_out": {"real": [], "synthetic": [

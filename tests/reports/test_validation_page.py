@@ -42,8 +42,13 @@ def section(page: str, name: str) -> str:
 
 def test_the_verdict_stands_first_and_failures_first_in_it(page: str) -> None:
     assert re.findall(r'<section id="(\w+)"', page)[0] == "verdict"
-    levels = re.findall(r'<li class="(\w+)"><b class="level">', section(page, "verdict"))
+    verdict, uses = section(page, "verdict").split('<h3 id="uses">')
+    levels = re.findall(r'<li class="(\w+)"><b class="level">', verdict)
     assert levels == ["failure", "caution", "caution", "unknown", "pass"]
+    assert re.findall(r'<li class="(\w+)"><b class="level">([^<]+)', uses) == [
+        ("failure", "no"), ("pass", "nothing against it")
+    ]  # fmt: skip
+    assert "Stand for the &lt;variety&gt;" in uses
 
 
 def test_every_link_leads_somewhere_and_no_place_is_named_twice(page: str) -> None:

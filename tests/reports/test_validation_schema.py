@@ -1,4 +1,4 @@
-"""scorecard.schema.json holds for a validation's scorecard, version 1.1."""
+"""scorecard.schema.json holds for a validation's scorecard, version 1.2."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_study_need_not_say_what_a_validation_must() -> None:
     card = {"schema_version": "1.0", "scores": []}
     check(card)
     with pytest.raises(jsonschema.ValidationError, match="'verdict' is a required property"):
-        check({**card, "schema_version": "1.1"})
+        check({**card, "schema_version": "1.2"})
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,8 @@ def test_a_study_need_not_say_what_a_validation_must() -> None:
         (lambda card: card.pop("left_out"), "left_out"),
         (lambda card: card["verdict"][0].update(level="fine"), "is not one of"),
         (lambda card: card["scores"][0].pop("identity"), "identity"),
+        (lambda card: card.pop("uses"), "uses"),
+        (lambda card: card["uses"][0].update(answer="perhaps"), "is not one of"),
         (lambda card: card["scores"][0].update(floor={"mean": 1.0}), "not valid under any"),
         (lambda card: card["scores"][0].update(value=None, reason=""), "non-empty|too short"),
         (lambda card: card["left_out"]["synthetic"][0].update(reason=""), "non-empty|too short"),

@@ -79,7 +79,11 @@ def test_the_baseline_leaves_ones_own_eyes_out() -> None:
 
 @pytest.mark.parametrize(
     ("name", "prefix", "file"),
-    [("a/b.png", "", "synthetic_a_b.jpg"), ("synthetic_1.png", "copy_", "copy_synthetic_1.jpg")],
+    [
+        ("a/b.png", "", "synthetic_a__b_png.jpg"),
+        ("a/b.JPG", "", "synthetic_a__b_jpg.jpg"),
+        ("synthetic_1.png", "copy_", "copy_synthetic_1_png.jpg"),
+    ],
 )
 def test_pictures_say_in_their_name_that_they_are_synthetic(
     name: str, prefix: str, file: str

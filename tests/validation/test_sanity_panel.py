@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from made_up import side_of, with_jobs
 
+from retinaforge.validation import panel as findings
 from retinaforge.validation import sanity
 from retinaforge.validation.eye import Measured, Settings
 from retinaforge.validation.fidelity import Sides
@@ -36,7 +37,9 @@ def rows() -> list[dict]:
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sanity, "REPEATS", 5)
-        patch.setattr(sanity, "_measure", lambda *_: (found, ["blur: one could not be had"]))
+        patch.setattr(
+            sanity, "measure_wounds", lambda *_, **__: (found, ["blur: one could not be had"])
+        )
         panel = sanity.sanity_panel(
             eyes, Path("none"), settings=SETTINGS, seed=0, levels=tuple(STEPS)
         )
@@ -65,7 +68,7 @@ def test_what_does_not_move_is_not_noticed(rows: list[dict]) -> None:
 
 
 def test_a_score_that_sees_no_vessel_is_called_blind(rows: list[dict]) -> None:
-    blind = sanity.blind_to_vessels(rows)
+    blind = findings.blind_to_vessels(rows)
     assert "colour: kernel_distance" in blind
     assert "radiomics: frd_v1" in blind
     assert "structure: kernel_distance" not in blind
@@ -92,11 +95,11 @@ def test_a_set_of_few_modes_loses_diversity(rows: list[dict]) -> None:
 def test_noticing_holds_for_all_higher_levels(
     worse: int, medians: dict[int, float | None], level: int | None
 ) -> None:
-    assert sanity._noticed(Tracked("s", "f", worse), [0.0, 1.0], medians) == level
+    assert findings._noticed(Tracked("s", "f", worse), [0.0, 1.0], medians) == level
 
 
 def test_without_a_floor_nothing_is_noticed() -> None:
-    assert sanity._noticed(Tracked("s", "f", 1), [], {1: 2.0}) is None
+    assert findings._noticed(Tracked("s", "f", 1), [], {1: 2.0}) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_without_a_floor_nothing_is_noticed() -> None:
 def test_a_steady_score_moves_with_the_level(
     worse: int, medians: dict[int, float | None], steady: bool | None
 ) -> None:
-    assert sanity._steady(Tracked("s", "f", worse), medians) is steady
+    assert findings._steady(Tracked("s", "f", worse), medians) is steady
 
 
 def test_halves_share_no_patient() -> None:

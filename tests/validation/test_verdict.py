@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from retinaforge.core import Card, Score
-from retinaforge.validation.verdict import Sentence, identity_of, verdict_of
+from retinaforge.validation.sentence import Sentence, identity_of
+from retinaforge.validation.verdict import verdict_of
 
 SPREAD = {"mean": 1.0, "low": 0.5, "high": 1.5}
 NOTHING_LEFT: dict[str, list[dict[str, Any]]] = {"real": [], "synthetic": []}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-STUDY, VALIDATION = "1.0", "1.1"
+STUDY, VALIDATION = "1.0", "1.2"
 """Versions: a study's or a ceiling's scorecard; a validation's, which says more."""
 _NUMBER = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
 
 
 def scorecard_schema() -> dict[str, Any]:
-    """Return the schema (draft 2020-12) of scorecard.json, versions 1.0 and 1.1.
+    """Return the schema (draft 2020-12) of scorecard.json, versions 1.0 and 1.2.
 
     Further fields are allowed everywhere: a reader must ignore what it does not know.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:retinaforge:scorecard:1.1",
+        "$id": "urn:retinaforge:scorecard:1.2",
         "title": "RetinaForge scorecard",
         "description": "Every number of a run, with its interval, its n and what it means.",
         "type": "object",
@@ -38,7 +38,7 @@ def scorecard_schema() -> dict[str, Any]:
         ],
         "$defs": {
             "score": _score(), "card": _card(), "validation": _validation(),
-            "validated": _validated(), "spread": _spread(), "sentence": _sentence(),
+            "validated": _validated(), "spread": _spread(), "sentence": _sentence(), "use": _use(),
             "panel_row": _panel_row(), "left_out": _left_out(), "side": _side(),
         },
     }  # fmt: skip
@@ -113,6 +113,7 @@ def _validation() -> dict[str, Any]:
     return _object({
         "scores": _list_of("validated"),
         "verdict": _list_of("sentence"),
+        "uses": _list_of("use"),
         "sanity_panel": _object({"rows": _list_of("panel_row"),
                                  "problems": {"type": "array", "items": _TEXT}}),
         "left_out": {"type": "object", "additionalProperties": _list_of("left_out")},
@@ -138,6 +139,7 @@ def _validated() -> dict[str, Any]:
         matched={**spread, "description": "synthetic images against a real half, at the same n"},
         place={**_NUMBER, "description": "0: as the floor; 1: as the worst planted damage"},
         worst_damage=_object({"kind": _TEXT, "value": _NUMBER}),
+        saved_again={**_NUMBER, "description": "a pair's score after JPEG of quality 75 alone"},
         n_real={"type": "integer"}, n_synthetic={"type": "integer"},
         value_real={**_NUMBER, "description": "the same share among real images"},
         notes={"type": "array", "items": _TEXT},
@@ -154,6 +156,12 @@ def _sentence() -> dict[str, Any]:
     rests_on = {"type": "array", "items": _TEXT,
                 "description": "identities of scores, or sections of the page"}  # fmt: skip
     return _object({"level": {"enum": levels}, "text": _TEXT, "scores": rests_on})
+
+
+def _use() -> dict[str, Any]:
+    answers = ["no", "not shown", "with care", "nothing against it"]
+    texts = {"type": "array", "items": _TEXT}
+    return _object({"name": _TEXT, "answer": {"enum": answers}, "because": texts, "scores": texts})
 
 
 def _panel_row() -> dict[str, Any]:

@@ -24,6 +24,9 @@ SHOWN_NUMBERS = 40
 LEVEL_WORDS = {
     "failure": "Failure", "caution": "Caution", "unknown": "Not known", "pass": "Holds",
 }  # fmt: skip
+ANSWER_LEVELS = {
+    "no": "failure", "with care": "caution", "not shown": "unknown", "nothing against it": "pass",
+}  # fmt: skip
 DAMAGE_ORDER = (
     "blur", "broken-vessels", "thick-vessels", "colour-cast", "extra-disc", "mode-collapse",
     "planted-copies",
@@ -83,8 +86,8 @@ def _context(out: Path, card: dict[str, Any]) -> dict[str, Any]:
     protocol = card["protocol"]
     return {
         "title": f"{_name(protocol['synthetic'])} against {_name(protocol['real'])}",
-        "card": card, "protocol": protocol, "verdict": card["verdict"],
-        "level_words": LEVEL_WORDS, "blind": blind,
+        "card": card, "protocol": protocol, "verdict": card["verdict"], "uses": card["uses"],
+        "level_words": LEVEL_WORDS, "answer_levels": ANSWER_LEVELS, "blind": blind,
         "spaces": _spaces(scores),
         "tables": [(name, _distribution(scores, name)) for name in ("vessels", "quality")],
         "anatomy": [s for s in scores if s.get("family") == "anatomy"],
@@ -156,7 +159,7 @@ def _groups(scores: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
 
 
 def _cards(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({s["card"]["name"]: s["card"] for s in scores}.values())
+    return list({(s["card"]["name"], s["card"]["measures"]): s["card"] for s in scores}.values())
 
 
 def _kinds(panel: Sequence[dict[str, Any]]) -> list[str]:

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from retinaforge.core import Quantity
+from retinaforge.core import Card, Quantity
 from retinaforge.encoders import load_encoder
 from retinaforge.losses import Term, build_terms
 
@@ -32,6 +32,11 @@ def lpips_quantity(
     with torch.no_grad():
         value = term.loss(_tensor(reconstruction), _tensor(original), _mask(fov_mask))
     return Quantity(term.loss.card, float(value))
+
+
+def lpips_card(encoder: str) -> Card:
+    """Return the card of LPIPS with these weights."""
+    return _term(encoder).loss.card
 
 
 def _tensor(pixels: np.ndarray) -> torch.Tensor:

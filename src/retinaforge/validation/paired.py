@@ -13,11 +13,12 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from retinaforge.core import Card, Quantity, Refusal, Score, rng_for
+from retinaforge.images.geometry import Normalised
 from retinaforge.metrics import IMAGE_METRICS, mean_score
-from retinaforge.tasks.lpips import lpips_quantity
+from retinaforge.tasks.lpips import lpips_card, lpips_quantity
 from retinaforge.validation.eye import Measured, Settings, prepared, vessel_mask
 from retinaforge.validation.jobs import Job
-from retinaforge.vessels import compare_vessels
+from retinaforge.vessels import COMPARISONS, compare_vessels
 
 PREFIX = "synthetic_"
 Pair = tuple[tuple[Job, Measured], tuple[Job, Measured]]
@@ -86,11 +87,31 @@ def paired_scores(
 def _compared(pair: Pair, settings: Settings, lpips: str) -> Iterator[Quantity]:
     (real_job, real), (synthetic_job, synthetic) = pair
     one, other = prepared(real_job, settings), prepared(synthetic_job, settings)
-    inside = one.fov.mask
-    pixels = np.where(inside[..., None], other.photograph.pixels, np.uint8(0))
+    masks = [vessel_mask(m.arrays, settings.size_px) for m in (synthetic, real)]
+    yield from compared(one, other.photograph.pixels, (masks[0], masks[1]), lpips=lpips)
+
+
+def compared(
+    real: Normalised, pixels: np.ndarray, vessels: tuple[np.ndarray, np.ndarray], *, lpips: str
+) -> Iterator[Quantity]:
+    """Yield every paired score of one image against the photograph that it should be.
+
+    Args:
+        real: the photograph on the footing.
+        pixels: of the other image, uint8 (height, width, 3).
+        vessels: masks (height, width) as found on the other image and on the photograph.
+        lpips: encoder with heads; "" leaves LPIPS out.
+    """
+    inside = real.fov.mask
+    shown = np.where(inside[..., None], pixels, np.uint8(0))
     for metric in IMAGE_METRICS:
-        yield metric.compare(pixels, one.photograph.pixels, inside)
+        yield metric.compare(shown, real.photograph.pixels, inside)
     if lpips:
-        yield lpips_quantity(pixels, one.photograph.pixels, inside, encoder=lpips)
-    drawn = [vessel_mask(m.arrays, settings.size_px) & inside for m in (synthetic, real)]
-    yield from compare_vessels(drawn[0], drawn[1], inside)
+        yield lpips_quantity(shown, real.photograph.pixels, inside, encoder=lpips)
+    yield from compare_vessels(vessels[0] & inside, vessels[1] & inside, inside)
+
+
+def paired_cards(*, lpips: str = "") -> list[Card]:
+    """Return the cards of all paired scores, in the order of `compared`."""
+    drawn = [metric.card for metric in IMAGE_METRICS]
+    return [*drawn, *([lpips_card(lpips)] if lpips else []), *COMPARISONS]

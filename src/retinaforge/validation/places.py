@@ -4,10 +4,13 @@
 
 0: no worse than halves of the real set; 1: as bad as the damage that moves this score most. Floor
 and worst are means and medians at nearly the same n; beyond 1 is worse than any planted damage.
+For a share of images the real images' share is the floor; for pairs, the same photographs saved
+again as JPEG.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,23 +33,35 @@ def panel_name(score: Score) -> str:
         return f"{score.where['space']}: {name}"
     if "column" in score.where and family in ("vessels", "quality"):
         return f"{family}: {score.where['column']}"
-    return f"anatomy: {name}" if family == "anatomy" else "quality: not good"
+    return "quality: not good" if family == "quality" else f"{family}: {name}"
 
 
 def _placed(score: Score, rows: Sequence[dict[str, Any]]) -> Score:
-    matched, floor = score.extra.get("matched"), score.extra.get("floor")
-    if not rows or not matched or not floor:
+    if not rows or rows[0]["floor_median"] is None:
         return score
     floor_there = rows[0]["floor_median"]
-    if floor_there is None:
-        return score
+    ends = _ends(score, floor_there)
     reached = [(abs(v - floor_there), v, row["kind"]) for row in rows
                for v in row["medians"].values() if v is not None]  # fmt: skip
-    if not reached:
+    if ends is None or not reached:
         return score
     far, worst, kind = max(reached)
     if far == 0:
         return score
-    place = (matched["mean"] - floor["mean"]) / (worst - floor_there)
-    further = {"place": place, "worst_damage": {"kind": kind, "value": worst}}
+    place = (ends[1] - ends[0]) / (worst - floor_there)
+    further: dict[str, Any] = {"place": place, "worst_damage": {"kind": kind, "value": worst}}
+    if score.where.get("family") == "paired":
+        further["saved_again"] = floor_there
     return replace(score, extra={**score.extra, **further})
+
+
+def _ends(score: Score, floor_there: float) -> tuple[float, float] | None:
+    """Return what stands for real against real and for the synthetic images; None if unknown."""
+    matched, floor = score.extra.get("matched"), score.extra.get("floor")
+    if matched and floor:
+        return floor["mean"], matched["mean"]
+    if "floor" in score.extra or math.isnan(score.value):
+        return None
+    # A share has the real images' share beside it, a pair the same photograph saved again.
+    real = score.extra.get("value_real", floor_there)
+    return None if real is None else (real, score.value)

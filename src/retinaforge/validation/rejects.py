@@ -55,6 +55,7 @@ def write_rejects(
         if row["nearest_number"] is not None:
             rows.append(_pair(synthetic[row["name"]], references[row["nearest_number"]], row,
                               settings, folder))  # fmt: skip
+    _remove_old(folder, rows)
     return rows
 
 
@@ -68,10 +69,21 @@ def reasons_of(measured: Measured) -> list[str]:
 
 
 def file_of(name: str, prefix: str = "") -> str:
-    """Return the file name of a picture; it always says that it shows something synthetic."""
+    """Return the file name of a picture; it always says that it shows something synthetic.
+
+    The image's own ending stays in it: eye.png and eye.jpg are two images.
+    """
     path = PurePosixPath(name)
-    stem = "_".join((*path.parts[:-1], path.stem))
-    return f"{prefix}synthetic_{stem.removeprefix('synthetic_')}.jpg"
+    stem = "__".join((*path.parts[:-1], path.stem)).removeprefix("synthetic_")
+    return f"{prefix}synthetic_{stem}_{path.suffix.removeprefix('.').lower()}.jpg"
+
+
+def _remove_old(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Remove the pictures of an earlier run with other images; files of others stay."""
+    shown = {PurePosixPath(row["picture"]).name for row in rows if row["picture"]}
+    for path in folder.glob("*synthetic_*.jpg"):
+        if path.name not in shown:
+            path.unlink()
 
 
 def _reject(

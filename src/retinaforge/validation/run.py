@@ -30,13 +30,16 @@ from retinaforge.validation.paired import paired_scores, pairs_of, require_pairs
 from retinaforge.validation.places import with_places
 from retinaforge.validation.rejects import write_rejects
 from retinaforge.validation.sanity import ALL_LEVELS, FEW_LEVELS, SMALLEST_N, sanity_panel
+from retinaforge.validation.sentence import identity_of
 from retinaforge.validation.spaces import encoder_named
 from retinaforge.validation.tables import write_per_image
-from retinaforge.validation.verdict import identity_of, verdict_of
+from retinaforge.validation.uses import uses_of
+from retinaforge.validation.verdict import verdict_of
+from retinaforge.validation.wounds import Pairing
 
 Suite = Literal["quick", "full"]
 Progress = Callable[[str, int, int], None]
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 QUICK_IMAGES, PANEL_IMAGES = {"quick": 60, "full": None}, {"quick": 24, "full": 60}
 FEWEST = 2
 """Images that a side must have to be compared at all."""
@@ -136,6 +139,7 @@ def validate(
         "schema_version": SCHEMA_VERSION,
         "scores": [{**s.as_dict(), "identity": identity_of(s)} for s in scores],
         "verdict": [s.as_dict() for s in said],
+        "uses": [use.as_dict() for use in uses_of(said, n=sides.smaller, paired=options.paired)],
         "sanity_panel": {"rows": panel, "problems": problems},
         "copies": copying.nearest,
         "left_out": left_out,
@@ -220,7 +224,8 @@ def _panel(
     levels = FEW_LEVELS if options.suite == "quick" else ALL_LEVELS
     panel = sanity_panel(
         chosen, cache, settings=settings, seed=options.seed, levels=levels,
-        workers=options.workers, on_progress=lambda k, n: on_progress("planting damage", k, n),
+        pairing=Pairing(options.lpips) if options.paired else None, workers=options.workers,
+        on_progress=lambda k, n: on_progress("planting damage", k, n),
     )  # fmt: skip
     return panel.rows(), list(panel.problems)
 

@@ -9,48 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from retinaforge.core import Score
 from retinaforge.validation.distributions import share_that_differ
+from retinaforge.validation.sentence import ORDER, SMALL_N, TINY_N, Sentence, identity_of
+from retinaforge.validation.verdict_pairs import pair_sentences
 
-Level = Literal["failure", "caution", "pass", "unknown"]
-ORDER: dict[Level, int] = {"failure": 0, "caution": 1, "unknown": 2, "pass": 3}
-SMALL_N, TINY_N = 100, 30
 MISFIT = 0.2
 """Share of real images beyond which rejects by any anatomy check say nothing."""
 LARGE_DELTA = 0.474
 """|Cliff's delta| that is called large (Romano et al. 2006)."""
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence of the verdict.
-
-    Attributes:
-        level: what it means for a user.
-        text: the sentence.
-        scores: what it rests on: lines of the scorecard by their identity, or sections of the page.
-    """
-
-    level: Level
-    text: str
-    scores: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
-
-
-def identity_of(score: Score) -> str:
-    """Return what names a line of the scorecard on the page and in the verdict."""
-    where = score.where
-    place = where.get("space") or where.get("column") or where.get("against") or ""
-    if "group" in where:
-        inside = f":{where['space']}" if "space" in where else ""
-        place = f"{where['column']}={where['group']}{inside}"
-    return f"{where.get('family', '')}:{place}:{score.card.name}".replace(" ", "-")
 
 
 def verdict_of(
@@ -69,6 +38,7 @@ def verdict_of(
         *_swapped(real_say_synthetic), *_size(scores), *_left_out(left_out),
         *_copies(scores), *_anatomy(scores),
         *_structure(scores), *_tables(scores), *_quality(scores), *_groups(scores),
+        *pair_sentences(scores, panel),
         *_panel(panel),
     ]  # fmt: skip
     return sorted(said, key=lambda sentence: ORDER[sentence.level])
