@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from retinaforge.audits.eye_findings import EyeFindings, Map, Mask, Verdict
+from retinaforge.audits.eye_findings import EyeFindings, Mask, Verdict
+from retinaforge.metrics.smoothing import mean_inside
 
 LEAST_LIGHT, LEAST_CONTRAST = 8.0, 2.0
 """Grey levels: median brightness and standard deviation below which nothing is shown."""
@@ -15,6 +16,7 @@ LEAST_LIGHT, LEAST_CONTRAST = 8.0, 2.0
 
 MOST_FINE, MOST_RANGE, MOST_COLOURS = 0.11, 2.2, 0.7
 LEAST_SPAN, LEAST_SHARE, MOST_SHARE = 0.4, 0.005, 0.35
+LN_1_PLUS = np.log1p(np.arange(3 * 255 + 1, dtype=np.float32))
 SPAN_BESIDE_DISC = 0.3
 """Where a disc is seen less will do: exudates and haze break trees into pieces."""
 
@@ -39,20 +41,24 @@ def statistics_of_light(eye: EyeFindings) -> tuple[float, float, float]:
     to 90th percentile above that; spread: standard deviation of ln(red / green).
     """
     mask, radius = eye.fov.mask, eye.fov.radius_px
-    rgb = eye.photo.pixels.astype(np.float32)
-    inner = ndimage.binary_erosion(mask, iterations=max(1, round(0.03 * radius)))
+    inner = _eroded(mask, max(1, round(0.03 * radius)))
     inner = inner if inner.any() else mask
-    light = np.log1p(rgb.sum(axis=2))
-    fine, broad = (_mean_inside(light, mask, share * radius) for share in (0.008, 0.06))
-    ratio = np.log1p(rgb[..., 0]) - np.log1p(rgb[..., 1])
-    colour = _mean_inside(ratio, mask, 0.04 * radius)
-    low, high = np.percentile(broad[inner], [10, 90])
-    return float((fine - broad)[inner].std()), float(high - low), float(colour[inner].std())
+    pixels = eye.photo.pixels
+    light = LN_1_PLUS[pixels.sum(axis=2, dtype=np.int32)]
+    fine, broad = (mean_inside(light, mask, share * radius)[inner] for share in (0.008, 0.06))
+    ratio = LN_1_PLUS[pixels[..., 0]] - LN_1_PLUS[pixels[..., 1]]
+    colour = mean_inside(ratio, mask, 0.04 * radius)[inner]
+    low, high = np.percentile(broad, [10, 90])
+    return float((fine - broad).std()), float(high - low), float(colour.std())
 
 
-def _mean_inside(values: Map, mask: Mask, sigma: float) -> Map:
-    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    return ndimage.gaussian_filter(np.where(mask, values, 0), sigma) / np.maximum(weight, 1e-6)
+def _eroded(mask: Mask, steps: int) -> Mask:
+    """Return what lies more than so many steps, to the four sides, from everything outside.
+
+    Beyond the picture counts as outside, as in SciPy's `binary_erosion`.
+    """
+    away = np.asarray(ndimage.distance_transform_cdt(np.pad(mask, 1), metric="taxicab"))
+    return away[1:-1, 1:-1] > steps
 
 
 def looks_like_fundus(eye: EyeFindings) -> Verdict:
@@ -62,10 +68,10 @@ def looks_like_fundus(eye: EyeFindings) -> Verdict:
     real photograph of `../shared/data` comes near, and a tree of vessels spans the field. Neither
     a disc nor colour is asked for: photographs of the macula and grey ones are fundus, too.
     """
-    inside = eye.photo.pixels[eye.fov.mask].astype(float)
-    if not len(inside) or float(inside.max()) < LEAST_LIGHT:
+    inside = eye.photo.pixels[eye.fov.mask].T
+    if not inside.size or float(inside.max()) < LEAST_LIGHT:
         return Verdict(False, 0.0, "the image is black")
-    if float(inside.std(axis=0).max()) < LEAST_CONTRAST:
+    if max(float(channel.std()) for channel in inside) < LEAST_CONTRAST:
         return Verdict(False, 0.0, "the image is of one colour")
     fine, span_of_light, colours = statistics_of_light(eye)
     seen = eye.landmarks.disc_centre_px is not None
