@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from retinaforge.nets.unet import VesselNet, flatten_background
+from retinaforge.nets.landmarks import LandmarkNet
+from retinaforge.nets.unet import VesselNet, flatten_background, folded
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,22 @@ def test_the_field_of_views_outside_does_not_matter(net: VesselNet) -> None:
     fov[..., 16:48, 16:48] = 1
     other = torch.where(fov > 0, images, torch.rand_like(images))
     torch.testing.assert_close(net(images, fov), net(other, fov))
+
+
+@pytest.mark.parametrize("kind", [VesselNet, LandmarkNet])
+def test_folding_batch_norms_leaves_the_function_as_it_is(kind: type[VesselNet]) -> None:
+    torch.manual_seed(0)
+    net = kind()
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.uniform_(-1, 1)
+            part.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(part.weight, 0.5, 2)
+            torch.nn.init.uniform_(part.bias, -1, 1)
+    net.eval()
+    images = torch.rand(2, 3, 70, 64) * 2 - 1
+    with torch.inference_mode():
+        before, after = net(images), folded(net)(images)
+    assert not any(isinstance(p, torch.nn.BatchNorm2d) for p in folded(net).modules())
+    assert any(isinstance(p, torch.nn.BatchNorm2d) for p in net.modules())
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4 * float(before.abs().max()))

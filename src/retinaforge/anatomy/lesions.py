@@ -19,7 +19,7 @@ from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.anatomy.shelf import SHIPPED_LESIONS, shipped
 from retinaforge.anatomy.weights import read_network, save_network
 from retinaforge.core import Fov, Photograph, require_same_size
-from retinaforge.nets.unet import VesselNet
+from retinaforge.nets.unet import VesselNet, folded
 
 FORMAT = "retinaforge lesion network 1"
 TRAIN = "retinaforge train segmenter lesions"
@@ -63,7 +63,8 @@ class LesionModel:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._model, meta = read_lesion_network(shipped(SHIPPED_LESIONS) if path is None else path)
+        network, meta = read_lesion_network(shipped(SHIPPED_LESIONS) if path is None else path)
+        self._model = folded(network)
         self._whole_px = float(meta["whole_px"])
         self.levels: dict[LesionType, float] = {k: float(meta["levels"][k]) for k in LESION_TYPES}
         self.card = ModelCard(

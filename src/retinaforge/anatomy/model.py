@@ -7,6 +7,7 @@ mirror image, so a mirrored photograph gives mirrored landmarks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +24,12 @@ from retinaforge.anatomy.shelf import SHIPPED_ANATOMY, shipped
 from retinaforge.anatomy.weights import read_network, save_network
 from retinaforge.core import Eye, Fov, Landmarks, Photograph, require_same_size
 from retinaforge.nets.landmarks import MAPS, LandmarkNet
+from retinaforge.nets.unet import folded
 
 FORMAT = "retinaforge landmark network 1"
 TRAIN = "retinaforge train segmenter anatomy"
 
-NEAR_SIDE_PX = 256
+NEAR_SIDE_PX, NEAR_LOOKS = 256, 2
 FOUND = 0.5
 """Probability from which a region counts as a disc; its outline has a level of its own."""
 
@@ -80,12 +82,15 @@ class AnatomyModel:
 
     Args:
         path: weights written by `save_landmark_network`; the shipped ones by default.
+        settled: the disc is not looked at again where the first near look agrees with the look
+            from afar: middle and radius by this share of the radius. 0 always looks twice; more is
+            faster and a little less exact.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._model, meta = read_landmark_network(
-            shipped(SHIPPED_ANATOMY) if path is None else path
-        )
+    def __init__(self, path: Path | None = None, *, settled: float = 0.0) -> None:
+        network, meta = read_landmark_network(shipped(SHIPPED_ANATOMY) if path is None else path)
+        self._model = folded(network)
+        self._settled = settled
         self._whole_px, self._near_px = float(meta["whole_px"]), float(meta["near_px"])
         self.levels: dict[str, float] = {name: float(meta["levels"][name]) for name in MAPS}
         self.card = ModelCard(
@@ -153,16 +158,18 @@ class AnatomyModel:
     def _looks(self, photo: Photograph, fov: Fov) -> tuple[_Look, _Look | None]:
         require_same_size(photo, fov)
         whole = self._look_whole(photo, fov)
-        near = None
-        for _ in range(2):
-            # The second look corrects the size that the first one misjudged from afar.
-            at = self._rough_disc(whole if near is None else near)
+        at, near = self._rough_disc(whole), None
+        for _ in range(NEAR_LOOKS):
             if at is None:
                 return whole, None
             centre, radius_px = at
             reach_px = NEAR_SIDE_PX / self._near_px * radius_px
             frame = near_frame(centre, reach_px=reach_px, side_px=NEAR_SIDE_PX)
             near = self._look(photo, fov, frame)
+            before, at = at, self._rough_disc(near)
+            # The next look corrects the size that was misjudged from afar.
+            if at is not None and _apart(before, at) <= self._settled:
+                break
         return whole, near
 
     def _look(self, photo: Photograph, fov: Fov, frame: Frame) -> _Look:
@@ -201,6 +208,11 @@ class AnatomyModel:
             heat = heat * _within_reach(whole, found.disc_centre_px, sum(found.disc_axes_px))
         point, height = peak_of(heat, reach_px=0.05 * self._whole_px)
         return whole.to_photograph(point) if height >= self.levels["fovea"] else None
+
+
+def _apart(one: tuple[Point, float], other: tuple[Point, float]) -> float:
+    """Return how far two circles differ, in middle or radius, in radii of the first."""
+    return max(math.dist(one[0], other[0]), abs(one[1] - other[1])) / one[1]
 
 
 def _from_afar(whole: _Look, fov: Fov) -> AnatomyMaps:

@@ -15,6 +15,7 @@ from retinaforge.audits.anatomy_checks import CHECKS, EyeFindings, looks_like_fu
 from retinaforge.audits.patterns import pattern_of
 from retinaforge.audits.quality import grade_quality
 from retinaforge.core import Fov, Landmarks, Photograph, Quantity, RetinaForgeError
+from retinaforge.core.allocator import keep_freed_memory
 from retinaforge.core.artefacts import DiskFull
 from retinaforge.images import find_fov, read_photograph
 from retinaforge.images.geometry import Normalised, normalise
@@ -158,6 +159,7 @@ def measure_job(job: Job, *, settings: Settings) -> Measured:
     Raises:
         DiskFull: that is no fault of the image.
     """
+    keep_freed_memory()
     row: Row = {
         "side": job.side, "name": job.name, "patient": job.patient, "groups": dict(job.groups),
         "status": "refused", "reason": "", "vessels": {}, "quality": {}, "reasons": {},

@@ -8,6 +8,7 @@ from typing import final
 
 from retinaforge.anatomy.shelf import shipped
 from retinaforge.core import Fov, Photograph
+from retinaforge.nets.unet import folded
 from retinaforge.vessels.artery_vein import (
     ARTERY_VEIN_FORMAT,
     SHIPPED_ARTERY_VEIN,
@@ -29,7 +30,8 @@ class ArteryVeinNetwork(ArteryVeinJudge):
 
     def __init__(self, path: Path | None = None, *, views_px: Sequence[float] = ()) -> None:
         used = shipped(SHIPPED_ARTERY_VEIN) if path is None else path
-        self._model, meta = read_network(used, form=ARTERY_VEIN_FORMAT)
+        network, meta = read_network(used, form=ARTERY_VEIN_FORMAT)
+        self._model = folded(network)
         self._views_px: Sequence[float] = [float(view) for view in views_px or meta["views_px"]]
         views = " and ".join(f"{view:.0f}" for view in self._views_px)
         self.card = JudgeCard(

@@ -15,15 +15,17 @@ parts. The other kind stays as it is, so that both are True where they cross.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import ndimage
 from scipy.spatial import KDTree
 
 from retinaforge.core.landmarks import PointPx
 from retinaforge.vessels.arms import Arm, arm_from
+from retinaforge.vessels.depth import depth_inside
 from retinaforge.vessels.graph import VesselGraph, trace_graph
 from retinaforge.vessels.skeleton import require_masks
 
@@ -86,13 +88,11 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
     if not over.any():
         return closed
     # Distance to the nearest pixel outside, less the half pixel to the wall.
-    depth_px = np.asarray(ndimage.distance_transform_edt(over)) - 0.5
-    away_px = np.asarray(ndimage.distance_transform_edt(~over))
-    masks = _Masks(broken, over, depth_px, away_px, graph.unit_px)
+    masks = _Masks(broken, over, depth_inside(over) - 0.5, graph.unit_px)
     for calibres in SEEN_FROM:
         ends = _free_ends(graph, calibres)
-        for gaps in (_all_facing(ends, masks), [_beyond(ends, k, masks) for k in range(len(ends))]):
-            for gap in sorted(gap for gap in gaps if gap):
+        for gaps in (_all_facing(ends, masks), _all_beyond(ends, masks)):
+            for gap in sorted(gaps):
                 end = ends[gap.one]
                 if not _joined(end, closed & ~broken):
                     _draw(closed, end, gap.to, gap.radius_px)
@@ -101,15 +101,14 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
 
 @dataclass(frozen=True)
 class _Masks:
-    """A broken kind, the other, how deep inside and how far from that each pixel lies, the unit."""
+    """A broken kind, the other, how deep inside that each pixel lies, the unit."""
 
     broken: Mask
     over: Mask
     depth_px: Float[np.ndarray, "height width"]
-    away_px: Float[np.ndarray, "height width"]
     unit_px: float
 
-    @property
+    @cached_property
     def reach_px(self) -> float:
         """Return the length of the longest gap."""
         return GAP_CALIBRES * 2 * float(self.depth_px.max()) + GAP_UNIT * self.unit_px
@@ -122,23 +121,26 @@ class _Masks:
 
 def _free_ends(graph: VesselGraph, calibres: float) -> list[Arm]:
     """Return the free ends, each seen from so many calibres inside."""
-    degrees = graph.degrees
+    degrees = graph.degrees.tolist()
     ends: list[Arm] = []
     for k, segment in enumerate(graph.segments):
-        skip = min(calibres * 2 * float(np.median(segment.radii_px)), segment.length_px / 2)
-        for node, at_end in ((segment.start, False), (segment.end, True)):
-            if degrees[node] == 1:
-                ends.append(arm_from(graph, (k, at_end), skip_px=skip))
+        free = [
+            e for node, e in ((segment.start, False), (segment.end, True)) if degrees[node] == 1
+        ]
+        if free:
+            radius = float(np.median(segment.radii_px))
+            skip = min(calibres * 2 * radius, segment.length_px / 2)
+            ends += [arm_from(graph, (k, at_end), skip_px=skip) for at_end in free]
     return ends
 
 
-def _all_facing(ends: list[Arm], masks: _Masks) -> list[_Gap | None]:
+def _all_facing(ends: list[Arm], masks: _Masks) -> list[_Gap]:
     """Return the gaps between any two ends that are near enough."""
     if len(ends) < 2:
         return []
     tree = KDTree([end.node_px for end in ends])
     pairs = tree.query_pairs(masks.reach_px, output_type="ndarray")
-    return [_facing(ends, k, j, masks) for k, j in pairs.tolist()]
+    return [gap for k, j in pairs.tolist() if (gap := _facing(ends, k, j, masks)) is not None]
 
 
 def _joined(end: Arm, new: Mask) -> bool:
@@ -176,35 +178,61 @@ def _facing(ends: list[Arm], k: int, j: int, masks: _Masks) -> _Gap | None:
     return _Gap(turn, gap_px, other.place_px, k, other.radius_px)
 
 
-def _beyond(ends: list[Arm], k: int, masks: _Masks) -> _Gap | None:
-    """Return the gap to where an end's own kind goes on under the other; None where it does not."""
-    end = ends[k]
-    straight = math.atan2(-end.heading[1], -end.heading[0])
-    reach, (height, width) = 4 * end.radius_px + masks.reach_px, masks.over.shape
-    found: list[_Gap] = []
-    row, column = (
-        min(max(round(at), 0), size - 1)
-        for at, size in zip(end.place_px[::-1], masks.over.shape, strict=True)
-    )
-    if masks.away_px[row, column] > reach + 2:
-        return None  # nothing that it could go on under
-    for angle in FAN_DEG:
-        ux, uy = math.cos(straight + math.radians(angle)), math.sin(straight + math.radians(angle))
-        far = (end.place_px[0] + reach * ux, end.place_px[1] + reach * uy)
-        row, column = _pixels_between(end.place_px, far)
-        inside = (row >= 0) & (column >= 0) & (row < height) & (column < width)
-        row, column = row[inside], column[inside]
-        own, above = masks.broken[row, column], masks.over[row, column]
-        leave = int(np.argmin(own))
-        land = leave + int(np.argmax(own[leave:]))
-        hidden = slice(leave, land)
-        if leave == 0 or not above[hidden].all() or (own & above)[:leave].any():
-            continue
-        if masks.bridges(row[hidden], column[hidden], (land - leave) / 2):
-            on = min(land + 2 * math.ceil(end.radius_px), len(row) - 1)
-            to = (float(column[on]), float(row[on]))
-            found.append(_Gap(abs(angle), (land - leave) / 2, to, k, end.radius_px))
-    return min(found, default=None)
+def _all_beyond(ends: list[Arm], masks: _Masks) -> list[_Gap]:
+    """Return the gaps to where ends' own kind goes on under the other, the best of each end."""
+    if not ends:
+        return []
+    best: dict[int, _Gap] = {}
+    for gap in _rays(ends, masks):
+        if gap.one not in best or gap < best[gap.one]:
+            best[gap.one] = gap
+    return list(best.values())
+
+
+def _rays(ends: list[Arm], masks: _Masks) -> Iterator[_Gap]:
+    """Yield the gaps that lie on straight ways out of the ends, one way for each of `FAN_DEG`."""
+    radius = np.array([end.radius_px for end in ends])
+    straight = np.array([math.atan2(-end.heading[1], -end.heading[0]) for end in ends])
+    turn = (straight[:, None] + np.radians(FAN_DEG)).reshape(-1)
+    reach = np.repeat(4 * radius + masks.reach_px, len(FAN_DEG))
+    start = np.repeat(np.array([end.place_px for end in ends]), len(FAN_DEG), axis=0)
+    row, column, many = _pixels_along(start, reach, turn, masks.over.shape)
+    own, above = masks.broken[row, column], masks.over[row, column]
+    here = np.arange(row.shape[1])
+    seen = here < many[:, None]
+    # Out of its own kind at `leave`, in again at `land`: between the two it is hidden.
+    leave = np.where(own & seen, len(here), here).min(axis=1)
+    land = np.where(own & seen & (here > leave[:, None]), here, len(here)).min(axis=1)
+    before, hidden = here < leave[:, None], (here >= leave[:, None]) & (here < land[:, None])
+    found = (leave > 0) & (land < many) & (above | ~hidden).all(axis=1)
+    found &= ~(own & above & before).any(axis=1)
+    for ray in np.flatnonzero(found).tolist():
+        k, angle = divmod(ray, len(FAN_DEG))
+        way, gap_px = hidden[ray], float(land[ray] - leave[ray]) / 2
+        if masks.bridges(row[ray, way], column[ray, way], gap_px):
+            on = min(land[ray] + 2 * math.ceil(radius[k]), many[ray] - 1)
+            to = (float(column[ray, on]), float(row[ray, on]))
+            yield _Gap(abs(FAN_DEG[angle]), gap_px, to, k, ends[k].radius_px)
+
+
+def _pixels_along(
+    start: Float[np.ndarray, "k 2"], reach: Float[np.ndarray, "k"], turn: Float[np.ndarray, "k"],
+    size_px: tuple[int, int],
+) -> tuple[Int[np.ndarray, "k n"], Int[np.ndarray, "k n"], Int[np.ndarray, "k"]]:  # fmt: skip
+    """Return (row, column) along straight ways, every half pixel, and how many lie in the picture.
+
+    What comes after those is pixel (0, 0).
+    """
+    far = start + reach[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    whole = 2 * np.ceil(np.hypot(*(far - start).T)).astype(np.int64)
+    step = np.arange(whole.max() + 1)
+    share = step / np.maximum(whole, 1)[:, None]
+    x, y = (start[:, k, None] + share * (far - start)[:, k, None] for k in (0, 1))
+    column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
+    inside = (row >= 0) & (column >= 0) & (row < size_px[0]) & (column < size_px[1])
+    inside &= step <= whole[:, None]
+    # A straight way that has left the picture does not come back.
+    return np.where(inside, row, 0), np.where(inside, column, 0), inside.sum(axis=1)
 
 
 def _pixels_between(

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from retinaforge.anatomy import shelf, weights
 from retinaforge.anatomy.frame import enter, leave, working_frame
 from retinaforge.core import Fov, Photograph, require_same_size
-from retinaforge.nets.unet import VesselNet
+from retinaforge.nets.unet import VesselNet, folded
 from retinaforge.vessels.judge import Judge, JudgeCard
 
 SHIPPED = "vessels-v3.safetensors"
@@ -104,7 +104,7 @@ class NetworkJudge(Judge):
 
     def __init__(self, path: Path | None = None, *, views_px: Sequence[float] = ()) -> None:
         model, meta = read_network(shipped_weights() if path is None else path)
-        self._model = model
+        self._model = folded(model)
         self._views_px = [float(view) for view in views_px or meta["views_px"]]
         self.threshold = float(meta["threshold"])
         self.card = JudgeCard(
