@@ -161,7 +161,9 @@ def _tiles(
         return
     left = a.rows(rows)
     for columns in parts:
-        yield rows, columns, left @ b.rows(columns).T
+        # The same array twice is a symmetric product, which BLAS makes at half the price.
+        right = left if a is b and columns == rows else b.rows(columns)
+        yield rows, columns, left @ right.T
 
 
 def too_few(card: Card, a: Cloud, b: Cloud) -> str:
@@ -179,7 +181,8 @@ def _cloud(features: np.ndarray, centre: Vector) -> Cloud:
     norms, lean, lengths = (np.empty(len(features)) for _ in range(3))
     cloud = Cloud(features, centre, np.arange(len(features)), norms, lean, lengths)
     for part in _parts(len(features)):
-        lengths[part] = np.linalg.norm(features[part].astype(np.float64), axis=1)
+        raw_rows = features[part].astype(np.float64, copy=False)
+        lengths[part] = np.sqrt(np.einsum("ij,ij->i", raw_rows, raw_rows))
         rows = cloud.rows(part)
         norms[part], lean[part] = np.einsum("ij,ij->i", rows, rows), rows @ centre
     return cloud
