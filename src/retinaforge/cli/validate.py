@@ -53,6 +53,9 @@ def validate_command(
         None, help="What the generator was trained on: where copies are sought."
     ),
     lpips: str = typer.Option("", help="With --paired: encoder with heads, e.g. vgg16:F,heads=H."),
+    panel: int = typer.Option(
+        None, min=0, help="Real images in the sanity panel; none: 24 (quick) or 60; 0: no panel."
+    ),
     size: int = typer.Option(None, min=64, help="Side of the common square; none: chosen."),
     workers: int = typer.Option(1, min=1, help="Processes; they do not change the result."),
     seed: int = typer.Option(0, help="Decides halves, damage and resamples."),
@@ -69,7 +72,7 @@ def validate_command(
     options = Options(
         suite=suite.value, paired=paired, encoders=tuple(encoder),
         groups=tuple(name.strip() for name in groups.split(",") if name.strip()),
-        train=train, lpips=lpips, size_px=size, workers=workers, seed=seed,
+        train=train, lpips=lpips, panel_images=panel, size_px=size, workers=workers, seed=seed,
     )  # fmt: skip
     with _bars() as show:
         card = validate(real, synthetic, out, options, cache=cache, on_progress=show)

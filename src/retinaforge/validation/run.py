@@ -27,6 +27,7 @@ from retinaforge.validation.jobs import Job, list_side, require_two_sides
 from retinaforge.validation.ledger import contamination, protocol_of
 from retinaforge.validation.measure import MeasuredSides, measure_sides
 from retinaforge.validation.paired import paired_scores, pairs_of, require_pairs
+from retinaforge.validation.panel import Panel
 from retinaforge.validation.places import with_places
 from retinaforge.validation.rejects import write_rejects
 from retinaforge.validation.sanity import ALL_LEVELS, FEW_LEVELS, SMALLEST_N, sanity_panel
@@ -56,6 +57,7 @@ class Options:
         groups: columns of the real side's table.
         train: what the generator was trained on.
         lpips: encoder with heads, for pairs.
+        panel_images: real images in the sanity panel; None chooses by the suite.
         size_px: side of the square that all images become; None chooses.
         workers: processes.
         seed: decides halves, damage and resamples.
@@ -67,6 +69,7 @@ class Options:
     groups: tuple[str, ...] = ()
     train: Path | None = None
     lpips: str = ""
+    panel_images: int | None = None
     size_px: int | None = None
     workers: int = 1
     seed: int = 0
@@ -121,6 +124,7 @@ def validate(
     scores = _scores(sides, options)
     timing.note("scores")
     panel, problems = _panel(done, kept, settings, options, on_progress)
+    rows = panel.rows() if panel else []
     timing.note("sanity panel")
     copying = _copying(done, sides, options)
     timing.note("copies")
@@ -129,10 +133,10 @@ def validate(
         lines, pairs = _paired(done, settings, options)
         scores += lines
         timing.note("pairs")
-    scores = with_places([*scores, *copying.scores], panel)
+    scores = with_places([*scores, *copying.scores], rows)
     left_out = {side: done.left_out(side) for side in ("real", "synthetic", "train")}
     said = verdict_of(
-        scores, left_out=left_out, panel=panel,
+        scores, left_out=left_out, panel=rows,
         real_say_synthetic=footing.sides["real"].say_synthetic,
     )  # fmt: skip
     card = {
@@ -140,7 +144,7 @@ def validate(
         "scores": [{**s.as_dict(), "identity": identity_of(s)} for s in scores],
         "verdict": [s.as_dict() for s in said],
         "uses": [use.as_dict() for use in uses_of(said, n=sides.smaller, paired=options.paired)],
-        "sanity_panel": {"rows": panel, "problems": problems},
+        "sanity_panel": {"n": panel.n if panel else 0, "rows": rows, "problems": problems},
         "copies": copying.nearest,
         "left_out": left_out,
         "protocol": protocol_of(real, synthetic, footing, settings, options, done),
@@ -214,20 +218,22 @@ def _scores(sides: Sides, options: Options) -> list[Score]:
 
 def _panel(
     done: MeasuredSides, cache: Path, settings: Settings, options: Options, on_progress: Progress
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[Panel | None, list[str]]:
     found = done.with_jobs("real")
-    most = PANEL_IMAGES[options.suite]
+    most = PANEL_IMAGES[options.suite] if options.panel_images is None else options.panel_images
+    if most < SMALLEST_N:
+        return None, [f"a sanity panel needs {SMALLEST_N} real images, {most} were asked for"]
     chosen = [found[k * len(found) // most] for k in range(most)] if len(found) > most else found
     patients = len({job.patient for job, _ in chosen})
     if patients < SMALLEST_N:
-        return [], [f"a sanity panel needs {SMALLEST_N} real patients, {patients} are here"]
+        return None, [f"a sanity panel needs {SMALLEST_N} real patients, {patients} are here"]
     levels = FEW_LEVELS if options.suite == "quick" else ALL_LEVELS
     panel = sanity_panel(
         chosen, cache, settings=settings, seed=options.seed, levels=levels,
         pairing=Pairing(options.lpips) if options.paired else None, workers=options.workers,
         on_progress=lambda k, n: on_progress("planting damage", k, n),
     )  # fmt: skip
-    return panel.rows(), list(panel.problems)
+    return panel, list(panel.problems)
 
 
 def _copying(done: MeasuredSides, sides: Sides, options: Options) -> Copying:
