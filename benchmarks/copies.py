@@ -35,7 +35,6 @@ from retinaforge.audits.copies import (
     SHIPPED,
     VESSEL_LIKENESS,
     Calibration,
-    Gallery,
     calibration_of,
     comparable,
     likeness,
@@ -43,6 +42,7 @@ from retinaforge.audits.copies import (
     rate_bound,
 )
 from retinaforge.audits.disguises import COPY_KINDS, CopyKind, disguise
+from retinaforge.audits.gallery import Gallery
 from retinaforge.audits.patterns import pattern_of_mask
 from retinaforge.audits.registration import Prepared
 from retinaforge.core import Fov, Photograph, Record, rng_for

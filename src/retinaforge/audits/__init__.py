@@ -3,18 +3,16 @@
 from retinaforge.audits.copies import (
     COPY_CARDS,
     Calibration,
-    Gallery,
     Likeness,
-    Neighbour,
     calibrate,
     comparable,
     likeness,
     nearest_embeddings,
-    nearest_patterns,
     shipped_calibration,
 )
 from retinaforge.audits.copy_pictures import picture_of_pair
 from retinaforge.audits.disguises import COPY_KINDS, CopyKind, disguise
+from retinaforge.audits.gallery import Gallery, Neighbour, nearest_patterns
 from retinaforge.audits.patterns import (
     Pattern,
     load_patterns,

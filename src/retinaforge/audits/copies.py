@@ -23,9 +23,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
-from retinaforge.audits.junctions import mirror_descriptors
 from retinaforge.audits.patterns import Pattern
-from retinaforge.audits.registration import NEAR, Prepared, in_view, lift, register, share_on
+from retinaforge.audits.registration import (
+    NEAR,
+    Prepared,
+    Proposal,
+    in_view,
+    lift,
+    register,
+    share_on,
+)
 from retinaforge.audits.transforms import Transform
 from retinaforge.core import Card, Refusal
 
@@ -34,15 +41,6 @@ MISSED = 1.5
 
 NEEDED = 3.0
 """Radii of vessel that a pattern must have to be compared at all."""
-
-SHORTLIST = 10
-"""References that each query is laid over, of all."""
-
-PROBES = 24
-"""Junctions of a query that vote for the shortlist."""
-
-DIMENSIONS = 32
-"""Of the descriptors while they vote: the main axes of the references' own."""
 
 RATE = 1e-6
 """False matches a pair that a threshold allows: one in a search of 1,000 eyes in 1,000."""
@@ -87,19 +85,6 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """The reference that a query is most like.
-
-    Attributes:
-        reference: its number.
-        likeness: of the two.
-    """
-
-    reference: int
-    likeness: Likeness
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Where copies begin, from pairs of which none should be one.
 
@@ -128,18 +113,22 @@ class Calibration:
         return {**asdict(self), "suspects": [list(pair) for pair in self.suspects]}
 
 
-def likeness(query: Pattern | Prepared, reference: Pattern | Prepared) -> Likeness:
+def likeness(
+    query: Pattern | Prepared, reference: Pattern | Prepared, *,
+    proposals: Sequence[Proposal] | None = None,
+) -> Likeness:  # fmt: skip
     """Lay a query over a reference and say how much of their vessels coincides.
 
     Args:
         query: pattern that may be a copy.
         reference: pattern that it may be a copy of.
+        proposals: where to begin, from `propose`; made here if there are none.
     """
-    query, reference = _prepared(query), _prepared(reference)
+    query, reference = prepared(query), prepared(reference)
     for side, whose in ((query, "the query"), (reference, "the reference")):
         if not comparable(side.pattern):
             return Likeness(math.nan, None, f"{whose} shows less than {NEEDED:g} radii of vessel")
-    transform = register(query, reference)
+    transform = register(query, reference, proposals)
     if transform is None:
         return Likeness(0.0, None)
     here, length = share_on(query, reference, transform)
@@ -151,95 +140,9 @@ def likeness(query: Pattern | Prepared, reference: Pattern | Prepared) -> Likene
     return Likeness(score, transform, query_share=here, reference_share=there, length=length)
 
 
-def nearest_patterns(
-    queries: Sequence[Pattern | Prepared], references: Gallery | Sequence[Pattern], *,
-    shortlist: int = SHORTLIST,
-) -> list[Neighbour | None]:  # fmt: skip
-    """Return, for each query, the reference whose vessels are most like its own.
-
-    Args:
-        queries: patterns that may be copies.
-        references: patterns of the real eyes, or their gallery (build it once, use it often).
-        shortlist: how many references each query is laid over.
-
-    Returns:
-        One neighbour a query; None where it shares nothing with any, or has too few vessels
-        (`comparable` tells) and so was not examined at all: that is no acquittal.
-    """
-    gallery = references if isinstance(references, Gallery) else Gallery(references)
-    return [gallery.nearest(query, shortlist=shortlist) for query in queries]
-
-
 def comparable(pattern: Pattern) -> bool:
     """Return whether a pattern has vessels enough to be anyone's."""
     return pattern.length >= NEEDED
-
-
-class Gallery:
-    """References, ready to be searched.
-
-    Args:
-        references: patterns of real eyes.
-
-    Raises:
-        Refusal: expected at least one reference.
-    """
-
-    def __init__(self, references: Sequence[Pattern | Prepared]) -> None:
-        if not references:
-            raise Refusal("at least one real photograph", "none", "name a folder that has some")
-        self.prepared = [_prepared(reference) for reference in references]
-        found = [p.as_reference for p in self.prepared]
-        self._counts = np.array([len(rows) for rows in found])
-        stacked = np.concatenate(found)
-        _, axes = np.linalg.eigh(stacked.T.astype(float) @ stacked)
-        self._axes = axes[:, ::-1][:, :DIMENSIONS].astype(np.float32)
-        self._descriptors = np.ascontiguousarray((stacked @ self._axes).T)
-
-    def nearest(
-        self, query: Pattern | Prepared, *, shortlist: int = SHORTLIST, without: Sequence[int] = ()
-    ) -> Neighbour | None:
-        """Return the reference most like a query, or None.
-
-        Args:
-            query: pattern that may be a copy.
-            shortlist: how many references it is laid over.
-            without: numbers of references that do not count, such as the query itself.
-        """
-        query = _prepared(query)
-        best: Neighbour | None = None
-        for k in self.shortlist(query, count=shortlist, without=without):
-            found = likeness(query, self.prepared[k])
-            if found.transform and (best is None or found.score > best.likeness.score):
-                best = Neighbour(int(k), found)
-        return best
-
-    def shortlist(
-        self, query: Prepared, *, count: int, without: Sequence[int] = ()
-    ) -> Int[np.ndarray, "k"]:
-        """Return the references whose junctions look most like the query's.
-
-        Each of the query's junctions gives a reference the likeness of its most similar junction
-        there; what counts is their sum, under the size and mirror that suit that reference best.
-        """
-        votes = self._votes(query)
-        votes[list(without)] = -np.inf
-        order = np.argsort(-votes, kind="stable")[:count]
-        return order[votes[order] > 0]
-
-    def _votes(self, query: Prepared) -> Float[np.ndarray, "n"]:
-        votes = np.zeros(len(self.prepared), np.float32)
-        some = np.flatnonzero(self._counts)
-        found = query.as_query[:, :3, _spread(query.as_query.shape[2])]
-        if not found.size or not len(some):
-            return votes
-        first = (np.cumsum(self._counts) - self._counts)[some]
-        for side in (found, mirror_descriptors(found)):
-            probes = (side @ self._axes).reshape(-1, len(self._axes.T))
-            alike = np.maximum.reduceat(probes @ self._descriptors, first, axis=1)
-            by_size = alike.reshape(*found.shape[:3], -1).max(axis=1).mean(axis=1)
-            votes[some] = np.maximum(votes[some], by_size.max(axis=0))
-        return votes
 
 
 def calibrate(
@@ -260,8 +163,8 @@ def calibrate(
         Refusal: expected photographs of at least ten patients.
     """
     pairs = pairs_of_strangers(patients, rng=rng, most=most_pairs)
-    prepared = [_prepared(pattern) for pattern in patterns]
-    scores = np.array([likeness(prepared[i], prepared[j]).score for i, j in pairs])
+    ready = [prepared(pattern) for pattern in patterns]
+    scores = np.array([likeness(ready[i], ready[j]).score for i, j in pairs])
     told = np.isfinite(scores)
     scores, pairs = scores[told], pairs[told]
     return calibration_of(scores, pairs, n_patients=len(set(patients)), rate=rate)
@@ -357,7 +260,8 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _prepared(pattern: Pattern | Prepared) -> Prepared:
+def prepared(pattern: Pattern | Prepared) -> Prepared:
+    """Return a pattern ready to be compared."""
     return pattern if isinstance(pattern, Prepared) else Prepared(pattern)
 
 
@@ -373,7 +277,3 @@ def _share_back(
     distance, _ = tree.query(reference.lifted[within], distance_upper_bound=1.5 * NEAR)
     length = reference.pattern.length * float(within.mean())
     return float((distance < NEAR).mean()), length
-
-
-def _spread(count: int) -> Int[np.ndarray, "k"]:
-    return np.unique(np.linspace(0, max(count - 1, 0), min(count, PROBES)).round().astype(int))

@@ -3,64 +3,84 @@
 For a junction at j and vessel samples at j + rho (cos phi, sin phi), with phi counted from one of
 its arms,
 
-    d[q, k] = sum over samples of w_q(log rho) exp(-i k phi) / rho     q: ring, k = 0 ... K
+    d[q, k] = sum over samples of w_q(log rho) exp(-i k phi) / sqrt(rho)     q: ring, k = 0 ... K
 
 which is the Fourier series of the vessels' length on each ring. Turning the picture turns phases
-(exp(i k alpha)), a mirror conjugates, another size moves the rings: so all variants of a query
-cost little, and the references need but one, from their longest arm.
+(exp(i k alpha)), a mirror conjugates, another size moves the rings. Rings and sizes stand on one
+ladder of half steps, so that one series on all its rungs holds every size, and all variants of a
+query cost little more than one; the references need but one, from their longest arm.
 
 References: shape contexts, Belongie, Malik and Puzicha, IEEE TPAMI 24(4), 2002.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Complex64, Float, Int
 
 from retinaforge.audits.patterns import Pattern
 
-RINGS = 0.05 * 1.45 ** np.arange(6)
+STEP = 1.45
+FIRST = 0.05
+RINGS = FIRST * STEP ** np.arange(6)
 """Middles of the rings, in radii of the field of view: 0.05 to 0.32."""
 
 ORDERS = 6
 ZERO_ORDER = 0.35
 """Weight of the rings' whole length, which is much the same round every junction."""
 
-SIZES = (0.64, 0.8, 1.0, 1.25, 1.56)
-"""Sizes of a query, over the reference's, that are tried; the rings' width spans the gaps."""
+HALF_STEPS = (-2, -1, 0, 1, 2)
+SIZES = tuple(float(STEP ** (h / 2)) for h in HALF_STEPS)
+"""Sizes of a query, over the reference's, that are tried: 0.69 to 1.45; rings span the gaps."""
 
 MOST = 48
 """Junctions kept of a pattern: those with most vessel round them."""
 
 WIDTH = len(RINGS) * (2 * ORDERS + 1)
+_LOWEST = min(HALF_STEPS)
+_RUNGS = np.arange(_LOWEST, 2 * (len(RINGS) - 1) + max(HALF_STEPS) + 1)
 
 
-def chosen(pattern: Pattern) -> Int[np.ndarray, "k"]:
-    """Return the junctions that are used: those with most vessel round them."""
-    if len(pattern.junctions) <= MOST:
-        return np.arange(len(pattern.junctions))
-    near = _offsets(pattern, np.arange(len(pattern.junctions)))[0] < RINGS[-1]
-    return np.sort(np.argsort(-near.sum(axis=1), kind="stable")[:MOST])
+@dataclass(frozen=True)
+class Surroundings:
+    """The junctions of a pattern that are used, and what lies round each.
+
+    Attributes:
+        where: shape (k, 2), radii of the field of view.
+        arms: directions in which their arms leave, radians, the longest first; NaN: none.
+        series: Fourier series on every rung, shape (k, orders + 1, rungs).
+    """
+
+    where: Float[np.ndarray, "k 2"]
+    arms: Float[np.ndarray, "k a"]
+    series: Complex64[np.ndarray, "k o r"]
 
 
-def reference_descriptors(pattern: Pattern) -> Float[np.ndarray, "k d"]:
-    """Return one descriptor for each chosen junction, from its longest arm."""
-    picked = chosen(pattern)
-    series = _series(pattern, picked, size=1.0)
-    return _as_vectors(_turned(series, pattern.arms[picked, 0]))
+def surroundings_of(pattern: Pattern) -> Surroundings:
+    """Return the junctions with most vessel round them, and their Fourier series."""
+    picked = _chosen(pattern)
+    where = pattern.junctions[picked]
+    series = _series(pattern.points[None] - where[:, None])
+    return Surroundings(where.astype(float), pattern.arms[picked].astype(float), series)
 
 
-def query_descriptors(pattern: Pattern) -> Float[np.ndarray, "s a k d"]:
-    """Return descriptors for every size and arm of each chosen junction; 0 where no arm is."""
-    picked = chosen(pattern)
-    found = np.zeros((len(SIZES), pattern.arms.shape[1], len(picked), WIDTH), np.float32)
-    for s, size in enumerate(SIZES):
-        series = _series(pattern, picked, size=size)
-        for a in range(pattern.arms.shape[1]):
-            angle = pattern.arms[picked, a]
-            known = np.isfinite(angle)
-            found[s, a, known] = _as_vectors(_turned(series[known], angle[known]))
-    return found
+def reference_descriptors(found: Surroundings) -> Float[np.ndarray, "k d"]:
+    """Return one descriptor for each junction, from its longest arm."""
+    return _as_vectors(_turned(_rings(found, 0), found.arms[:, 0]))
+
+
+def query_descriptors(found: Surroundings) -> Float[np.ndarray, "s a k d"]:
+    """Return descriptors for every size and arm of each junction; 0 where no arm is."""
+    k, arms = found.arms.shape
+    vectors = np.zeros((len(SIZES), arms, k, WIDTH), np.float32)
+    for a, angle in enumerate(found.arms.T):
+        known = np.isfinite(angle)
+        for s, half_step in enumerate(HALF_STEPS):
+            rings = _rings(found, half_step)[known]
+            vectors[s, a, known] = _as_vectors(_turned(rings, angle[known]))
+    return vectors
 
 
 def mirror_descriptors(found: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... d"]:
@@ -70,21 +90,33 @@ def mirror_descriptors(found: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "
     return found * signs.reshape(-1)
 
 
-def _offsets(pattern: Pattern, picked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return distance and direction of all samples from each junction."""
-    away = pattern.points[None] - pattern.junctions[picked, None]
-    return np.hypot(away[..., 0], away[..., 1]), np.arctan2(away[..., 1], away[..., 0])
+def _chosen(pattern: Pattern) -> Int[np.ndarray, "k"]:
+    if len(pattern.junctions) <= MOST:
+        return np.arange(len(pattern.junctions))
+    x, y = (pattern.points[:, k] - pattern.junctions[:, k, None] for k in (0, 1))
+    near = x * x + y * y < RINGS[-1] ** 2
+    return np.sort(np.argsort(-near.sum(axis=1), kind="stable")[:MOST])
 
 
-def _series(pattern: Pattern, picked: np.ndarray, *, size: float) -> np.ndarray:
-    """Return Fourier series of all rings, shape (junctions, orders + 1, rings)."""
-    rho, phi = _offsets(pattern, picked)
-    rho = np.maximum(rho / size, 1e-3)
-    step = np.log(RINGS[1] / RINGS[0])
-    off = np.abs(np.log(rho)[:, None] - np.log(RINGS)[:, None]) / step
-    weight = np.maximum(1 - off, 0) / np.sqrt(rho)[:, None]
-    waves = np.exp(-1j * np.arange(ORDERS + 1)[:, None] * phi[:, None]).astype(np.complex64)
-    return np.matmul(waves, weight.astype(np.complex64).transpose(0, 2, 1))
+def _rings(found: Surroundings, half_step: int) -> Complex64[np.ndarray, "k o q"]:
+    """Return the series on the rings of a query so many half steps larger."""
+    first = half_step - _LOWEST
+    return found.series[..., first : first + 2 * len(RINGS) - 1 : 2]
+
+
+def _series(away: Float[np.ndarray, "k n 2"]) -> Complex64[np.ndarray, "k o r"]:
+    """Return the Fourier series of samples so far away from each junction, on every rung."""
+    x, y = away[..., 0].astype(np.float32), away[..., 1].astype(np.float32)
+    rho = np.maximum(np.hypot(x, y), np.float32(1e-3))
+    rung = np.log(rho / np.float32(FIRST)) * np.float32(2 / np.log(STEP))
+    weight = np.abs(rung[..., None] - _RUNGS.astype(np.float32))
+    weight = np.maximum(1 - weight / 2, 0) / np.sqrt(rho)[..., None]
+    once = ((x - 1j * y) / rho).astype(np.complex64)
+    waves = np.empty((len(x), ORDERS + 1, x.shape[1]), np.complex64)
+    waves[:, 0] = 1
+    for k in range(ORDERS):
+        waves[:, k + 1] = waves[:, k] * once
+    return waves.real @ weight + np.complex64(1j) * (waves.imag @ weight)
 
 
 def _turned(series: np.ndarray, angle: np.ndarray) -> np.ndarray:

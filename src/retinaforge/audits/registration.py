@@ -13,18 +13,21 @@ Umeyama, IEEE TPAMI 13(4), 1991.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 from scipy.spatial import KDTree
 
 from retinaforge.audits.junctions import (
     SIZES,
-    chosen,
+    Surroundings,
     mirror_descriptors,
     query_descriptors,
     reference_descriptors,
+    surroundings_of,
 )
 from retinaforge.audits.patterns import FOV_REACH, FOV_SIDE, Pattern, mirrored
 from retinaforge.audits.transforms import Transform, bent, similarity, similarity_between
@@ -76,31 +79,38 @@ class Prepared:
         self.pattern = pattern
 
     @cached_property
-    def junctions(self) -> Float[np.ndarray, "k 2"]:
-        """Return the junctions that are matched."""
-        return self.pattern.junctions[chosen(self.pattern)].astype(float)
+    def surroundings(self) -> Surroundings:
+        """Return the junctions that are matched, and what lies round them."""
+        return surroundings_of(self.pattern)
 
-    @cached_property
+    @property
+    def junctions(self) -> Float[np.ndarray, "k 2"]:
+        """Return where they are."""
+        return self.surroundings.where
+
+    @property
     def arms(self) -> Float[np.ndarray, "k 4"]:
         """Return their arms."""
-        return self.pattern.arms[chosen(self.pattern)].astype(float)
+        return self.surroundings.arms
 
     @cached_property
     def as_reference(self) -> Float[np.ndarray, "k d"]:
         """Return the descriptors that others are compared with."""
-        return reference_descriptors(self.pattern)
+        return reference_descriptors(self.surroundings)
 
     @cached_property
     def as_query(self) -> Float[np.ndarray, "s a k d"]:
         """Return the descriptors that are compared with others'."""
-        return query_descriptors(self.pattern)
+        return query_descriptors(self.surroundings)
 
     @cached_property
     def mirror(self) -> Prepared:
         """Return the same in a mirror."""
         other = Prepared(mirrored(self.pattern))
-        other.__dict__["junctions"] = self.junctions * [-1.0, 1.0]
-        other.__dict__["arms"] = np.pi - self.arms
+        own = self.surroundings
+        other.__dict__["surroundings"] = Surroundings(
+            own.where * [-1.0, 1.0], np.pi - own.arms, own.series.conj()
+        )
         other.__dict__["as_query"] = mirror_descriptors(self.as_query)
         return other
 
@@ -142,21 +152,55 @@ def lift(points: Float[np.ndarray, "n 2"], directions: Float[np.ndarray, "n"]) -
     return np.concatenate([points, turned], axis=1)
 
 
-def register(query: Prepared, reference: Prepared) -> Transform | None:
+@dataclass(frozen=True)
+class Proposal:
+    """Transforms that agreeing matches of junctions suggest, before anything was laid over.
+
+    Attributes:
+        mirror: the query was mirrored first.
+        turns, shifts: z -> turn z + shift, complex, at most `HYPOTHESES`.
+        agreed: how many pairs of matches agree on turn and size, beyond those kept too.
+    """
+
+    mirror: bool
+    turns: Complex[np.ndarray, "n"]
+    shifts: Complex[np.ndarray, "n"]
+    agreed: int
+
+
+def propose(
+    query: Prepared, reference: Prepared, *, mirrors: Sequence[bool] = (False, True)
+) -> list[Proposal]:
+    """Return the transforms that junctions suggest, for the query and its mirror image.
+
+    Args:
+        query: pattern that may be a copy.
+        reference: pattern that it may be a copy of.
+        mirrors: whether the query is mirrored first; both are tried by default.
+    """
+    found = []
+    for mirror in mirrors:
+        turns, shifts = _hypotheses(query.mirror if mirror else query, reference)
+        found.append(Proposal(mirror, turns[:HYPOTHESES], shifts[:HYPOTHESES], len(turns)))
+    return found
+
+
+def register(
+    query: Prepared, reference: Prepared, proposals: Sequence[Proposal] | None = None
+) -> Transform | None:
     """Return the best transform of a query onto a reference; None where nothing matches.
 
     Args:
         query: pattern that may be a copy.
         reference: pattern that it may be a copy of.
+        proposals: where to begin; made here if there are none.
     """
     found = []
-    for mirror in (False, True):
-        side = query.mirror if mirror else query
-        turns, shifts = _hypotheses(side, reference)
-        if len(turns):
-            hits = _look(side, reference, turns, shifts)
-            found += [(hits[k], similarity(turns[k], shifts[k], mirror=mirror))
-                      for k in _distinct(hits, turns, shifts)]  # fmt: skip
+    for p in propose(query, reference) if proposals is None else proposals:
+        if len(p.turns):
+            hits = _look(query.mirror if p.mirror else query, reference, p.turns, p.shifts)
+            found += [(hits[k], similarity(p.turns[k], p.shifts[k], mirror=p.mirror))
+                      for k in _distinct(hits, p.turns, p.shifts)]  # fmt: skip
     found.sort(key=lambda row: -row[0])
     begun = [_tighten(query, reference, t, FIRST_GATES) for _, t in found[:REFINED]]
     if not begun:
@@ -235,7 +279,7 @@ def _hypotheses(query: Prepared, reference: Prepared) -> tuple[np.ndarray, np.nd
     if len(here) < 2:
         return np.zeros(0, complex), np.zeros(0, complex)
     p, q = query.junctions[here] @ [1, 1j], reference.junctions[there] @ [1, 1j]
-    i, j = np.triu_indices(len(p), 1)
+    i, j = _pairs_of(len(p))
     dp, dq = p[j] - p[i], q[j] - q[i]
     apart = (np.abs(dp) > LEAST_APART) & (np.abs(dq) > LEAST_APART)
     i, j, s = i[apart], j[apart], dq[apart] / dp[apart]
@@ -243,8 +287,13 @@ def _hypotheses(query: Prepared, reference: Prepared) -> tuple[np.ndarray, np.nd
     for k in (i, j):
         agree &= np.abs(np.log(np.abs(s)) - np.log(size[k])) < SIZE_SLACK
         agree &= np.abs(np.angle(s * np.exp(-1j * turn[k]))) < TURN_SLACK
-    i, j, s = i[agree][:HYPOTHESES], j[agree][:HYPOTHESES], s[agree][:HYPOTHESES]
+    i, j, s = i[agree], j[agree], s[agree]
     return s, (q[i] + q[j] - s * (p[i] + p[j])) / 2
+
+
+@lru_cache(maxsize=64)
+def _pairs_of(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(count, 1)
 
 
 def _matches(

@@ -16,12 +16,11 @@ import numpy as np
 from retinaforge.audits.copies import (
     VESSEL_LIKENESS,
     Calibration,
-    Gallery,
-    Neighbour,
     comparable,
     nearest_embeddings,
     shipped_calibration,
 )
+from retinaforge.audits.gallery import Gallery, Neighbour
 from retinaforge.audits.patterns import Pattern
 from retinaforge.core import Card, Score
 from retinaforge.validation.eye import Measured
