@@ -183,7 +183,7 @@ def _candidates_at(
     region = _largest_region(bright > level)
     if region is None:
         return
-    outline = region & ~ndimage.binary_erosion(region, border_value=1)
+    outline = region & ~_eroded(region, beyond=True)
     outline[[0, 1, -2, -1]] = outline[:, [0, 1, -2, -1]] = False
     points = np.argwhere(outline).astype(float)
     if len(points) < 24:
@@ -203,12 +203,24 @@ def _plausible(shape: _Ellipse, size_px: tuple[int, ...]) -> bool:
 
 def _largest_region(mask: np.ndarray) -> np.ndarray | None:
     """Return the largest connected region, opened and with its holes filled."""
-    labels, count = ndimage.label(ndimage.binary_opening(mask, iterations=2))
+    opened = _eroded(_eroded(mask, beyond=False), beyond=False)
+    opened = ~_eroded(_eroded(~opened, beyond=True), beyond=True)
+    labels, count = ndimage.label(opened)
     if count == 0:
         return None
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return ndimage.binary_fill_holes(labels == sizes.argmax())
+
+
+def _eroded(mask: np.ndarray, *, beyond: bool) -> np.ndarray:
+    """Return the pixels whose four neighbours are True too; the frame's are `beyond`.
+
+    SciPy's `binary_erosion` takes five times as long on small masks.
+    """
+    m = np.pad(mask, 1, constant_values=beyond)
+    inner = m[1:-1, 1:-1]
+    return inner & m[:-2, 1:-1] & m[2:, 1:-1] & m[1:-1, :-2] & m[1:-1, 2:]
 
 
 def _rim_drop(bright: Float[np.ndarray, "h w"], circle: _Ellipse, black: float) -> float:
@@ -309,7 +321,7 @@ def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool, weights: np.ndarray) -> 
         weighted = matrix.T * weights
         solution = np.linalg.solve(weighted @ matrix + ridge, weighted @ target)
         residual = matrix @ solution - target
-        scale = 1.5 * np.median(np.abs(residual[weights > 0.3])) + 1e-4
+        scale = 1.5 * _median(np.abs(residual[weights > 0.3])) + 1e-4
         weights = 1 / (1 + (residual / scale) ** 2)
     d, e, f = solution[:3]
     k = 1.0 if round_ else float(solution[3])
@@ -319,6 +331,14 @@ def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool, weights: np.ndarray) -> 
     a = spread * float(np.sqrt(square))
     centre_x, centre_y = x.mean() - spread * d / 2, y.mean() - spread * e / (2 * k)
     return _Ellipse(float(centre_x), float(centre_y), a, a / float(np.sqrt(k)))
+
+
+def _median(values: np.ndarray) -> float:
+    """Return the median of a few hundred values at most, for which NumPy's takes long; NaN of none."""
+    ordered, count = np.sort(values), len(values)
+    if count == 0:
+        return float("nan")
+    return float((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)
 
 
 def _simpler(

@@ -27,6 +27,7 @@ from retinaforge.core.landmarks import PointPx
 from retinaforge.vessels.arms import Arm, arm_from
 from retinaforge.vessels.depth import depth_inside
 from retinaforge.vessels.graph import VesselGraph, trace_graph
+from retinaforge.vessels.medians import medians
 from retinaforge.vessels.skeleton import require_masks
 
 ALIGNED_DEG = 35.0
@@ -89,8 +90,9 @@ def _bridged(broken: Mask, over: Mask, fov_mask: Mask) -> Mask:
         return closed
     # Distance to the nearest pixel outside, less the half pixel to the wall.
     masks = _Masks(broken, over, depth_inside(over) - 0.5, graph.unit_px)
+    radii_px = medians([segment.radii_px for segment in graph.segments]).tolist()
     for calibres in SEEN_FROM:
-        ends = _free_ends(graph, calibres)
+        ends = _free_ends(graph, radii_px, calibres)
         for gaps in (_all_facing(ends, masks), _all_beyond(ends, masks)):
             for gap in sorted(gaps):
                 end = ends[gap.one]
@@ -119,8 +121,14 @@ class _Masks:
         return 0 < gap_px <= GAP_CALIBRES * calibre + GAP_UNIT * self.unit_px
 
 
-def _free_ends(graph: VesselGraph, calibres: float) -> list[Arm]:
-    """Return the free ends, each seen from so many calibres inside."""
+def _free_ends(graph: VesselGraph, radii_px: list[float], calibres: float) -> list[Arm]:
+    """Return the free ends, each seen from so many calibres inside.
+
+    Args:
+        graph: of one kind.
+        radii_px: median radius of each segment.
+        calibres: how far from an end its direction is taken.
+    """
     degrees = graph.degrees.tolist()
     ends: list[Arm] = []
     for k, segment in enumerate(graph.segments):
@@ -128,8 +136,7 @@ def _free_ends(graph: VesselGraph, calibres: float) -> list[Arm]:
             e for node, e in ((segment.start, False), (segment.end, True)) if degrees[node] == 1
         ]
         if free:
-            radius = float(np.median(segment.radii_px))
-            skip = min(calibres * 2 * radius, segment.length_px / 2)
+            skip = min(calibres * 2 * radii_px[k], segment.length_px / 2)
             ends += [arm_from(graph, (k, at_end), skip_px=skip) for at_end in free]
     return ends
 

@@ -21,32 +21,41 @@ def depth_inside(mask: Mask) -> Float[np.ndarray, "height width"]:
     nothing is outside.
     """
     height, width = mask.shape
-    upright = _to_outside(mask)
-    row, column = np.nonzero(mask)
-    # Squares of ways beyond the picture: longer than any in it.
+    # Columns first: what is one above the other lies side by side in memory.
+    place = np.flatnonzero(np.ascontiguousarray(mask.T))
     none = 2 * (height + width) ** 2
-    squared = np.where(upright < height, upright.astype(np.int64) ** 2, none)
-    best, k = squared[row, column], 1
-    left = np.arange(len(best))
-    while len(left):
-        y, x = row[left], column[left]
-        for near in (x - k, x + k):
-            ok = (near >= 0) & (near < width)
-            sideways = squared[y[ok], near[ok]] + k * k
+    best = _upright_squared(place, height, none)
+    squared = np.zeros(mask.size, dtype=np.int64)
+    squared[place] = best
+    left = np.arange(len(place))
+    for k in range(1, width):
+        left = left[best[left] > k * k]
+        if not len(left):
+            break
+        for near in (place[left] - k * height, place[left] + k * height):
+            ok = (near >= 0) & (near < mask.size)
+            sideways = squared[near[ok]] + k * k
             best[left[ok]] = np.minimum(best[left[ok]], sideways)
-        k += 1
-        left = left[best[left] > k * k] if k < width else left[:0]
-    depth = np.zeros(mask.shape)
-    depth[row, column] = np.where(best < none, np.sqrt(best), np.inf)
-    return depth
+    depth = np.zeros((width, height))
+    depth.reshape(-1)[place] = np.where(best < none, np.sqrt(best), np.inf)
+    return np.ascontiguousarray(depth.T)
 
 
-def _to_outside(mask: Mask) -> Int[np.ndarray, "height width"]:
-    """Return how many rows lie between each pixel and the nearest one outside; the picture's height
-    or more where a column has none."""
-    height = len(mask)
-    row = np.arange(height, dtype=np.int32)[:, None]
-    last = np.maximum.accumulate(np.where(mask, np.int32(-2 * height), row), axis=0)
-    following = np.where(mask, np.int32(3 * height), row)
-    following = np.minimum.accumulate(following[::-1], axis=0)[::-1]
-    return np.minimum(row - last, following - row)
+def _upright_squared(place: Int[np.ndarray, "n"], height: int, none: int) -> Int[np.ndarray, "n"]:
+    """Return the squared way to the nearest pixel outside, up or down; `none` where there is none.
+
+    Args:
+        place: where the mask's pixels lie, column by column.
+        height: of a column.
+        none: longer than any way.
+    """
+    row = place % height
+    begins = (np.diff(place, prepend=-2) != 1) | (row == 0)
+    first = np.flatnonzero(begins)
+    run = np.cumsum(begins) - 1
+    last = np.append(first[1:], len(place)) - 1
+    here = np.arange(len(place))
+    up = np.where(row[first[run]] > 0, here - first[run] + 1, height)
+    down = np.where(row[last[run]] < height - 1, last[run] - here + 1, height)
+    way = np.minimum(up, down)
+    return np.where(way < height, way * way, none)

@@ -150,7 +150,9 @@ def _sums(things: Sized) -> Vector:
 
 def _runs(grey: Grey, step: int) -> Sized:
     order, breaks = _lines(grey.ranks.shape, step)
-    line = grey.ranks.ravel().take(order)
+    line = grey.ranks.ravel()
+    if DIRECTIONS[step] != (0, 1):
+        line = line.take(order)
     ends = breaks.copy()
     ends[:-1] |= line[1:] != line[:-1]
     last = np.flatnonzero(ends)
