@@ -116,7 +116,7 @@ def _series(away: Float[np.ndarray, "k n 2"]) -> Complex64[np.ndarray, "k o r"]:
     waves[:, 0] = 1
     for k in range(ORDERS):
         waves[:, k + 1] = waves[:, k] * once
-    return waves.real @ weight + np.complex64(1j) * (waves.imag @ weight)
+    return (np.real(waves) @ weight + 1j * (np.imag(waves) @ weight)).astype(np.complex64)
 
 
 def _turned(series: np.ndarray, angle: np.ndarray) -> np.ndarray:

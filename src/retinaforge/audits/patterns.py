@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -99,8 +100,8 @@ def mirrored(pattern: Pattern) -> Pattern:
     )  # fmt: skip
 
 
-def save_patterns(path: Path, patterns: Sequence[Pattern]) -> None:
-    """Write patterns to one .npz file."""
+def save_patterns(to: Path | BinaryIO, patterns: Sequence[Pattern]) -> None:
+    """Write patterns as .npz to a file or an open stream."""
     stacked = {}
     for field in fields(Pattern):
         arrays = [getattr(p, field.name) for p in patterns]
@@ -109,7 +110,7 @@ def save_patterns(path: Path, patterns: Sequence[Pattern]) -> None:
             continue
         stacked[field.name] = np.concatenate(arrays)
         stacked[f"{field.name}_n"] = np.array([len(a) for a in arrays])
-    np.savez_compressed(path, **stacked)
+    np.savez_compressed(to, **stacked)
 
 
 def load_patterns(path: Path) -> list[Pattern]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, UInt8
 from scipy.spatial import KDTree
 
 from retinaforge.audits.junctions import (
@@ -130,8 +130,8 @@ class Prepared:
         return _spread(len(self.pattern.points), 3 * LOOKS)
 
     @cached_property
-    def ways(self) -> Bool[np.ndarray, "c side side"]:
-        """Return where, for each of eight directions, a vessel of that direction is near."""
+    def ways(self) -> UInt8[np.ndarray, "side side"]:
+        """Return where a vessel is near, one bit for each of eight directions."""
         grid = np.zeros((CHANNELS, CELLS, CELLS), bool)
         reach = int(np.ceil(COARSE / (2 * FOV_REACH) * CELLS))
         dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
@@ -142,7 +142,7 @@ class Prepared:
         columns = np.clip(cell[:, 0, None] + dx[near], 0, CELLS - 1)
         for turn in (-1, 0, 1):
             grid[((channel + turn) % CHANNELS)[:, None], rows, columns] = True
-        return grid
+        return np.packbits(grid, axis=0, bitorder="little")[0]
 
 
 def lift(points: Float[np.ndarray, "n 2"], directions: Float[np.ndarray, "n"]) -> np.ndarray:
@@ -328,7 +328,7 @@ def _look(
     ways = np.mod(query.pattern.directions[few] + np.angle(turns)[:, None], np.pi)
     cell = _cells(np.stack([carried.real, carried.imag], axis=-1))
     column, row = cell[..., 0], cell[..., 1]
-    hit = reference.ways[_channels(ways), row, column]
+    hit = (reference.ways[row, column] >> _channels(ways) & 1).astype(bool)
     within = in_view(reference.pattern, np.stack([carried.real, carried.imag], axis=-1))
     return (hit & within).sum(axis=1) / np.maximum(within.sum(axis=1), 0.5 * len(few))
 

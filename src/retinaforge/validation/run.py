@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from retinaforge.core import Refusal, Score
 from retinaforge.core.artefacts import environment, write_json
+from retinaforge.validation.copy_control import plant_copies
 from retinaforge.validation.copying import Copying, find_copying
 from retinaforge.validation.distributions import TABLES, distribution_scores
 from retinaforge.validation.eye import Settings
@@ -42,6 +43,8 @@ Suite = Literal["quick", "full"]
 Progress = Callable[[str, int, int], None]
 SCHEMA_VERSION = "1.2"
 QUICK_IMAGES, PANEL_IMAGES = {"quick": 60, "full": None}, {"quick": 24, "full": 60}
+PLANTED_IMAGES = {"quick": 4, "full": 8}
+"""Reference images of which copies are planted, ten each."""
 FEWEST = 2
 """Images that a side must have to be compared at all."""
 
@@ -126,7 +129,7 @@ def validate(
     panel, problems = _panel(done, kept, settings, options, on_progress)
     rows = panel.rows() if panel else []
     timing.note("sanity panel")
-    copying = _copying(done, sides, options)
+    copying = _copying(done, kept, settings, options, on_progress)
     timing.note("copies")
     pairs: list[dict[str, Any]] = []
     if options.paired:
@@ -236,11 +239,20 @@ def _panel(
     return panel, list(panel.problems)
 
 
-def _copying(done: MeasuredSides, sides: Sides, options: Options) -> Copying:
-    trained = done.of("train")
-    if trained:
-        return find_copying(sides.synthetic, trained, sides.real, against="the training folder")
-    return find_copying(sides.synthetic, sides.real, sides.real, against="the real folder")
+def _copying(
+    done: MeasuredSides, cache: Path, settings: Settings, options: Options, on_progress: Progress
+) -> Copying:
+    side = "train" if done.of("train") else "real"
+    planted = plant_copies(
+        done.with_jobs(side), settings=settings, cache=cache, images=PLANTED_IMAGES[options.suite],
+        workers=options.workers, on_progress=lambda k, n: on_progress("planting copies", k, n),
+    )  # fmt: skip
+    return find_copying(
+        done.of("synthetic"), done.of(side), done.of("real"), planted=planted,
+        against="the training folder" if side == "train" else "the real folder",
+        cache=cache, workers=options.workers,
+        on_progress=lambda k, n: on_progress("searching for copies", k, n),
+    )  # fmt: skip
 
 
 def _paired(
