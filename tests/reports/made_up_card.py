@@ -60,7 +60,11 @@ def drawn_card() -> dict[str, Any]:
         line("anatomy", "one_disc", 0.25, value_real=0.0, p=0.01, p_holm=0.02),
         line("anatomy", "fovea_place", None, value_real=None, p=None),
         line("copies", "copied", 0.1, against="the real folder", copies=1, baseline=0.0,
-             baseline_n=24, unexamined=2, calibration=CALIBRATION),
+             baseline_n=24, baseline_of=30, baseline_at_most=0.117, references=24, unexamined=2,
+             calibration=CALIBRATION, false_match_rate_per_image=2.4e-5,
+             control={"n": 4, "found": 3, "images": 2, "kinds": [
+                 {"kind": "crop", "level": 0.7, "found": 1, "n": 2},
+                 {"kind": "flip", "level": 1, "found": 2, "n": 2}]}),
         line("paired", "psnr", 31.0, saved_again=38.5, place=0.4,
              worst_damage={"kind": "blur", "value": 20.0}),
         line("groups", "group_coverage", 0.2, column="sex", group="F", against="the same group",
@@ -68,6 +72,13 @@ def drawn_card() -> dict[str, Any]:
         line("groups", "kernel_distance", 0.2, column="sex", group="F", space="colour",
              against="the same group", identity="groups:sex=F:colour:kernel_distance", floor=None,
              matched=None),
+        line("groups", "ks", 0.6, column="sex", group="F", table="vessels", number="crae_um",
+             against="the same group", identity="groups:sex=F:crae_um:ks", floor=None,
+             matched=None, p_holm=0.01, cliffs_delta=-0.7, median_real=140.0,
+             median_synthetic=None),
+        line("groups", "one_disc", 0.3, column="sex", group="F", table="anatomy",
+             against="the same group", identity="groups:sex=F:one_disc", value_real=0.0,
+             p=0.2, p_holm=0.4),
     ]  # fmt: skip
     verdict = [
         {"level": "failure", "text": "1 of 16 shows a real eye.", "scores": ["copies::copied"]},

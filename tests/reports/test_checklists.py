@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from made_up_card import drawn_card
+from pathlib import Path
 
+import pytest
+from made_up_card import drawn_card, write_run
+
+from retinaforge.core import Refusal
+from retinaforge.reports.card_files import write_card
 from retinaforge.reports.checklists import BLANK, claim_items, smd_card
 
 # Zamzmi et al., arXiv 2406.11143: the seven C.
@@ -69,3 +73,22 @@ def test_the_checklist_counts_and_cites_the_run() -> None:
     card = drawn_card()
     card["sanity_panel"]["rows"] = []
     assert dict(claim_items(card))["Robustness or sensitivity analysis"] == BLANK
+
+
+def test_the_card_and_the_checklist_are_written_as_files(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    smd = write_card(tmp_path, "smd")
+    assert smd.name == "smd-card.md"
+    text = smd.read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        f"## {k}. {title}" for k, title in enumerate(SEVEN, start=1)
+    ]
+    assert "- **Licence of the images**: ____ (to be filled in by the authors)" in text
+    assert "`/data/<generated>` against `/data/photographs`" in text
+    claim = write_card(tmp_path, "claim").read_text()
+    assert claim.count("\n- **") == len(claim_items(drawn_card()))
+
+
+def test_a_folder_without_a_run_has_no_card(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="expected a folder that `retinaforge validate` wrote"):
+        write_card(tmp_path, "smd")

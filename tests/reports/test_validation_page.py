@@ -102,6 +102,9 @@ def test_what_was_left_out_and_rejected_is_named_with_its_reason(page: str) -> N
     assert 'src="data:image/webp;base64,' in section(page, "anatomy")
     assert "picture missing" in section(page, "copies")
     assert "2 synthetic images show too few vessels to be searched" in section(page, "copies")
+    assert "0 of 24 reach the line (24 of 30 searched, evenly spaced)" in section(page, "copies")
+    assert "at most 11.7 % of searches give a false match" in section(page, "copies")
+    assert "crop 1 of 2, flip 2 of 2" in section(page, "copies")
     assert "hrf (7 training images)" in section(page, "footing")
 
 

@@ -16,6 +16,8 @@ from retinaforge.validation.findings import COVERAGE_CARD as ANY_CARD
 from retinaforge.validation.findings import anatomy_scores, quality_score, share_score
 from retinaforge.validation.groups import group_scores
 from retinaforge.validation.places import panel_name, with_places
+from retinaforge.validation.sentence import identity_of
+from retinaforge.validation.verdict_groups import group_sentences
 
 
 def by_name(lines: list[Score], space: str = "") -> dict[str, Score]:
@@ -140,6 +142,35 @@ def test_a_group_that_is_left_out_has_no_coverage() -> None:
     assert math.isnan(coverage["X"].value)
     assert {s.where["against"] for s in lines} == {"all synthetic images"}
     assert {s.where["group"] for s in lines if "space" in s.where} == {"F", "M"}
+
+
+def test_a_group_gets_every_score_that_the_whole_set_gets() -> None:
+    groups = {"sex": "F"}
+    eyes = [
+        [
+            measured(f"{side}{k}.png", side=side, groups=groups, vessels={"loops": crae + k},
+                     failed=("one_disc",) if side == "synthetic" else ())
+            for k in range(20)
+        ]
+        for side, crae in (("real", 100.0), ("synthetic", 200.0))
+    ]  # fmt: skip
+    sides = Sides(*eyes)
+    lines = group_scores(sides, ("sex",), seed=0)
+    assert {s.where["space"] for s in lines if "space" in s.where} == {
+        "structure", "colour", "radiomics"
+    }  # fmt: skip
+    (crae,) = [s for s in lines if s.where.get("number") == "loops"]
+    assert (crae.value, crae.where["table"]) == (1.0, "vessels")
+    (disc,) = [s for s in lines if s.card.name == "one_disc"]
+    assert (disc.value, disc.extra["value_real"], disc.where["group"]) == (1.0, 0.0, "F")
+    names = [identity_of(s) for s in lines]
+    assert len(names) == len(set(names))
+    said = [s.text for s in group_sentences(lines)]
+    assert said[0].startswith("sex F: 100% of synthetic images fail 'one_disc', 0% of real ones")
+    assert said[-1] == (
+        "sex F: 1 of 1 biomarkers are spread differently than in its real images, "
+        "1 of them by a large effect."
+    )
 
 
 def test_a_group_is_compared_with_its_own_where_both_sides_say_it() -> None:

@@ -13,6 +13,7 @@ import typer
 
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import Refusal
+from retinaforge.reports.card_files import write_card
 from retinaforge.reports.validation_page import write_validation_page
 from retinaforge.validation.run import Options, validate
 
@@ -24,8 +25,16 @@ EXAMPLES = (
     "`retinaforge validate photographs reconstructed --out verdict --paired`\n\n"
     "`retinaforge validate ../shared/data/odir generated --out verdict --groups age,sex`\n\n"
     "`retinaforge validate photographs generated --out verdict --suite quick --json`\n\n"
+    "`retinaforge validate photographs generated --out verdict --card smd --card claim`\n\n"
     "The same command again resumes. Nothing is fetched and nothing leaves this machine."
 )
+
+
+class CardName(StrEnum):
+    """What authors must report."""
+
+    smd = "smd"
+    claim = "claim"
 
 
 class SuiteName(StrEnum):
@@ -60,6 +69,9 @@ def validate_command(
     workers: int = typer.Option(1, min=1, help="Processes; they do not change the result."),
     seed: int = typer.Option(0, help="Decides halves, damage and resamples."),
     cache: Path = typer.Option(None, help="Keep measurements here, for other runs too."),
+    card: list[CardName] = typer.Option(
+        [], help="Also write smd-card.md (its seven headings) or claim-checklist.md; again: both."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the scorecard as JSON on stdout."),
 ) -> None:
     """Compare synthetic fundus images with real ones, and say what they can be used for.
@@ -75,10 +87,11 @@ def validate_command(
         train=train, lpips=lpips, panel_images=panel, size_px=size, workers=workers, seed=seed,
     )  # fmt: skip
     with _bars() as show:
-        card = validate(real, synthetic, out, options, cache=cache, on_progress=show)
+        result = validate(real, synthetic, out, options, cache=cache, on_progress=show)
     # The page is made of what stands on the disk, as anybody can make it again.
-    page = write_validation_page(out)
-    _close(json.loads((out / "scorecard.json").read_text()), card, out, page, as_json=as_json)
+    written = [write_validation_page(out), out / "scorecard.json"]
+    written += [write_card(out, kind.value) for kind in card]
+    _close(json.loads((out / "scorecard.json").read_text()), result, written, as_json=as_json)
 
 
 @contextmanager
@@ -105,17 +118,18 @@ def _refuse_inside(folders: tuple[Path, Path], out: Path) -> None:
 
 
 def _close(
-    scorecard: dict[str, Any], card: dict[str, Any], out: Path, page: Path, *, as_json: bool
+    scorecard: dict[str, Any], result: dict[str, Any], written: list[Path], *, as_json: bool
 ) -> None:
-    left_out = [(side, row) for side, rows in card["left_out"].items() for row in rows]
+    left_out = [(side, row) for side, rows in result["left_out"].items() for row in rows]
     for side, row in left_out:
         say(f"{side} {row['name']}: {row['reason']}", alarm=row["status"])
-    for sentence in card["verdict"]:
+    for sentence in result["verdict"]:
         say(sentence["text"], alarm=sentence["level"] if sentence["level"] != "pass" else "")
+    for use in result["uses"]:
+        say(f"{use['name']}: {use['answer']}")
     if as_json:
         answer_json(scorecard)
     else:
-        print(page)
-        print(out / "scorecard.json")
+        print(*written, sep="\n")
     if left_out:
         raise typer.Exit(EXIT_PARTLY)

@@ -149,13 +149,23 @@ def _distribution(scores: Sequence[dict[str, Any]], table: str) -> dict[str, Any
     }  # fmt: skip
 
 
-def _groups(scores: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _groups(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return for each group its coverage, set scores, shares, and the numbers that differ."""
     lines = [s for s in scores if s.get("family") == "groups"]
-    keys = dict.fromkeys((s["column"], s["group"]) for s in lines)
-    return [
-        (f"{column}: {group}", [s for s in lines if (s["column"], s["group"]) == (column, group)])
-        for column, group in keys
-    ]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for s in lines:
+        groups.setdefault(f"{s['column']}: {s['group']}", []).append(s)
+    return [_group(name, rows) for name, rows in groups.items()]
+
+
+def _group(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    numbers = [s for s in rows if "number" in s and s.get("p_holm") is not None]
+    differ = [s for s in numbers if s["p_holm"] < 0.05]
+    return {
+        "name": name, "coverage": rows[0], "sets": [s for s in rows if "space" in s],
+        "shares": [s for s in rows[1:] if "value_real" in s],
+        "known": len(numbers), "differ": sorted(differ, key=lambda s: s["p_holm"]),
+    }  # fmt: skip
 
 
 def _cards(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Every set score by group, and how much of each group the synthetic images cover.
+"""Every score by group, and how much of each group the synthetic images cover.
 
 The real images of a group are compared with the synthetic ones of the same group where the
 synthetic side says its groups, else with all of them (a generator that was not told whom to draw).
@@ -7,25 +7,39 @@ synthetic side says its groups, else with all of them (a generator that was not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from retinaforge.core import Score, rng_for
-from retinaforge.metrics import compare_feature_sets
+from retinaforge.core import Score
 from retinaforge.metrics.sets.neighbours import covered_rows
+from retinaforge.validation.distributions import TABLES, distribution_scores
 from retinaforge.validation.eye import Measured
-from retinaforge.validation.fidelity import Sides, line_of
-from retinaforge.validation.findings import COVERAGE_CARD, share_score
-from retinaforge.validation.spaces import COLOUR, STRUCTURE
+from retinaforge.validation.fidelity import Sides, fidelity_scores
+from retinaforge.validation.findings import (
+    COVERAGE_CARD,
+    anatomy_scores,
+    quality_score,
+    share_score,
+)
+from retinaforge.validation.spaces import STRUCTURE
 
 SMALLEST_N = 10
 
 
-def group_scores(sides: Sides, columns: Sequence[str], *, seed: int) -> list[Score]:
-    """Return the set scores of each group of at least `SMALLEST_N` real images.
+def group_scores(
+    sides: Sides, columns: Sequence[str], *, seed: int, encoders: tuple[str, ...] = ()
+) -> list[Score]:
+    """Return every score of each group of at least `SMALLEST_N` real images.
 
     Smaller groups get their coverage only, with its interval.
+
+    Args:
+        sides: the measured images.
+        columns: whose values make the groups.
+        seed: decides the halves.
+        encoders: further feature spaces.
     """
     lines: list[Score] = []
     for column in columns:
@@ -33,7 +47,13 @@ def group_scores(sides: Sides, columns: Sequence[str], *, seed: int) -> list[Sco
         own = any(m.row["groups"].get(column) for m in sides.synthetic)
         for value in sorted(value for value in values if value):
             part = _part(sides, column, value, own=own)
-            lines += _of_group(part, sides, column, value, own=own, seed=seed)
+            where = {
+                "family": "groups", "column": column, "group": value,
+                "against": "the same group" if own else "all synthetic images",
+            }  # fmt: skip
+            lines.append(_coverage(part, sides, where))
+            if min(len(part.real), len(part.synthetic)) >= SMALLEST_N:
+                lines += _of_group(part, where, encoders, seed)
     return lines
 
 
@@ -45,21 +65,17 @@ def _part(sides: Sides, column: str, value: str, *, own: bool) -> Sides:
 
 
 def _of_group(
-    part: Sides, whole: Sides, column: str, value: str, *, own: bool, seed: int
-) -> list[Score]:
-    where = {
-        "family": "groups", "column": column, "group": value,
-        "against": "the same group" if own else "all synthetic images",
-    }  # fmt: skip
-    lines = [_coverage(part, whole, where)]
-    if len(part.real) < SMALLEST_N or len(part.synthetic) < SMALLEST_N:
-        return lines
-    for space in (STRUCTURE, COLOUR):
-        x, y = part.features(space)
-        rng = rng_for(seed, "groups", column, value, space)
-        found = compare_feature_sets(x, y, **part.patients(), rng=rng)
-        lines += [line_of(result, {**where, "space": space}) for result in found]
-    return lines
+    part: Sides, where: dict[str, str], encoders: tuple[str, ...], seed: int
+) -> Iterator[Score]:
+    """Yield a group's scores; what they are of stands in `space`, or in `table` and `number`."""
+    for line in fidelity_scores(part, encoders, seed=seed):
+        yield replace(line, where={**where, "space": line.where["space"]})
+    for table in TABLES:
+        for line in distribution_scores(part, table, seed=seed):
+            own = {"table": table, "number": line.where["column"]}
+            yield replace(line, where={**where, **own})
+    for line in (*anatomy_scores(part), *quality_score(part)):
+        yield replace(line, where={**where, "table": line.where["family"]})
 
 
 def _coverage(part: Sides, whole: Sides, where: dict[str, str]) -> Score:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from retinaforge.audits.copies import Gallery, shipped_calibration
+from retinaforge.audits.copies import shipped_calibration
+from retinaforge.audits.gallery import Gallery
 from retinaforge.validation.copying import COPIED_CARD, pattern_of_arrays
 from retinaforge.validation.eye import Measured
 from retinaforge.validation.paired import paired_cards

@@ -216,7 +216,7 @@ def _scores(sides: Sides, options: Options) -> list[Score]:
     for table in TABLES:
         lines += distribution_scores(sides, table, seed=options.seed)
     lines += anatomy_scores(sides) + quality_score(sides)
-    return lines + group_scores(sides, options.groups, seed=options.seed)
+    return lines + group_scores(sides, options.groups, seed=options.seed, encoders=options.encoders)
 
 
 def _panel(

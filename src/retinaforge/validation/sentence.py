@@ -10,6 +10,8 @@ from retinaforge.core import Score
 Level = Literal["failure", "caution", "pass", "unknown"]
 ORDER: dict[Level, int] = {"failure": 0, "caution": 1, "unknown": 2, "pass": 3}
 SMALL_N, TINY_N = 100, 30
+LARGE_DELTA = 0.474
+"""|Cliff's delta| that is called large (Romano et al. 2006)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,6 @@ def identity_of(score: Score) -> str:
     where = score.where
     place = where.get("space") or where.get("column") or where.get("against") or ""
     if "group" in where:
-        inside = f":{where['space']}" if "space" in where else ""
-        place = f"{where['column']}={where['group']}{inside}"
+        of = where.get("space") or where.get("number")
+        place = f"{where['column']}={where['group']}{f':{of}' if of else ''}"
     return f"{where.get('family', '')}:{place}:{score.card.name}".replace(" ", "-")

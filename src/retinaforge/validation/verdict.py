@@ -13,13 +13,19 @@ from typing import Any
 
 from retinaforge.core import Score
 from retinaforge.validation.distributions import share_that_differ
-from retinaforge.validation.sentence import ORDER, SMALL_N, TINY_N, Sentence, identity_of
+from retinaforge.validation.sentence import (
+    LARGE_DELTA,
+    ORDER,
+    SMALL_N,
+    TINY_N,
+    Sentence,
+    identity_of,
+)
+from retinaforge.validation.verdict_groups import group_sentences
 from retinaforge.validation.verdict_pairs import pair_sentences
 
 MISFIT = 0.2
 """Share of real images beyond which rejects by any anatomy check say nothing."""
-LARGE_DELTA = 0.474
-"""|Cliff's delta| that is called large (Romano et al. 2006)."""
 
 
 def verdict_of(
@@ -37,7 +43,7 @@ def verdict_of(
     said = [
         *_swapped(real_say_synthetic), *_size(scores), *_left_out(left_out),
         *_copies(scores), *_anatomy(scores),
-        *_structure(scores), *_tables(scores), *_quality(scores), *_groups(scores),
+        *_structure(scores), *_tables(scores), *_quality(scores), *group_sentences(scores),
         *pair_sentences(scores, panel),
         *_panel(panel),
     ]  # fmt: skip
@@ -202,18 +208,6 @@ def _quality(scores: Sequence[Score]) -> Iterator[Sentence]:
         p = line.extra.get("p")
         if p is not None and p < 0.05 and line.value > real:
             text = f"{line.value:.0%} are not of good quality, {real:.0%} of the real images."
-            yield Sentence("caution", text, (identity_of(line),))
-
-
-def _groups(scores: Sequence[Score]) -> Iterator[Sentence]:
-    for line in _of(scores, "groups"):
-        if line.card.name != "group_coverage" or line.interval is None or math.isnan(line.value):
-            continue
-        if line.interval[1] < 0.5:
-            text = (
-                f"{line.where['column']} {line.where['group']}: at least half of its real "
-                f"images have nothing synthetic near (coverage {line.value:.0%})."
-            )
             yield Sentence("caution", text, (identity_of(line),))
 
 
