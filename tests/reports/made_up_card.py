@@ -10,7 +10,9 @@ from PIL import Image
 
 NASTY = "<b>&'eye%.png"
 SPREAD = {"mean": 0.4, "low": 0.1, "high": 0.9, "repeats": 10}
-CALIBRATION = {"threshold": 0.45, "n_pairs": 2500, "upper_bound": 0.0012}
+CALIBRATION = {
+    "threshold": 0.45, "n_pairs": 2500, "upper_bound": 0.0012, "extrapolated_rate": 1e-6,
+}  # fmt: skip
 
 
 def card_of(name: str, **further: Any) -> dict[str, Any]:
