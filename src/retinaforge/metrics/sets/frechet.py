@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from retinaforge.core import Card, Quantity
 from retinaforge.metrics.pairs import Features
@@ -194,10 +194,13 @@ def _factor(a: Cloud) -> Factor:
 
 def _scatter(a: Cloud) -> Square:
     """Return Σ (x − μ)(x − μ)ᵀ, some rows at a time."""
-    total = np.zeros((a.dim, a.dim))
+    total = np.zeros((a.dim, a.dim), order="F")
+    (add_product,) = get_blas_funcs(("syrk",), (total,))
     for rows in a.blocks():
         rows -= a.mean
-        total += rows.T @ rows
+        total = add_product(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
+    total = np.triu(total)  # the routine leaves the lower half alone
+    total += np.triu(total, 1).T
     return total
 
 

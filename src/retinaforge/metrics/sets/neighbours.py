@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Card, Quantity
 from retinaforge.metrics.pairs import Features
@@ -28,6 +28,7 @@ COARSE = 50
 ROUNDING = 1e-13
 
 Nearest = Float[np.ndarray, "n k"]
+Places = Int[np.ndarray, "size"]
 _KYNKAANNIEMI = "Kynkaanniemi et al., NeurIPS 2019, eq. 1 and 2, with k = 5"
 _NAEEM = "Naeem et al., ICML 2020, eq. 3 and 4, with k = 5; values of their package prdc"
 
@@ -199,7 +200,7 @@ class Balls(Watcher):
         if rows == columns:
             np.fill_diagonal(squares, np.inf)
         else:
-            nearest[columns] = _merged(nearest[columns], np.ascontiguousarray(squares.T))
+            nearest[columns] = _merged(nearest[columns], squares.T)
         nearest[rows] = _merged(nearest[rows], squares)
 
     def across(self, rows: slice, columns: slice, tile: Tile) -> None:
@@ -217,10 +218,31 @@ class Balls(Watcher):
 
 
 def _merged(nearest: Nearest, squares: Tile) -> Nearest:
+    """Return the nearest of those that were known and of a tile's rows."""
+    farthest = nearest.max(axis=1)
+    if np.isfinite(farthest).all():  # few of a tile are nearer than what is known already
+        if squares.flags.c_contiguous:
+            who, where = np.nonzero(squares < farthest[:, None])
+        else:  # by the memory's order, which is that of the transpose
+            where, who = np.nonzero(squares.T < farthest[None])
+        squares = _in_rows(who, squares[who, where], len(nearest))
+    else:
+        squares = np.ascontiguousarray(squares)
     if squares.shape[1] > NEIGHBOURS:
         squares = np.partition(squares, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
     both = np.concatenate([nearest, squares], axis=1)
     return np.partition(both, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+
+
+def _in_rows(who: Places, values: Vector, count: int) -> Nearest:
+    """Return each row's nearest of scattered values, infinity where there are fewer."""
+    order = np.lexsort((values, who))
+    who, values = who[order], values[order]
+    rank = np.arange(len(who)) - np.searchsorted(who, who)
+    kept = rank < NEIGHBOURS
+    found = np.full((count, NEIGHBOURS), np.inf)
+    found[who[kept], rank[kept]] = values[kept]
+    return found
 
 
 def _squares(a: Cloud, b: Cloud, rows: slice, columns: slice, tile: Tile) -> Tile:
