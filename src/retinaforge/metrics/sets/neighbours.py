@@ -224,7 +224,7 @@ def _merged(nearest: Nearest, squares: Tile) -> Nearest:
         if squares.flags.c_contiguous:
             who, where = np.nonzero(squares < farthest[:, None])
         else:  # by the memory's order, which is that of the transpose
-            where, who = np.nonzero(squares.T < farthest[None])
+            where, who = np.nonzero(np.less(squares.T, farthest))
         squares = _in_rows(who, squares[who, where], len(nearest))
     else:
         squares = np.ascontiguousarray(squares)
