@@ -82,7 +82,8 @@ def keep(cache: Path, job: Job, settings: Settings, measured: Measured, *, also:
     """
     buffer = io.BytesIO()
     row = np.frombuffer(json.dumps(measured.row).encode(), dtype=np.uint8)
-    np.savez_compressed(buffer, **{ROW: row}, **measured.arrays)
+    arrays: Any = {ROW: row, **measured.arrays}
+    np.savez_compressed(buffer, **arrays)
     write_bytes(_place(cache, key_of(job, settings, also=also)), buffer.getvalue())
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +37,13 @@ LEAST_SPREAD = 1.0
 
 RADIOMIC: dict[str, FrdVersion] = {FRD_V1: "v1", FRD_V0: "v0", FRD_COLOUR: "colour"}
 """Radiomic feature spaces, each with the distance that is made for it."""
+
+
+class Patients(TypedDict):
+    """Whose eye each image shows."""
+
+    patients_real: list[str]
+    patients_synthetic: list[str]
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,10 @@ class Sides:
             return None
         return features_of(self.real, name), features_of(self.synthetic, name)
 
-    def patients(self) -> dict[str, list[str]]:
+    def patients(self) -> Patients:
         """Return whose eye each image shows, as `compare_sets` takes it."""
-        return {
-            "patients_real": [str(m.row["patient"]) for m in self.real],
-            "patients_synthetic": [str(m.row["patient"]) for m in self.synthetic],
-        }
+        real, synthetic = ([str(m.row["patient"]) for m in s] for s in (self.real, self.synthetic))
+        return {"patients_real": real, "patients_synthetic": synthetic}
 
 
 def features_of(measured: Sequence[Measured], space: str) -> Features:

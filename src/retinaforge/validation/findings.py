@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -97,7 +98,8 @@ def _share(
         return Score(card, math.nan, None, n, {"family": family}, reason, extra)
     if n_real >= SMALLEST_N:
         table = [[k, n - k], [k_real, n_real - k_real]]
-        extra["p"] = float(stats.fisher_exact(table).pvalue)
+        tested: Any = stats.fisher_exact(table)
+        extra["p"] = float(tested.pvalue)
     return Score(card, k / n, _interval(k, n), n, {"family": family}, "", extra)
 
 
@@ -109,7 +111,7 @@ def _count(flags: Sequence[bool | None]) -> tuple[int, int]:
 def _interval(k: int, n: int) -> tuple[float, float] | None:
     if n == 0:
         return None
-    low, high = proportion_confint(k, n, method="wilson")
+    low, high = np.asarray(proportion_confint(k, n, method="wilson"), dtype=float)
     return float(low), float(high)
 
 

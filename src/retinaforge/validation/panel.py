@@ -89,7 +89,9 @@ def _steady(score: Tracked, medians: dict[int, float | None]) -> bool | None:
     known = [(level, value) for level, value in medians.items() if value is not None]
     if len(known) < 3 or len({value for _, value in known}) == 1:
         return None if len(known) < 3 else False
-    rho = float(stats.spearmanr(*zip(*known, strict=True)).statistic)
+    levels, values = zip(*known, strict=True)
+    found: Any = stats.spearmanr(levels, values)
+    rho = float(found.statistic)
     return abs(rho) >= STEADY if score.worse == 0 else rho * score.worse >= STEADY
 
 

@@ -115,8 +115,8 @@ def _pair(
 
 def landmarks_of(measured: Measured) -> Landmarks:
     """Return the landmarks that were kept with an image."""
-    kept = {k: tuple(v) if isinstance(v, list) else v
-            for k, v in measured.row["landmarks"].items()}  # fmt: skip
+    kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v
+                            for k, v in measured.row["landmarks"].items()}  # fmt: skip
     return Landmarks(**kept)
 
 

@@ -142,7 +142,7 @@ def validate(
         scores, left_out=left_out, panel=rows,
         real_say_synthetic=footing.sides["real"].say_synthetic,
     )  # fmt: skip
-    card = {
+    card: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "scores": [{**s.as_dict(), "identity": identity_of(s)} for s in scores],
         "verdict": [s.as_dict() for s in said],

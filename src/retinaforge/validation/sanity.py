@@ -121,7 +121,7 @@ def _medians_of(tables: Sequence[dict[Tracked, float]]) -> dict[Tracked, float]:
 
 def _replaced(halves: Halves, kind: str, share: float, seed: int) -> Halves:
     """Replace a share of the second half by copies, of few of its own or of the first half."""
-    rng = rng_for(seed, "sanity", kind, share)
+    rng = rng_for(seed, "sanity", kind, f"{share}")
     mixed = []
     for a, b in halves:
         sources = b[:MODES] if kind == COLLAPSE else a

@@ -27,8 +27,9 @@ def group_sentences(scores: Sequence[Score]) -> Iterator[Sentence]:
 
 def _missing(name: str, lines: Sequence[Score]) -> Iterator[Sentence]:
     for line in lines:
-        known = line.interval is not None and not math.isnan(line.value)
-        if line.card.name == "group_coverage" and known and line.interval[1] < HALF:
+        if line.card.name != "group_coverage" or math.isnan(line.value):
+            continue
+        if line.interval is not None and line.interval[1] < HALF:
             text = (
                 f"{name}: at least half of its real images have nothing synthetic near "
                 f"(coverage {line.value:.0%})."
