@@ -18,7 +18,7 @@ from retinaforge.validation import cache
 from retinaforge.validation.eye import Measured, Settings
 from retinaforge.validation.fidelity import Sides, fidelity_scores
 from retinaforge.validation.naming import card_in
-from retinaforge.validation.spaces import classes_of, embed_named, encoder_named
+from retinaforge.validation.spaces import classes_of, embed_named
 from retinaforge.validation.trackers import track
 
 INCEPTION, CLIP = "inception:i.pth", "clip:c.safetensors"
@@ -86,7 +86,6 @@ def test_another_file_under_the_same_name_is_another_key(tmp_path: Path) -> None
     keys = []
     for seed in (1, 2):
         settings = Settings(size_px=64, encoders=(small_tower(path, seed),))
-        encoder_named.cache_clear()
         cache.measured_by.cache_clear()
         keys.append(cache.measured_by(settings))
         assert hashlib.sha256(path.read_bytes()).hexdigest() in keys[-1]

@@ -25,7 +25,6 @@ from retinaforge.core.artefacts import sha256_of, write_bytes
 from retinaforge.validation.eye import VERSION, Measured, Settings
 from retinaforge.validation.finders import finder_cards
 from retinaforge.validation.jobs import Job
-from retinaforge.validation.spaces import encoder_named
 
 ROW = "row_json"
 AUDIT_FILES = ("anatomy_limits.json", "quality-v1.json")
@@ -41,9 +40,14 @@ def measured_by(settings: Settings) -> str:
         "audits": audit_files(),
     }  # fmt: skip
     if settings.encoders:  # by content: another file under the same name is another encoder
-        files = {spec: encoder_named(spec).card.fingerprint_sha256 for spec in settings.encoders}
-        by["encoders"] = files
+        by["encoders"] = {spec: file_of(spec) for spec in settings.encoders}
     return json.dumps(by, sort_keys=True, default=str)
+
+
+def file_of(spec: str) -> str:
+    """Return the fingerprint of the file that an encoder's NAME:FILE names; "" where none is."""
+    path = Path(spec.partition(":")[2].partition(",heads=")[0]).expanduser()
+    return sha256_of(path) if path.is_file() else ""
 
 
 def audit_files() -> dict[str, str]:
