@@ -28,6 +28,7 @@ from retinaforge.validation.finders import vessel_judge
 from retinaforge.validation.jobs import Job
 
 Progress = Callable[[int, int], None]
+FOLDER = "planted"
 IMAGES = 8
 """Photographs that are disguised."""
 
@@ -71,14 +72,14 @@ def plant_copies(
     Args:
         references: real images that synthetic ones may be copies of.
         settings: the footing.
-        cache: keeps the patterns.
+        cache: keeps the patterns, in a folder of their own.
         images: how many are disguised, evenly spaced among those with vessels enough.
         workers: processes; they do not change the result.
         on_progress: called with (done, all).
     """
     plans = _plans(references, images)
     planted = []
-    work = partial(_plant, settings=settings, cache=cache)
+    work = partial(_plant, settings=settings, cache=cache / FOLDER)
     for plan, arrays in work_through(plans, work, workers=workers):
         pattern = pattern_of_arrays(arrays) if arrays else None
         planted.append(Planted(plan.kind, plan.level, plan.original, pattern))
