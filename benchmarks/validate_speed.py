@@ -1,6 +1,6 @@
 """CPU seconds that `retinaforge validate` spends on one image, by part.
 
-    python benchmarks/validate_speed.py FOLDER [--images 24] [--size-px 512] [--out FILE]
+    OMP_NUM_THREADS=1 python benchmarks/validate_speed.py FOLDER [--images 24] [--out FILE]
 
 Images of a folder are measured one after another in this process with one thread, as a worker does;
 the first one, which loads the networks, is not counted. Each function named in `PARTS` is wrapped
@@ -10,13 +10,9 @@ by a stopwatch of CPU time; what a part calls that is a part of its own is not c
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import argparse
 import json
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -39,10 +35,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "reading the file": ("validation.eye.read_photograph",),
     "field of view": ("validation.eye.find_fov",),
     "square": ("validation.eye.normalise",),
-    "networks: vessels": ("vessels.network.NetworkJudge.probability",),
+    "networks: vessels": ("vessels.network.NetworkJudge.look",),
     "networks: arteries and veins": ("vessels.artery_vein_network.ArteryVeinNetwork.maps",),
     "networks: disc and fovea": ("anatomy.model.AnatomyModel.look_and_landmarks",),
-    "networks: structure": ("validation.spaces.structure_features",),
     "naming": ("validation.eye.name_vessels",),
     "bridging": ("validation.eye.bridge_kinds",),
     "tracing": ("validation.eye.read_vasculature",),
@@ -114,6 +109,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        parser.error("set OMP_NUM_THREADS=1: a worker has one thread")
     settings = eye.Settings(size_px=args.size_px)
     jobs = list_side(args.folder, "real")[: args.images]
     eye.measure_job(jobs[0], settings=settings)

@@ -334,7 +334,7 @@ def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool, weights: np.ndarray) -> 
 
 
 def _median(values: np.ndarray) -> float:
-    """Return the median of a few hundred values at most, for which NumPy's takes long; NaN of none."""
+    """Return the median of a few hundred values at most, where NumPy's is slow; NaN of none."""
     ordered, count = np.sort(values), len(values)
     if count == 0:
         return float("nan")

@@ -15,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from itertools import pairwise
 from typing import TypeVar
@@ -149,11 +150,22 @@ class VesselNet(nn.Module):
             images: RGB in [-1, 1], any size.
             fov: 1 inside the field of view; None means everywhere.
         """
-        *skips, x = self.features(images, fov)
+        return self.decode(self.features(images, fov), images.shape[-2:])
+
+    def decode(
+        self, stages: Sequence[Float[Tensor, "batch _ _ _"]], size_px: Sequence[int]
+    ) -> Float[Tensor, "batch outputs height width"]:
+        """Return logits from the encoder's stages.
+
+        Args:
+            stages: what `features` returned.
+            size_px: (height, width) of the images they are of.
+        """
+        *skips, x = stages
         for level in reversed(range(len(skips))):
             x = skips[level] + F.interpolate(self.ups[level](x), scale_factor=2, mode="nearest")
             x = F.relu(x, inplace=True) if level == 0 else self.decoders[level - 1](x)
-        return self.head(x)[..., : images.shape[-2], : images.shape[-1]]
+        return self.head(x)[..., : size_px[0], : size_px[1]]
 
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -96,17 +96,18 @@ def prepared(job: Job, settings: Settings) -> Normalised:
     return normalise(photo, find_fov(photo), size_px=settings.size_px)
 
 
-def look_at(photo: Photograph, fov: Fov) -> EyeFindings:
-    """Return what the networks find: landmarks, and vessels named and traced."""
+def look_at(photo: Photograph, fov: Fov) -> tuple[EyeFindings, np.ndarray]:
+    """Return what the networks find: landmarks, vessels named and traced; and what they see."""
     judge = vessel_judge()
-    probability = judge.probability(photo, fov)
+    seen = judge.look(photo, fov)
+    probability = seen.maps[0]
     pixels = probability >= judge.threshold
     look, marks = anatomy_model().look_and_landmarks(photo, fov)
     maps = kind_judge().maps(photo, fov)
     named = name_vessels(maps, pixels, fov, landmarks=marks)
     artery, vein = bridge_kinds(named.artery, named.vein, fov.mask)
     v = read_vasculature(pixels, fov, marks, artery=artery, vein=vein)
-    return EyeFindings(photo, fov, v, marks, probability, look)
+    return EyeFindings(photo, fov, v, marks, probability, look), seen.structure
 
 
 def find(photo: Photograph, fov: Fov, settings: Settings) -> Findings:
@@ -115,7 +116,7 @@ def find(photo: Photograph, fov: Fov, settings: Settings) -> Findings:
     Raises:
         NotFundus: if it shows no retina.
     """
-    eye = look_at(photo, fov)
+    eye, structure = look_at(photo, fov)
     v = eye.vasculature
     retina = looks_like_fundus(eye)
     if retina.passed is False:
@@ -126,17 +127,21 @@ def find(photo: Photograph, fov: Fov, settings: Settings) -> Findings:
         {"vessels": {q.card.column: q for q in measure_all(v)}, "quality": quality},
         {name: asdict(verdict) for name, verdict in checks.items()},
         asdict(grade_quality(photo, fov)),
-        {**features_of(photo, fov, settings), **pattern_arrays(v), VESSELS: np.packbits(v.pixels)},
+        {
+            spaces.STRUCTURE: structure,
+            **features_of(photo, fov, settings),
+            **pattern_arrays(v),
+            VESSELS: np.packbits(v.pixels),
+        },
         v.landmarks,
     )
 
 
 def features_of(photo: Photograph, fov: Fov, settings: Settings) -> Arrays:
-    """Return one vector a feature space."""
+    """Return one vector a feature space, but for what the vessel network sees."""
     pixels, inside = photo.pixels, fov.mask
     grey = luminance(pixels)
     found = {
-        spaces.STRUCTURE: spaces.structure_features(pixels),
         spaces.COLOUR: spaces.colour_features(pixels, inside),
         FRD_V1: radiomic_features(grey, inside, version="v1").values,
         FRD_V0: radiomic_features(grey, inside, version="v0").values,

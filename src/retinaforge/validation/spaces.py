@@ -8,6 +8,7 @@ each notices is measured by the sanity panel, on the user's own images.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,25 +30,24 @@ RINGS = (0.0, 0.35, 0.7, 1.0)
 """Edges of the rings about the field's centre whose mean colours are taken, in its radius."""
 
 
-@lru_cache(maxsize=1)
-def _structure() -> Encoder:
-    return load_segmenter(shipped_weights())
-
-
 @lru_cache(maxsize=8)
 def encoder_named(spec: str) -> Encoder:
     """Load an encoder that the user names, once a process."""
     return load_encoder(spec)
 
 
+@lru_cache(maxsize=1)
 def structure_card() -> EncoderCard:
-    """Return the card of the network behind the structure space."""
-    return _structure().card
+    """Return the card of the network behind the structure space.
 
-
-def structure_features(pixels: Pixels) -> Vector:
-    """Return the mean over positions of the vessel network's deepest stage, 128 numbers."""
-    return embed(_structure(), pixels)
+    The vector is the mean over the field of view of the vessel network's deepest stage, 128
+    numbers, in the very look that finds the vessels (`vessels.network.NetworkLook`).
+    """
+    said = "field of view brought to the width at which vessels are looked for; local mean and "
+    return replace(
+        load_segmenter(shipped_weights()).card,
+        preprocessing=f"{said}contrast inside it removed in the network; mean over the field",
+    )
 
 
 def embed(encoder: Encoder, pixels: Pixels) -> Vector:

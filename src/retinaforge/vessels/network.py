@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
+from torch import Tensor
 
 from retinaforge.anatomy import shelf, weights
 from retinaforge.anatomy.frame import enter, leave, working_frame
@@ -61,10 +64,23 @@ def read_network(path: Path, *, form: str = FORMAT) -> tuple[VesselNet, dict[str
     return weights.read_network(path, format=form, train=f"{TRAIN} {kind}", build=build)
 
 
-def network_maps(
+@dataclass(frozen=True)
+class NetworkLook:
+    """What a network makes of a photograph, the mean of its views.
+
+    Attributes:
+        maps: probabilities, carried back to the photograph.
+        structure: mean of the encoder's deepest stage over positions inside the field of view.
+    """
+
+    maps: Float[np.ndarray, "maps height width"]
+    structure: Float[np.ndarray, "n"]
+
+
+def network_look(
     model: VesselNet, photo: Photograph, fov: Fov, *, views_px: Sequence[float]
-) -> Float[np.ndarray, "maps height width"]:
-    """Return the network's mean probabilities over views, carried back to the photograph.
+) -> NetworkLook:
+    """Return the network's mean probabilities over views, and the structure it sees.
 
     Args:
         model: in evaluation mode.
@@ -74,15 +90,36 @@ def network_maps(
     """
     require_same_size(photo, fov)
     total = np.zeros((model.outputs, *photo.size_px), dtype=np.float32)
+    structure = np.zeros(model.widths[-1])
     for turn, diameter_px in enumerate(views_px):
         frame = working_frame(fov, diameter_px=diameter_px)
         images, inside = enter(photo, fov, frame)
         mirror = (3,) if turn % 2 else ()
+        images, inside = images.flip(mirror), inside.flip(mirror)
         with torch.inference_mode():
-            p = torch.sigmoid(model(images.flip(mirror), inside.flip(mirror))).flip(mirror)
+            stages = model.features(images, inside)
+            p = torch.sigmoid(model.decode(stages, images.shape[-2:])).flip(mirror)
+            structure += _mean_inside(stages[-1], inside, model.stride).double().numpy()
         for whole, view in zip(total, p[0].numpy(), strict=True):
             whole += leave(view, fov, frame)
-    return total / len(views_px)
+    return NetworkLook(total / len(views_px), structure / len(views_px))
+
+
+def network_maps(
+    model: VesselNet, photo: Photograph, fov: Fov, *, views_px: Sequence[float]
+) -> Float[np.ndarray, "maps height width"]:
+    """Return the probabilities of `network_look`."""
+    return network_look(model, photo, fov, views_px=views_px).maps
+
+
+def _mean_inside(
+    stage: Float[Tensor, "1 n rows columns"], inside: Float[Tensor, "1 1 height width"],
+    stride: int,
+) -> Float[Tensor, "n"]:  # fmt: skip
+    """Return the mean of a stage over its cells, each weighed by its share of the field of view."""
+    pad = (0, -inside.shape[3] % stride, 0, -inside.shape[2] % stride)
+    share = F.adaptive_avg_pool2d(F.pad(inside, pad), list(stage.shape[-2:]))
+    return ((stage * share).sum((2, 3)) / share.sum().clamp_min(1e-6))[0]
 
 
 def network_probability(
@@ -123,3 +160,7 @@ class NetworkJudge(Judge):
     def probability(self, photo: Photograph, fov: Fov) -> Float[np.ndarray, "height width"]:
         """Return the vessel probability of each pixel of the photograph."""
         return network_probability(self._model, photo, fov, views_px=self._views_px)
+
+    def look(self, photo: Photograph, fov: Fov) -> NetworkLook:
+        """Return the probability, as the only map, with the structure that the network sees."""
+        return network_look(self._model, photo, fov, views_px=self._views_px)
