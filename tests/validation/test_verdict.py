@@ -92,6 +92,14 @@ def test_copies_are_a_failure_and_none_is_no_proof() -> None:
     assert "at most 4.9%" in good.text or "at most 4.9 %" in good.text
 
 
+@pytest.mark.parametrize(("found", "level"), [(3, "unknown"), (5, "pass")])
+def test_a_search_that_misses_planted_copies_acquits_nobody(found: int, level: str) -> None:
+    control = {"n": 10, "found": found}
+    (sentence,) = others(said(score("copies", "copied", copies=0, n=60, control=control)))
+    assert sentence.level == level
+    assert ("Only 3 of 10 copies planted" in sentence.text) == (level == "unknown")
+
+
 def test_what_was_not_searched_for_copies_is_said() -> None:
     found = others(said(score("copies", "copied", math.nan, copies=0, n=0, unexamined=3)))
     assert [s.level for s in found] == ["unknown"]

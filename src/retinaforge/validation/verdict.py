@@ -113,7 +113,13 @@ def _copies(scores: Sequence[Score]) -> Iterator[Sentence]:
             text = (f"{_many(unexamined, 'synthetic image')} could not be searched for copies: too "
                     "few vessels were found.")  # fmt: skip
             yield Sentence("unknown", text, name)
-        if not copies and line.n:
+        control = line.extra.get("control") or {}
+        missed = control.get("n", 0) and control["found"] < control["n"] / 2
+        if missed:
+            text = (f"Only {control['found']} of {control['n']} copies planted among the references "
+                    "were found: the search sees little of these images.")  # fmt: skip
+            yield Sentence("unknown", text, name)
+        if not copies and line.n and not missed:
             bound = 1 - 0.05 ** (1 / line.n)
             text = (
                 f"No copy of an eye of {against} was found among {line.n} synthetic images "
