@@ -261,6 +261,7 @@ def environment() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "missing"
+    found["frd-score"] = "1.0.1, in its own environment"
     found["git"] = git_commit(Path(__file__).parent) or "unknown"
     return {**found, "threads": "1", "load_1_min": f"{os.getloadavg()[0]:.1f}"}
 
