@@ -116,8 +116,8 @@ def _copies(scores: Sequence[Score]) -> Iterator[Sentence]:
         control = line.extra.get("control") or {}
         missed = control.get("n", 0) and control["found"] < control["n"] / 2
         if missed:
-            text = (f"Only {control['found']} of {control['n']} copies planted among the references "
-                    "were found: the search sees little of these images.")  # fmt: skip
+            few = f"Only {control['found']} of {control['n']} copies planted among the references"
+            text = f"{few} were found: the search sees little of these images."
             yield Sentence("unknown", text, name)
         if not copies and line.n and not missed:
             bound = 1 - 0.05 ** (1 / line.n)
