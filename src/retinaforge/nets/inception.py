@@ -62,7 +62,8 @@ class ConvNorm(nn.Module):
 
     def __init__(self, channels: int, spec: Conv) -> None:
         super().__init__()
-        padding = tuple(k // 2 if spec.padded and spec.stride == 1 else 0 for k in spec.kernel)
+        inside = spec.padded and spec.stride == 1
+        padding = (spec.kernel[0] // 2, spec.kernel[1] // 2) if inside else (0, 0)
         self.conv = nn.Conv2d(
             channels, spec.width, spec.kernel, stride=spec.stride, padding=padding, bias=False
         )
@@ -79,7 +80,8 @@ class Mixed(nn.Module):
         self, channels: int, branches: Sequence[Branch], pool: Pool, pooled: Branch
     ) -> None:
         super().__init__()
-        self.branches, self.pool, self.pooled = tuple(branches), pool, pooled
+        self.branches, self.pooled = tuple(branches), pooled
+        self.pool: Pool = pool
         for branch in (*branches, pooled):
             width = channels
             for step in branch:
