@@ -30,9 +30,14 @@ def disc_numbers(eye: EyeFindings) -> dict[str, float]:
 
 def _brightness(eye: EyeFindings, place: tuple[float, float], radius: float) -> tuple[float, float]:
     """Return the median light inside 0.7 radii and in a ring of 1.3 to 1.8."""
-    light = eye.light[::2, ::2]
-    y, x = np.ogrid[: light.shape[0], : light.shape[1]]
-    away = np.hypot(2 * x - place[0], 2 * y - place[1]) / radius
+    rows, columns = (
+        slice(max(0, int(middle / 2 - radius) - 1), max(0, int(middle / 2 + radius) + 2))
+        for middle in (place[1], place[0])
+    )
+    light = eye.light[::2, ::2][rows, columns]
+    y = 2 * np.arange(rows.start, rows.start + light.shape[0])[:, None]
+    x = 2 * np.arange(columns.start, columns.start + light.shape[1])
+    away = np.hypot(x - place[0], y - place[1]) / radius
     known = np.isfinite(light)
     inner, ring = known & (away < 0.7), known & (away > 1.3) & (away < 1.8)
     if not inner.any() or not ring.any():

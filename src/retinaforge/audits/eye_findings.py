@@ -93,7 +93,7 @@ class EyeFindings:
     @cached_property
     def widest_probability(self) -> Map:
         """Return the highest probability of vessel within a pixel."""
-        return ndimage.maximum_filter(self.probability, 3)
+        return _highest_near(self.probability)
 
     @cached_property
     def log_green(self) -> Map:
@@ -115,7 +115,7 @@ class EyeFindings:
         ground = (total / np.maximum(weight, 1e-3)).repeat(4, axis=0).repeat(4, axis=1)
         ground = ground[: bare.shape[0], : bare.shape[1]]
         fine = ndimage.uniform_filter(self.log_green, 3)
-        return ndimage.maximum_filter(ground - fine, 3)
+        return _highest_near(ground - fine)
 
     @cached_property
     def usual_darkness(self) -> float:
@@ -129,6 +129,13 @@ class EyeFindings:
         sum_ = self.photo.pixels[..., :2].sum(axis=2, dtype=np.float32)
         smooth = ndimage.gaussian_filter(np.log1p(sum_), 0.008 * self.fov.radius_px)
         return np.where(self.fov.mask, smooth, np.nan)
+
+
+def _highest_near(values: Map) -> Map:
+    """Return the highest value of the 3 x 3 pixels about each; faster than SciPy's filter."""
+    wide = np.pad(values, 1, mode="edge")
+    rows = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+    return np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
 
 
 def _whole_fours(values: Map) -> Map:

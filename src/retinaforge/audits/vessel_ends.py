@@ -59,22 +59,22 @@ def _neighbours(line: np.ndarray, at: np.ndarray) -> np.ndarray:
     return sum(line[at[:, 0] + dy, at[:, 1] + dx].astype(int) for dy, dx in STEPS)  # type: ignore[return-value]
 
 
-def _chain(line: np.ndarray, start: tuple[int, int]) -> list[tuple[int, int]]:
-    """Follow a line from its end to a branching, at most CHAIN pixels."""
+def _chain(line: bytes, width: int, start: int) -> list[int]:
+    """Follow a line from its end to a branching, at most CHAIN pixels.
+
+    Pixels go by their number in a padded picture; bytes are read faster than an array's elements.
+    """
+    steps = (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)
     seen = [start]
     while len(seen) < CHAIN:
-        y, x = seen[-1]
-        onward = [(y + int(dy), x + int(dx)) for dy, dx in STEPS
-                  if line[y + dy, x + dx] and (y + int(dy), x + int(dx)) not in seen]  # fmt: skip
-        onward = [p for p in onward if len(seen) < 2 or not _touches(p, seen[-2])]
+        here = seen[-1]
+        onward = [here + step for step in steps if line[here + step] and here + step not in seen]
+        if len(seen) > 1:
+            onward = [p for p in onward if p - seen[-2] not in steps]
         if len(onward) != 1:
             break
         seen.append(onward[0])
     return seen
-
-
-def _touches(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    return max(abs(a[0] - b[0]), abs(a[1] - b[1])) <= 1
 
 
 def ends_of(eye: EyeFindings) -> Ends:
@@ -90,8 +90,9 @@ def ends_of(eye: EyeFindings) -> Ends:
     if home is not None:
         x, y = home.centre_px
         far &= np.hypot(tips[:, 1] - x, tips[:, 0] - y) > 1.1 * home.radius_px
-    chains = [_chain(line, (int(y) + 1, int(x) + 1)) for y, x in tips[far]]
-    chains = [np.array(c) - 1 for c in chains if len(c) >= LEAST_CHAIN]
+    flat, width = line.tobytes(), line.shape[1]
+    found = [_chain(flat, width, (int(y) + 1) * width + int(x) + 1) for y, x in tips[far]]
+    chains = [np.stack(np.divmod(c, width), axis=1) - 1 for c in found if len(c) >= LEAST_CHAIN]
     if not chains:
         none = np.zeros(0)
         return Ends(np.zeros((0, 2)), np.zeros((0, 2)), none, none, none, none, none, 1.0)

@@ -32,8 +32,7 @@ def floating_mask(eye: EyeFindings) -> Mask:
 
 def _anchors(eye: EyeFindings) -> Mask:
     height, width = eye.fov.mask.shape
-    inner = ndimage.distance_transform_edt(np.pad(eye.fov.mask, 1))[1:-1, 1:-1]
-    anchors = inner <= ANCHOR_RIM * eye.fov.radius_px
+    anchors = eye.depth <= ANCHOR_RIM * eye.fov.radius_px
     home = home_of(eye)
     if home is not None:
         y, x = np.ogrid[:height, :width]
