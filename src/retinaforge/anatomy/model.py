@@ -135,7 +135,7 @@ class AnatomyModel:
         Raises:
             Refusal: expected a field of view of the photograph's size.
         """
-        return self.look_and_landmarks(photo, fov)[1]
+        return self._landmarks_in(photo, fov, *self._looks(photo, fov))
 
     def look_and_landmarks(self, photo: Photograph, fov: Fov) -> tuple[AnatomyMaps, Landmarks]:
         """Return `first_look` and `landmarks` for the price of the latter.
@@ -144,13 +144,18 @@ class AnatomyModel:
             Refusal: expected a field of view of the photograph's size.
         """
         whole, near = self._looks(photo, fov)
+        return _from_afar(whole, fov), self._landmarks_in(photo, fov, whole, near)
+
+    def _landmarks_in(
+        self, photo: Photograph, fov: Fov, whole: _Look, near: _Look | None
+    ) -> Landmarks:
         found = Landmarks(eye=photo.eye)
-        if shows_anything(photo, fov):
-            if near is not None:
-                found = self._disc_of(near, found)
-            found = replace(found, fovea_px=self._fovea_of(whole, found))
-            found = replace(found, eye=found.eye or side_of(found))
-        return _from_afar(whole, fov), found
+        if not shows_anything(photo, fov):
+            return found
+        if near is not None:
+            found = self._disc_of(near, found)
+        found = replace(found, fovea_px=self._fovea_of(whole, found))
+        return replace(found, eye=found.eye or side_of(found))
 
     def _look_whole(self, photo: Photograph, fov: Fov) -> _Look:
         return self._look(photo, fov, working_frame(fov, diameter_px=self._whole_px))
