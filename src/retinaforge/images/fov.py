@@ -205,8 +205,8 @@ def _largest_region(mask: np.ndarray) -> np.ndarray | None:
     """Return the largest connected region, opened and with its holes filled."""
     opened = _eroded(_eroded(mask, beyond=False), beyond=False)
     opened = ~_eroded(_eroded(~opened, beyond=True), beyond=True)
-    labels, count = ndimage.label(opened)
-    if count == 0:
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    if not ndimage.label(opened, output=labels):
         return None
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

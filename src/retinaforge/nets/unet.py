@@ -187,4 +187,4 @@ def folded(network: Network) -> Network:
                 conv, norm = part
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                     setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-    return copy.to(memory_format=torch.channels_last)
+    return copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

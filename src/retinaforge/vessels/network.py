@@ -118,7 +118,7 @@ def _mean_inside(
 ) -> Float[Tensor, "n"]:  # fmt: skip
     """Return the mean of a stage over its cells, each weighed by its share of the field of view."""
     pad = (0, -inside.shape[3] % stride, 0, -inside.shape[2] % stride)
-    share = F.adaptive_avg_pool2d(F.pad(inside, pad), list(stage.shape[-2:]))
+    share = F.adaptive_avg_pool2d(F.pad(inside, pad), (stage.shape[2], stage.shape[3]))
     return ((stage * share).sum((2, 3)) / share.sum().clamp_min(1e-6))[0]
 
 
