@@ -17,6 +17,7 @@ import hashlib
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from anatomy_checks_eyes import (
     save_eye,
     square_of,
 )
-from anatomy_checks_fit import fit_all, limits_of
+from anatomy_checks_fit import DAMAGE_OF, fit_all, limits_of
 from retinaforge.audits.anatomy_checks import (
     CHECKS,
     SHIPPED,
@@ -162,8 +163,9 @@ def real_rows(records: list[Record], cache: Path, by: Finders | None) -> dict[st
 
 
 def hurt_rows(
-    records: list[Record], cache: Path, by: Finders | None, levels: list[int]
-) -> list[Row]:
+    records: list[Record], cache: Path, by: Finders | None, levels: list[int], *,
+    kinds: Iterable[str] = tuple(PLANTS),
+) -> list[Row]:  # fmt: skip
     """Plant damage of some levels in photographs and return its rows."""
     version, found = code_version(), []
     for level in levels:
@@ -172,7 +174,7 @@ def hurt_rows(
             if not (cache / "real" / f"{stem}.npz").exists():
                 continue
             patient = f"{record.dataset} {record.patient}"
-            for kind in PLANTS:
+            for kind in kinds:
                 row = _hurt(stem, kind, level, cache, by, version)
                 if row is not None:
                     found.append(row | {"stem": stem, "kind": kind, "level": level,
@@ -302,7 +304,8 @@ def main() -> None:
     records = turns(by_set)[: args.photographs]
     real = real_rows(records, args.cache, by)
     fitted = [real[stem_of(r)] for r in records if fits(r) and stem_of(r) in real]
-    damaged = hurt_rows(to_hurt(listed, True, args.plant), args.cache, by, [4])
+    damaged = hurt_rows(to_hurt(listed, True, args.plant), args.cache, by, [4],
+                        kinds=sum(DAMAGE_OF.values(), ()))  # fmt: skip
     scores, limits = shipped_scores(), shipped_limits()
     if args.ship:
         scores = fit_all(fitted, damaged)

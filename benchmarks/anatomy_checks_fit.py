@@ -32,8 +32,9 @@ DAMAGE_OF = {
     "widened_outwards": ("widened-outwards",),
 }
 RIDGE, SIDE, FOLDS = 2.0, 50.0, 8
-MARGIN = 0.1
-"""A limit lies this much further from the median than the most extreme eye that keeps it."""
+BUDGET, MARGIN = 0.015, 0.1
+"""Share of undamaged eyes that may fail a check; how much further from the median than the most
+extreme of the others a limit lies."""
 RIM = {"roundness": (0.995, None), "darkness": (None, 0.005)}
 """No limit is tighter: half a percent of a 512 px field is the rim that its raster may miss."""
 
@@ -95,24 +96,22 @@ def fit_all(sound: list[Row], damaged: list[Row]) -> dict[str, Score]:
 def limits_of(sound: list[Row], damaged: list[Row]) -> Limits:
     """Return limits of every reading.
 
-    One undamaged eye may fail each check: of the eyes that are the most extreme in one of its
-    scores, the one whose leaving lets most damage be found. All others keep every limit, which
-    lies 10 % further from the median than the most extreme of them.
+    A share of the undamaged eyes (BUDGET, rounded down) may fail each check: of all ways to take
+    so many of the most extreme in its scores, the one that lets most damage be found. All others
+    keep every limit, which lies 10 % further from the median than the most extreme of them.
     """
     limits: Limits = {}
     for check in CHECKS:
         names = [r.name for r in check.readings if r.name in NUMBERS]
-        for name in names:
-            top = _top(sound, name, skip=None)
-            limits[name] = (None, top)
-        candidates = {max(known(sound, n), key=lambda r, n=n: r["out_of_fold"][n])["stem"]
-                      for n in names}  # fmt: skip
-        best = max(
-            candidates, default=None,
-            key=lambda stem: sum(_found(damaged, n, _top(sound, n, skip=stem)) for n in names),
+        allowed = int(BUDGET * len(sound))
+        shares = [sum((_highest(sound, n, k) for n, k in zip(names, counts, strict=True)), ())
+                  for counts in product(range(allowed + 1), repeat=len(names))]  # fmt: skip
+        out = max(
+            (frozenset(share) for share in shares if len(set(share)) <= allowed),
+            key=lambda out: sum(_found(damaged, n, _top(sound, n, out)) for n in names),
         )  # fmt: skip
         for name in names:
-            limits[name] = (None, _top(sound, name, skip=best))
+            limits[name] = (None, _top(sound, name, out))
         for reading in check.readings:
             if reading.name not in NUMBERS:
                 limits[reading.name] = _plain(sound, reading.name, reading.low, reading.high)
@@ -124,8 +123,13 @@ def limits_of(sound: list[Row], damaged: list[Row]) -> Limits:
     return limits
 
 
-def _top(sound: list[Row], name: str, *, skip: str | None) -> float:
-    x = np.array([r["out_of_fold"][name] for r in known(sound, name) if r["stem"] != skip])
+def _highest(sound: list[Row], name: str, count: int) -> tuple[str, ...]:
+    rows = sorted(known(sound, name), key=lambda r: -r["out_of_fold"][name])
+    return tuple(row["stem"] for row in rows[:count])
+
+
+def _top(sound: list[Row], name: str, out: frozenset[str]) -> float:
+    x = np.array([r["out_of_fold"][name] for r in known(sound, name) if r["stem"] not in out])
     return _round(float(x.max() + MARGIN * (x.max() - np.median(x))))
 
 

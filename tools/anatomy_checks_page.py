@@ -143,7 +143,7 @@ A check that cannot judge an image (no fovea in view, say) says so and does not 
 
 ## False alarms on real photographs
 
-One of the fitting photographs was allowed to fail each check.
+Of the fitting photographs 1.5 % were allowed to fail each check.
 
 {alarms(result)}
 

@@ -48,17 +48,20 @@ def _checks(limits: dict[str, Limits]) -> tuple[AnatomyCheck, ...]:
     return (
         _check("one_disc", (*scores("disc_erased", "second_disc"), *DISC_READINGS), limits,
                fails="with no disc where one should be, a second one, or one of impossible size",
-               known="large bright lesions may pass for a second disc"),
+               known="a large bright lesion may pass for a second disc; an erased disc is missed where the "
+               "retina about it is as bright, or haze hides the vessels' ends"),
         _check("fovea_place", (*scores("fovea_missing"), *FOVEA_READINGS), limits,
                fails="whose fovea is too near, too far, too high, too low or on the wrong side",
                known="the fovea is looked for 1.5 to 3.8 disc diameters from the disc only; the "
                "side is judged only where it is stated which eye it is"),
         _check("vessels_reach_disc", scores("cut_off"), limits,
                fails="whose vessels do not come up to the disc",
-               known="blind where most of the disc's surroundings are out of view"),
+               known="blind where most of the disc's surroundings are out of view; a gap close about the "
+               "disc alone is missed"),
         _check("no_floating_vessels", scores("adrift", "broken"), limits,
                fails="with vessels that hang on nothing",
-               known="choroidal vessels and vessels cut off by haze float as well"),
+               known="choroidal vessels and vessels cut off by haze float as well; short, faint or few "
+               "gaps and pieces look like those that are found in sound eyes, and are missed"),
         _check("artery_vein_balance", (*scores("arteries_erased"), *BALANCE_READINGS), limits,
                fails="with far too few or too many arteries, or arteries too wide for their veins",
                known="as good as the network that tells arteries and veins apart"),
@@ -68,7 +71,8 @@ def _checks(limits: dict[str, Limits]) -> tuple[AnatomyCheck, ...]:
         _check("calibres", (*scores("thick", "thin", "dropped"), *CALIBRE_READINGS), limits,
                fails="whose vessels are too wide or too narrow",
                known="measured in disc diameters and shares of the field: a field of 20 or 100 "
-               "degrees is unlike those that the limits were set on"),
+               "degrees is unlike those that the limits were set on; vessels half as wide again "
+               "often pass, since cameras and persons differ by as much"),
         _check("tapering", scores("widened_outwards"), limits,
                fails="whose vessels do not get narrower away from the disc",
                known="cannot be judged where the field ends close to the disc"),
