@@ -42,8 +42,7 @@ SLOW = """
 - At n = 5,000 both routes pay for the same covariances; half of ours is the singular values of a
   {dim} × {dim} matrix, which are exact; eigenvalues of a product would be faster and lose half of
   the digits.
-- An image's radiomic features take {frd:.2f} s at 512 px, most of it the matrices of six filtered
-  images.
+- An image's radiomic features take {frd:.2f} s at 512 px.
 """
 
 
@@ -64,7 +63,7 @@ def page(found: Row) -> str:
     lines += ["", f"{where['machine']}, one thread; Python {where['python']}, "
               + ", ".join(f"{name} {where[name]}" for name in packages)
               + f", frd-score {where['frd-score']}; load average {where['load_1_min']}; commit "
-              f"{where['git']}."]  # fmt: skip
+              f"{where['git']} (the last case's; cases were run one after another)."]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
