@@ -48,20 +48,20 @@ def _checks(limits: dict[str, Limits]) -> tuple[AnatomyCheck, ...]:
     return (
         _check("one_disc", (*scores("disc_erased", "second_disc"), *DISC_READINGS), limits,
                fails="with no disc where one should be, a second one, or one of impossible size",
-               known="a large bright lesion may pass for a second disc; an erased disc is missed where the "
-               "retina about it is as bright, or haze hides the vessels' ends"),
+               known="a large bright lesion may pass for a second disc; an erased disc is missed "
+               "where its place stays bright or vessels fade out before it"),
         _check("fovea_place", (*scores("fovea_missing"), *FOVEA_READINGS), limits,
                fails="whose fovea is too near, too far, too high, too low or on the wrong side",
                known="the fovea is looked for 1.5 to 3.8 disc diameters from the disc only; the "
                "side is judged only where it is stated which eye it is"),
         _check("vessels_reach_disc", scores("cut_off"), limits,
                fails="whose vessels do not come up to the disc",
-               known="blind where most of the disc's surroundings are out of view; a gap close about the "
-               "disc alone is missed"),
+               known="blind where most of the disc's surroundings are out of view; vessels that stop "
+               "close to the disc pass"),
         _check("no_floating_vessels", scores("adrift", "broken"), limits,
                fails="with vessels that hang on nothing",
-               known="choroidal vessels and vessels cut off by haze float as well; short, faint or few "
-               "gaps and pieces look like those that are found in sound eyes, and are missed"),
+               known="choroidal vessels and vessels cut off by haze float as well; short, faint or "
+               "few gaps and pieces look like those found in sound eyes, and are missed"),
         _check("artery_vein_balance", (*scores("arteries_erased"), *BALANCE_READINGS), limits,
                fails="with far too few or too many arteries, or arteries too wide for their veins",
                known="as good as the network that tells arteries and veins apart"),
