@@ -141,8 +141,8 @@ def test_copies_are_planted_of_evenly_spaced_images_that_have_vessels(
     few = measured("thin.png")
     real = [replace(few, arrays=few.arrays | pattern_arrays(thin)), *side_of(4)]
     arrays = pattern_arrays(made_up_pattern(rng_for(0, "planted")))
-    monkeypatch.setattr(copy_control, "_plant", lambda plan, **_: (
-        {} if plan.kind == "jpeg" else arrays))  # fmt: skip
+    monkeypatch.setattr(copy_control, "_plant", lambda item, **_: (
+        {} if item[1].kind == "jpeg" else arrays))  # fmt: skip
     said: list[tuple[int, int]] = []
     planted = plant_copies(
         with_jobs(real), settings=Settings(size_px=64), cache=tmp_path, images=2,

@@ -48,7 +48,7 @@ RATE = 1e-6
 SHIPPED = "copies.json"
 
 VESSEL_LIKENESS = Card(
-    "vessel_likeness", 1,
+    "vessel_likeness", 2,
     "share of vessels in the common field that coincide, both ways, after registration",
     "[0, 1]", "lower is better", "1", 1,
     "this package; closest points after Besl and McKay, IEEE TPAMI 14(2), 1992",

@@ -77,15 +77,21 @@ def plant_copies(
         workers: processes; they do not change the result.
         on_progress: called with (done, all).
     """
+    cache = cache / FOLDER
     plans = _plans(references, images)
-    planted = []
-    work = partial(_plant, settings=settings, cache=cache / FOLDER)
-    for plan, arrays in work_through(plans, work, workers=workers):
-        pattern = pattern_of_arrays(arrays) if arrays else None
-        planted.append(Planted(plan.kind, plan.level, plan.original, pattern))
+    before = [kept(cache, plan.job, settings, also=plan.tag) for plan in plans]
+    found = {k: m.arrays for k, m in enumerate(before) if m is not None}
+    left = [(k, plan) for k, plan in enumerate(plans) if k not in found]
+    work = partial(_plant, settings=settings, cache=cache)
+    for (k, _), arrays in work_through(left, work, workers=workers) if left else ():
+        found[k] = arrays or {}
         if on_progress is not None:
-            on_progress(len(planted), len(plans))
-    return sorted(planted, key=lambda p: (p.original, p.kind))
+            on_progress(len(found), len(plans))
+    patterns = [pattern_of_arrays(found[k]) if found[k] else None for k in range(len(plans))]
+    return [
+        Planted(plan.kind, plan.level, plan.original, pattern)
+        for plan, pattern in zip(plans, patterns, strict=True)
+    ]
 
 
 def control_of(planted: Sequence[Planted], hits: Sequence[bool]) -> dict[str, Any]:
@@ -115,15 +121,13 @@ def _plans(references: Sequence[tuple[Job, Measured]], images: int) -> list[_Pla
     ]  # fmt: skip
     count = min(images, len(able))
     chosen = [able[k * len(able) // count] for k in range(count)]
-    return [_Plan(job, k, kind.name, middle_level(kind)) for k, job in chosen
-            for kind in COPY_KINDS]  # fmt: skip
+    each = [(job, k, kind.name, middle_level(kind)) for k, job in chosen for kind in COPY_KINDS]
+    return [_Plan(*plan) for plan in each]
 
 
-def _plant(plan: _Plan, *, settings: Settings, cache: Path) -> dict[str, Any]:
+def _plant(item: tuple[int, _Plan], *, settings: Settings, cache: Path) -> dict[str, Any]:
     """Return the pattern's arrays of one planted copy; none if it is no photograph any more."""
-    before = kept(cache, plan.job, settings, also=plan.tag)
-    if before is not None:
-        return before.arrays
+    _, plan = item
     try:
         square = prepared(plan.job, settings)
         (kind,) = (kind for kind in COPY_KINDS if kind.name == plan.kind)

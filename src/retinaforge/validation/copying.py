@@ -37,7 +37,7 @@ from retinaforge.validation.findings import share_score
 from retinaforge.validation.spaces import STRUCTURE
 
 COPIED_CARD = Card(
-    name="copied", version=1,
+    name="copied", version=2,
     measures="share of synthetic images whose vessels coincide with those of a real eye of the "
     "reference folder, under any shift, turn, size and mirror", range="[0, 1]",
     direction="lower is better", unit="1", smallest_n=1,
