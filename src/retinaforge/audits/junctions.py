@@ -112,7 +112,7 @@ def _series(away: Float[np.ndarray, "k n 2"]) -> Complex64[np.ndarray, "k o r"]:
     weight = np.abs(rung[..., None] - _RUNGS.astype(np.float32))
     weight = np.maximum(1 - weight / 2, 0) / np.sqrt(rho)[..., None]
     once = ((x - 1j * y) / rho).astype(np.complex64)
-    waves = np.empty((len(x), ORDERS + 1, x.shape[1]), np.complex64)
+    waves: np.ndarray = np.empty((len(x), ORDERS + 1, x.shape[1]), np.complex64)
     waves[:, 0] = 1
     for k in range(ORDERS):
         waves[:, k + 1] = waves[:, k] * once

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
@@ -106,7 +106,7 @@ def search_all(
 
 
 @contextmanager
-def _folder(cache: Path | None) -> Iterator[Path]:
+def _folder(cache: Path | None) -> Generator[Path, None, None]:
     """Give the cache's folder, or one that goes when the search is done."""
     if cache is None:
         with tempfile.TemporaryDirectory() as folder:
