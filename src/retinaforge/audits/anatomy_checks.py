@@ -48,7 +48,7 @@ def _checks(limits: dict[str, Limits]) -> tuple[AnatomyCheck, ...]:
     return (
         _check("one_disc", (*scores("disc_erased", "second_disc"), *DISC_READINGS), limits,
                fails="with no disc where one should be, a second one, or one of impossible size",
-               known="a large bright lesion may pass for a second disc; an erased disc is missed "
+               known="a large bright lesion may pass for a second disc; an erased one is missed "
                "where its place stays bright or vessels fade out before it"),
         _check("fovea_place", (*scores("fovea_missing"), *FOVEA_READINGS), limits,
                fails="whose fovea is too near, too far, too high, too low or on the wrong side",
@@ -56,8 +56,8 @@ def _checks(limits: dict[str, Limits]) -> tuple[AnatomyCheck, ...]:
                "side is judged only where it is stated which eye it is"),
         _check("vessels_reach_disc", scores("cut_off"), limits,
                fails="whose vessels do not come up to the disc",
-               known="blind where most of the disc's surroundings are out of view; vessels that stop "
-               "close to the disc pass"),
+               known="blind where most of the disc's surroundings are out of view; vessels that "
+               "stop close to the disc pass"),
         _check("no_floating_vessels", scores("adrift", "broken"), limits,
                fails="with vessels that hang on nothing",
                known="choroidal vessels and vessels cut off by haze float as well; short, faint or "
