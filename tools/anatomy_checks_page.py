@@ -125,7 +125,8 @@ Made by `tools/anatomy_checks_page.py` from `benchmarks/anatomy_checks.py` (comm
 `{result["anatomy"]}`). Every check sees an image on the footing of `retinaforge validate`: a
 square of 512 px, vessels and landmarks as the networks find them. Scores and limits were fitted on
 {result["n_fitted"]} photographs of training and validation rows (CHASE_DB1, HRF, IDRiD) and
-{result["n_hurt_fitted"]} images with damage of level 4 planted in some of them. {result["n_real"]} real photographs and
+{result["n_hurt_fitted"]} images with damage of level 4 planted in some of them.
+{result["n_real"]} real photographs and
 {result["n_planted"]} with planted damage are in these tables; the damage was planted in test rows
 and DRIVE, which fitted nothing. All checks of an eye take {result["cpu_s"]:.2f} s of one core.
 
