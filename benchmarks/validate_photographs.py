@@ -199,6 +199,7 @@ def kept_of(card: dict[str, Any], *, panel: bool) -> dict[str, Any]:
         "scores": [{k: rounded(s[k]) for k in KEPT_OF_SCORE if k in s} for s in card["scores"]],
         "left_out": {side: len(rows) for side, rows in card["left_out"].items()},
         "panel_n": card["sanity_panel"]["n"],
+        "panel_references": card["sanity_panel"]["references"],
         "panel_problems": len(card["sanity_panel"]["problems"]),
         "panel": [rounded(row) for row in rows] if panel else [],
     }  # fmt: skip
@@ -221,7 +222,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--panel", type=int, default=SIDE)
+    parser.add_argument("--panel", type=int, default=SIDE // 2)
     given = parser.parse_args()
     imagenet = given.data / "weights/squeezenet_v1_0_imagenet/squeezenet_v1_0_imagenet.npz"
     with_panel: set[str] = set()

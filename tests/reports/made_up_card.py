@@ -103,7 +103,8 @@ def drawn_card() -> dict[str, Any]:
             {"name": "Stand for the <variety>", "answer": "nothing against it",
              "because": ["Fine."], "scores": ["fidelity:structure:kernel_distance"]},
         ],
-        "sanity_panel": {"n": 24, "rows": panel, "problems": [f"blur, level 1, {NASTY}: torn"]},
+        "sanity_panel": {"n": 24, "references": 30, "rows": panel,
+                         "problems": [f"blur, level 1, {NASTY}: torn"]},
         "copies": [],
         "left_out": {"real": [], "synthetic": [
             {"name": NASTY, "status": "no fundus", "reason": "no field of view"}], "train": []},

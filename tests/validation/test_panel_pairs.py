@@ -35,10 +35,10 @@ def panel() -> Panel:
         for job, m in eyes for kind, level in [*kinds, (RESAVED, 0)]
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sanity, "REPEATS", 3)
+        patch.setattr(sanity, "DRAWS", 3)
         patch.setattr(sanity, "measure_wounds", lambda *_, **__: (found, []))
         return sanity.sanity_panel(
-            eyes, Path("none"), settings=Settings(size_px=64), seed=0, levels=LEVELS,
+            eyes, Path("none"), wounded=12, settings=Settings(size_px=64), seed=0, levels=LEVELS,
             pairing=Pairing(),
         )  # fmt: skip
 

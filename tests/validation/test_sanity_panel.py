@@ -29,21 +29,20 @@ def damaged(m: Measured, kind: str, level: int) -> Measured:
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    """Return the panel of 24 made-up eyes."""
-    eyes = with_jobs(side_of(24))
+    """Return the panel of 48 made-up eyes, every second of them damaged."""
+    eyes = with_jobs(side_of(48))
     found = {
         (job.name, kind, level): damaged(m, kind, level)
         for job, m in eyes for kind in sanity.DAMAGED for level in STEPS
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sanity, "REPEATS", 5)
         patch.setattr(
             sanity, "measure_wounds", lambda *_, **__: (found, ["blur: one could not be had"])
         )
         panel = sanity.sanity_panel(
-            eyes, Path("none"), settings=SETTINGS, seed=0, levels=tuple(STEPS)
+            eyes, Path("none"), wounded=24, settings=SETTINGS, seed=0, levels=tuple(STEPS)
         )
-    assert panel.n == 24
+    assert (panel.n, panel.references) == (24, 24)
     assert panel.problems == ("blur: one could not be had",)
     return panel.rows()
 
@@ -119,14 +118,32 @@ def test_a_steady_score_moves_with_the_level(
     assert findings._steady(Tracked("s", "f", worse), medians) is steady
 
 
-def test_halves_share_no_patient() -> None:
+def test_nobody_stands_on_both_sides() -> None:
     eyes = [m for k in range(12) for m in side_of(2, patient=f"p{k}")]
-    divisions = list(sanity._divisions(eyes, seed=3))
-    assert len(divisions) == sanity.REPEATS
-    for a, b in divisions:
-        patients = [{eyes[k].row["patient"] for k in part} for part in (a, b)]
+    hit = list(range(0, 24, 4))
+    drawn = sanity._undamaged(eyes, 6, seed=3)
+    assert (len(drawn), len({tuple(shown) for _, shown in drawn})) == (sanity.DRAWS, sanity.DRAWS)
+    for references, shown in (*drawn, *sanity._against(eyes, hit, seed=3)):
+        patients = [{eyes[k].row["patient"] for k in part} for part in (references, shown)]
         assert not patients[0] & patients[1]
-        assert len(a) + len(b) == 24
+        assert len(shown) == 6
+        assert references
+
+
+def test_references_are_capped_and_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sanity, "MOST_REFERENCES", 5)
+    against = sanity._against(side_of(40), [0, 20], seed=0)
+    assert {len(references) for references, _ in against} == {5}
+    assert len({tuple(references) for references, _ in against}) == sanity.REPEATS
+
+
+def test_at_most_half_of_the_images_are_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sanity, "measure_wounds", lambda *_, **__: ({}, []))
+    monkeypatch.setattr(sanity, "DRAWS", 2)
+    panel = sanity.sanity_panel(
+        with_jobs(side_of(21)), Path("none"), wounded=99, settings=SETTINGS, seed=0, levels=(3,)
+    )
+    assert (panel.n, panel.references) == (10, 11)
 
 
 def test_shares_without_a_judgement_are_undefined() -> None:

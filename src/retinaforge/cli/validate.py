@@ -63,7 +63,9 @@ def validate_command(
     ),
     lpips: str = typer.Option("", help="With --paired: encoder with heads, e.g. vgg16:F,heads=H."),
     panel: int = typer.Option(
-        None, min=0, help="Real images in the sanity panel; none: 24 (quick) or 60; 0: no panel."
+        None,
+        min=0,
+        help="Real images that the sanity panel damages: 12 (quick), 24; 0: no panel.",
     ),
     size: int = typer.Option(None, min=64, help="Side of the common square; none: chosen."),
     workers: int = typer.Option(1, min=1, help="Processes; they do not change the result."),

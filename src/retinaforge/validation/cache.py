@@ -27,7 +27,7 @@ from retinaforge.validation.finders import finder_cards
 from retinaforge.validation.jobs import Job
 
 ROW = "row_json"
-AUDIT_FILES = ("anatomy_limits.json", "quality-v1.json")
+AUDIT_FILES = ("anatomy_limits.json", "anatomy_scores.json", "quality-v1.json")
 DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 

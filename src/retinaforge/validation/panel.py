@@ -23,14 +23,16 @@ class Panel:
     """What the panel found.
 
     Attributes:
-        n: real images in it; half of them are damaged at a time.
+        n: real images that were damaged.
+        references: undamaged images that they are compared with.
         levels: of damage.
-        floor: values of every score on undamaged halves.
+        floor: values of every score without damage, one a draw.
         medians: by (kind, level), the median of every score with damage.
         problems: images or damages that could not be had.
     """
 
     n: int
+    references: int
     levels: tuple[int, ...]
     floor: dict[Tracked, list[float]]
     medians: Medians

@@ -18,22 +18,30 @@ from retinaforge.validation.wounds import RESAVED, Found, Pairing
 ShareCopied = Callable[[Sequence[int], Sequence[int]], float]
 
 
-def copied_of(whole: Sequence[Measured]) -> tuple[Tracked, ShareCopied]:
+def copied_of(
+    whole: Sequence[Measured], divisions: Sequence[tuple[list[int], list[int]]]
+) -> tuple[Tracked, ShareCopied]:
     """Return the score, and what tells the share of images shown that copy a reference.
 
-    Each image is laid over its nearest other once; an image is always a copy of itself.
+    Each image that the divisions show is laid over its nearest reference once; an image is always
+    a copy of itself.
+
+    Args:
+        whole: all images.
+        divisions: numbers of references and of what is shown beside them.
     """
     threshold = shipped_calibration().threshold
-    gallery = Gallery([pattern_of_arrays(m.arrays) for m in whole])
-    alike: list[set[int]] = []
-    for k, m in enumerate(whole):
-        near = gallery.nearest(pattern_of_arrays(m.arrays), without=[k])
-        known = near is not None and near.likeness.score >= threshold
-        alike.append({k, near.reference} if near is not None and known else {k})
+    references = sorted({k for some, _ in divisions for k in some})
+    gallery = Gallery([pattern_of_arrays(whole[k].arrays) for k in references])
+    alike: dict[int, int] = {}
+    for k in sorted({k for _, shown in divisions for k in shown}):
+        near = gallery.nearest(pattern_of_arrays(whole[k].arrays))
+        if near is not None and near.likeness.score >= threshold:
+            alike[k] = references[near.reference]
 
-    def share(references: Sequence[int], shown: Sequence[int]) -> float:
-        there = set(references)
-        return float(np.mean([bool(alike[k] & there) for k in shown]))
+    def share(compared: Sequence[int], shown: Sequence[int]) -> float:
+        there = set(compared)
+        return float(np.mean([k in there or alike.get(k) in there for k in shown]))
 
     return Tracked("copies: copied", "copies", WORSE[COPIED_CARD.direction]), share
 

@@ -2,8 +2,9 @@
 
     place = (matched - floor) / (worst - floor)
 
-0: no worse than halves of the real set; 1: as bad as the damage that moves this score most. Floor
-and worst are means and medians at nearly the same n; beyond 1 is worse than any planted damage.
+0: no worse than halves of the real set; 1: as bad as the damage that moves this score most; beyond
+1 is worse than any planted damage. Each difference is taken at one n: the upper at that of halves,
+the lower at that of the sanity panel.
 For a share of images the real images' share is the floor; for pairs, the same photographs saved
 again as JPEG.
 """

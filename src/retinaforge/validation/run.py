@@ -42,7 +42,7 @@ from retinaforge.validation.wounds import Pairing
 Suite = Literal["quick", "full"]
 Progress = Callable[[str, int, int], None]
 SCHEMA_VERSION = "1.2"
-QUICK_IMAGES, PANEL_IMAGES = {"quick": 60, "full": None}, {"quick": 24, "full": 60}
+QUICK_IMAGES, PANEL_IMAGES = {"quick": 60, "full": None}, {"quick": 12, "full": 24}
 PLANTED_IMAGES = {"quick": 4, "full": 8}
 """Reference images of which copies are planted, ten each."""
 FEWEST = 2
@@ -147,7 +147,10 @@ def validate(
         "scores": [{**s.as_dict(), "identity": identity_of(s)} for s in scores],
         "verdict": [s.as_dict() for s in said],
         "uses": [use.as_dict() for use in uses_of(said, n=sides.smaller, paired=options.paired)],
-        "sanity_panel": {"n": panel.n if panel else 0, "rows": rows, "problems": problems},
+        "sanity_panel": {
+            "n": panel.n if panel else 0, "references": panel.references if panel else 0,
+            "rows": rows, "problems": problems,
+        },
         "copies": copying.nearest,
         "left_out": left_out,
         "protocol": protocol_of(real, synthetic, footing, settings, options, done),
@@ -224,15 +227,14 @@ def _panel(
 ) -> tuple[Panel | None, list[str]]:
     found = done.with_jobs("real")
     most = PANEL_IMAGES[options.suite] if options.panel_images is None else options.panel_images
-    if most < SMALLEST_N:
-        return None, [f"a sanity panel needs {SMALLEST_N} real images, {most} were asked for"]
-    chosen = [found[k * len(found) // most] for k in range(most)] if len(found) > most else found
-    patients = len({job.patient for job, _ in chosen})
+    if most < FEWEST:
+        return None, [f"a sanity panel damages {FEWEST} images or more, {most} were asked for"]
+    patients = len({job.patient for job, _ in found})
     if patients < SMALLEST_N:
         return None, [f"a sanity panel needs {SMALLEST_N} real patients, {patients} are here"]
     levels = FEW_LEVELS if options.suite == "quick" else ALL_LEVELS
     panel = sanity_panel(
-        chosen, cache, settings=settings, seed=options.seed, levels=levels,
+        found, cache, wounded=most, settings=settings, seed=options.seed, levels=levels,
         pairing=Pairing(options.lpips) if options.paired else None, workers=options.workers,
         on_progress=lambda k, n: on_progress("planting damage", k, n),
     )  # fmt: skip

@@ -1,11 +1,13 @@
 """The sanity panel: planted damage on the user's own images, and which scores notice it.
 
-Half of the real images stand for real, the other half is damaged, at five levels; every score is
-computed on both halves without and with damage, over several divisions by patient.
+Some real images are damaged, at five levels; every score compares them with other real images that
+are not. What it says without damage is known from many draws: as many undamaged images, taken at
+random, against the others.
 
-    notices a level     its median with damage lies outside what undamaged halves ever scored,
-                        on the side that its card calls worse, at this level and all higher ones
-    moves steadily      Spearman's ρ of level and median is at least 0.9
+    notices a level     the score lies outside what it said in all draws without damage, on the side
+                        that its card calls worse, at this level and all higher ones: by chance
+                        that happens once in DRAWS + 1
+    moves steadily      Spearman's ρ of level and score is at least 0.9
 
 A score that notices neither broken nor thickened vessels at any level is called blind to vessels.
 An image that with its damage shows no fundus any more is left out, as in a run; it is named among
@@ -15,7 +17,7 @@ the problems.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,77 +38,101 @@ SHARES = {
     COLLAPSE: {1: 0.1, 2: 0.25, 3: 0.5, 4: 0.75, 5: 0.9},
     COPIES: {1: 0.02, 2: 0.05, 3: 0.1, 4: 0.25, 5: 0.5},
 }
-"""Share of a half that is replaced, by level."""
+"""Share of the images shown that is replaced, by level."""
 MODES = 3
-REPEATS = 10
+DRAWS = 50
+"""Draws without damage."""
+REPEATS = 5
+"""Draws of the undamaged images that damaged ones are compared with; their median counts."""
+MOST_REFERENCES = 200
 SMALLEST_N = 20
 FEWEST = 2
-"""Damaged images that a half must keep to be scored."""
-Halves = list[tuple[list[int], list[int]]]
+"""Damaged images that must be left to be scored."""
+Divisions = list[tuple[list[int], list[int]]]
+"""Numbers of images: those compared with, and those shown."""
 
 
 def sanity_panel(
-    measured: Sequence[tuple[Job, Measured]], cache: Path, *, settings: Settings, seed: int,
-    levels: tuple[int, ...] = ALL_LEVELS, pairing: Pairing | None = None, workers: int = 1,
-    on_progress: Progress | None = None,
+    measured: Sequence[tuple[Job, Measured]], cache: Path, *, wounded: int, settings: Settings,
+    seed: int, levels: tuple[int, ...] = ALL_LEVELS, pairing: Pairing | None = None,
+    workers: int = 1, on_progress: Progress | None = None,
 ) -> Panel:  # fmt: skip
     """Damage real images and see which scores move.
 
     Args:
-        measured: real images with what was found in them; a third of a set is enough.
+        measured: real images with what was found in them.
         cache: keeps what was measured of damaged images.
+        wounded: how many of them to damage; at most half.
         settings: the footing.
-        seed: decides divisions and places.
+        seed: decides draws and places.
         levels: of damage.
         pairing: how damaged images are compared with undamaged ones; None leaves that out.
         workers: processes.
         on_progress: called with (done, all).
     """
-    wounds = wounds_of([job for job, _ in measured], levels, resaved=pairing is not None)
+    whole = [m for _, m in measured]
+    count = min(wounded, len(whole) // 2)
+    hit = [k * len(whole) // count for k in range(count)]
     found, problems = measure_wounds(
-        wounds, {job.name: m for job, m in measured}, cache, settings=settings, pairing=pairing,
+        wounds_of([measured[k][0] for k in hit], levels, resaved=pairing is not None),
+        {measured[k][0].name: whole[k] for k in hit}, cache, settings=settings, pairing=pairing,
         workers=workers, on_progress=on_progress,
     )  # fmt: skip
-    whole = [m for _, m in measured]
-    halves = list(_divisions(whole, seed=seed))
     floor: dict[Tracked, list[float]] = {}
-    for table in _tracked(whole, whole, halves, settings):
+    for table in _tracked(whole, whole, _undamaged(whole, count, seed=seed), settings):
         for score, value in table.items():
             floor.setdefault(score, []).append(value)
+    divisions = _against(whole, hit, seed=seed)
     medians: Medians = {}
     for kind in DAMAGED:
         for level in levels:
             damaged = [found.get((job.name, kind, level)) for job, _ in measured]
-            medians[kind, level] = _medians_of(_tracked(whole, damaged, halves, settings))
+            medians[kind, level] = _medians_of(_tracked(whole, damaged, divisions, settings))
     for kind, shares in SHARES.items():
         for level in levels:
-            mixed = _replaced(halves, kind, shares[level], seed)
+            mixed = _replaced(divisions, kind, shares[level], seed)
             medians[kind, level] = _medians_of(_tracked(whole, whole, mixed, settings))
-    _add_copies(floor, medians, whole, halves, seed)
+    _add_copies(floor, medians, whole, divisions, seed)
     if pairing is not None:
         _add_pairs(floor, medians, found, pairing)
-    return Panel(len(whole), levels, floor, medians, tuple(problems))
+    return Panel(count, len(divisions[0][0]), levels, floor, medians, tuple(problems))
 
 
-def _divisions(whole: Sequence[Measured], *, seed: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield halves by patient, as numbers of images."""
-    rng = rng_for(seed, "sanity")
-    patients = sorted({str(m.row["patient"]) for m in whole})
-    for _ in range(REPEATS):
-        first = set(rng.permutation(patients)[: len(patients) // 2].tolist())
-        a = [k for k, m in enumerate(whole) if str(m.row["patient"]) in first]
-        yield a, [k for k in range(len(whole)) if k not in set(a)]
+def _undamaged(whole: Sequence[Measured], count: int, *, seed: int) -> Divisions:
+    """Return draws of `count` images against others, no patient on both sides."""
+    drawn = []
+    for k in range(DRAWS):
+        shown = rng_for(seed, "sanity", "draw", k).permutation(len(whole))[:count].tolist()
+        drawn.append((_others(whole, shown, rng_for(seed, "sanity", "others", k)), shown))
+    return drawn
+
+
+def _against(whole: Sequence[Measured], hit: list[int], *, seed: int) -> Divisions:
+    """Return draws of others for the images that are damaged."""
+    rngs = (rng_for(seed, "sanity", "against", k) for k in range(REPEATS))
+    return [(_others(whole, hit, rng), hit) for rng in rngs]
+
+
+def _others(
+    whole: Sequence[Measured], shown: Sequence[int], rng: np.random.Generator
+) -> list[int]:  # fmt: skip
+    """Return at most `MOST_REFERENCES` images of other patients than those shown."""
+    patients = {str(whole[k].row["patient"]) for k in shown}
+    others = [k for k, m in enumerate(whole) if str(m.row["patient"]) not in patients]
+    return sorted(rng.permutation(others)[:MOST_REFERENCES].tolist())
 
 
 def _tracked(
-    whole: Sequence[Measured], other: Sequence[Measured | None], halves: Halves, settings: Settings
-) -> list[dict[Tracked, float]]:
-    """Return every score of each division: the first half of `whole`, the second of `other`."""
+    whole: Sequence[Measured], other: Sequence[Measured | None], divisions: Divisions,
+    settings: Settings,
+) -> list[dict[Tracked, float]]:  # fmt: skip
+    """Return every score of each division: references of `whole`, what is shown of `other`."""
     tables = []
-    for a, b in halves:
-        shown = [m for k in b if (m := other[k]) is not None]
-        if len(shown) >= FEWEST:
-            tables.append(track(Sides([whole[k] for k in a], shown), settings.encoders))
+    for references, shown in divisions:
+        there = [m for k in shown if (m := other[k]) is not None]
+        if min(len(there), len(references)) >= FEWEST:
+            sides = Sides([whole[k] for k in references], there)
+            tables.append(track(sides, settings.encoders))
     return tables
 
 
@@ -119,30 +145,30 @@ def _medians_of(tables: Sequence[dict[Tracked, float]]) -> dict[Tracked, float]:
     }
 
 
-def _replaced(halves: Halves, kind: str, share: float, seed: int) -> Halves:
-    """Replace a share of the second half by copies, of few of its own or of the first half."""
+def _replaced(divisions: Divisions, kind: str, share: float, seed: int) -> Divisions:
+    """Replace a share of what is shown by copies: of few of its own, or of the references."""
     rng = rng_for(seed, "sanity", kind, f"{share}")
     mixed = []
-    for a, b in halves:
-        sources = b[:MODES] if kind == COLLAPSE else a
-        many = max(1, round(share * len(b)))
-        replaced = set(rng.permutation(len(b))[:many].tolist())
-        shown = [int(rng.choice(sources)) if k in replaced else i for k, i in enumerate(b)]
-        mixed.append((a, shown))
+    for references, shown in divisions:
+        sources = shown[:MODES] if kind == COLLAPSE else references
+        many = max(1, round(share * len(shown)))
+        replaced = set(rng.permutation(len(shown))[:many].tolist())
+        now = [int(rng.choice(sources)) if k in replaced else i for k, i in enumerate(shown)]
+        mixed.append((references, now))
     return mixed
 
 
 def _add_copies(
     floor: dict[Tracked, list[float]], medians: Medians, whole: Sequence[Measured],
-    halves: Halves, seed: int,
+    divisions: Divisions, seed: int,
 ) -> None:  # fmt: skip
     """Add the search for copies: damage to single images makes nobody of somebody else."""
-    score, share_copied = copied_of(whole)
-    floor[score] = [share_copied(a, b) for a, b in halves]
+    score, share_copied = copied_of(whole, divisions)
+    floor[score] = [share_copied(references, shown) for references, shown in divisions]
     for (kind, level), values in medians.items():
         if kind in SHARES:
-            mixed = _replaced(halves, kind, SHARES[kind][level], seed)
-            values[score] = float(np.median([share_copied(a, shown) for a, shown in mixed]))
+            mixed = _replaced(divisions, kind, SHARES[kind][level], seed)
+            values[score] = float(np.median([share_copied(r, shown) for r, shown in mixed]))
 
 
 def _add_pairs(
