@@ -237,13 +237,14 @@ of `retinaforge validate` on real photographs (`benchmarks/validate_photographs.
 
 ## Which score notices which damage
 
-Damage planted in {n} photographs of IDRiD, compared with {references} others. A set score notices a
-level if it leaves all that 50 draws of {n} undamaged photographs scored, on the worse side, at this
-level and all higher ones (by chance once in 51). Paired scores compare {n_pairs} photographs
-of four cameras with themselves damaged; they notice a level if it costs more than saving the photograph again as JPEG of quality 75. "ImageNet" is SqueezeNet 1.0's
-last map (FID's own network was not to be had here: its file is read, `--encoder inception:FILE`).
-What the levels mean is in [plant damage](../how-to/plant-damage.md). At another n the levels are
-others: every run of `retinaforge validate` makes this table for its own photographs.
+Damage planted in {n} photographs of IDRiD, compared with {references} others. A set score notices
+a level if it leaves all that 50 draws of {n} undamaged photographs scored, on the worse side, at
+this level and all higher ones (by chance once in 51). Paired scores compare {n_pairs} photographs
+of four cameras with themselves damaged; they notice a level if it costs more than saving the
+photograph again as JPEG of quality 75. "ImageNet" is SqueezeNet 1.0's last map (FID's own network
+was not to be had here: its file is read, `--encoder inception:FILE`). What the levels mean is in
+[plant damage](../how-to/plant-damage.md). At another n the levels are others: every run of
+`retinaforge validate` makes this table for its own photographs.
 
 {headline()}
 
