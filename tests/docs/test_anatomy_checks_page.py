@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+
+from page_tools import page_tool
 
 ROOT = Path(__file__).parents[2]
 
 
 def _tool():
-    path = ROOT / "tools" / "anatomy_checks_page.py"
-    spec = importlib.util.spec_from_file_location("anatomy_checks_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return page_tool("anatomy_checks_page")
 
 
 def test_the_page_is_current() -> None:

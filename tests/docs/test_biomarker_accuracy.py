@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
+
+from page_tools import page_tool
 
 from retinaforge.vessels.biomarkers import BIOMARKERS
 
@@ -12,17 +12,7 @@ ROOT = Path(__file__).parents[2]
 PLOT = ROOT / "docs/assets/biomarkers/bland-altman.png"
 
 
-def _load_tool() -> ModuleType:
-    path = ROOT / "tools" / "biomarker_accuracy.py"
-    spec = importlib.util.spec_from_file_location("biomarker_accuracy", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = _load_tool()
+TOOL = page_tool("biomarker_accuracy")
 
 
 def test_the_page_is_current() -> None:

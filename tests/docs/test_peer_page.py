@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
+
+from page_tools import page_tool
 
 REPO = Path(__file__).parents[2]
 
 
 def test_the_page_holds_the_committed_results() -> None:
-    spec = importlib.util.spec_from_file_location("peer_page", REPO / "tools/peer_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = page_tool("peer_page")
     result = json.loads(tool.RESULT.read_text())
     assert tool.page(result) == tool.PAGE.read_text(), "run: python tools/peer_page.py"
     result["peers"][0]["results"][0]["n"] += 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
 import jsonschema
+from page_tools import page_tool
 
 from retinaforge.reports import scorecard_schema
 
@@ -15,11 +15,7 @@ SCORECARD = REPO / "studies/loss-study/scorecard.json"
 
 
 def test_the_readme_holds_the_committed_table() -> None:
-    spec = importlib.util.spec_from_file_location("readme_table", REPO / "tools/readme_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = page_tool("readme_table")
     readme = (REPO / "README.md").read_text()
     assert tool.with_table(readme, SCORECARD) == readme
     assert tool.with_table(readme.replace("| l1 ", "| l2 "), SCORECARD) == readme

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from page_tools import page_tool
 
 from retinaforge.studies.plan import Study, TrainPlan
 
 ROOT = Path(__file__).parents[2]
 
 
-def _load_tool() -> ModuleType:
-    path = ROOT / "tools" / "make_reference.py"
-    spec = importlib.util.spec_from_file_location("make_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = _load_tool()
+TOOL = page_tool("make_reference")
 
 
 @pytest.mark.parametrize(("name", "page"), TOOL.PAGES, ids=[name for name, _ in TOOL.PAGES])

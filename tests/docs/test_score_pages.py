@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from page_tools import page_tool
 
 REPO = Path(__file__).parents[2]
 TOOLS = ("score_agreement_page", "set_score_speed_page")
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, REPO / f"tools/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("name", TOOLS)
 def test_the_page_holds_the_committed_results(name: str) -> None:
-    tool = load(name)
+    tool = page_tool(name)
     result = json.loads(tool.RESULT.read_text())
     assert tool.page(result) == tool.PAGE.read_text(), f"run: python tools/{name}.py"
     row = result["rows" if "rows" in result else "results"][0]
@@ -34,7 +24,7 @@ def test_the_page_holds_the_committed_results(name: str) -> None:
 
 
 def test_every_case_of_the_speed_benchmark_was_measured_at_full_size() -> None:
-    tool = load("set_score_speed_page")
+    tool = page_tool("set_score_speed_page")
     rows = {row["case"]: row for row in json.loads(tool.RESULT.read_text())["results"]}
     assert set(rows) == set(tool.WHAT)
     assert {rows[f"frechet-{n}"]["n"] for n in (1000, 5000)} == {1000, 5000}
