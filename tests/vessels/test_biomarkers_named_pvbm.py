@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from retinaforge.core import Fov
+from retinaforge.vessels.biomarkers import named_pvbm_geometry as geometry
 from retinaforge.vessels.biomarkers.named_pvbm import NAMED_PVBM, from_corner
 from retinaforge.vessels.vasculature import read_vasculature
 
@@ -56,3 +57,11 @@ def test_an_empty_mask_has_no_dimension(mask):
     assert [b.measure(empty).reason for b in NAMED_PVBM[1:]] == [
         "no vessel inside the field of view"
     ] * 3
+
+
+def test_a_piece_that_closes_upon_itself_has_no_tortuosity():
+    lengths, chords = np.array([11.0, 12.0, 13.0, 60.0]), np.array([10.0, 10.0, 10.0, 0.0])
+    walk = geometry.Walk(lengths, chords, np.array([]), 1, 1, 1)
+    assert geometry._median_tortuosity(walk) == pytest.approx(1.2)
+    loop = geometry.Walk(lengths[3:], chords[3:], np.array([]), 1, 1, 1)
+    assert np.isnan(geometry._median_tortuosity(loop))

@@ -238,7 +238,9 @@ def _index(w: Walk) -> float:
 
 
 def _median_tortuosity(w: Walk) -> float:
-    return smooth_median(w.lengths_px / w.chords_px)
+    open_ended = w.chords_px > 0  # a piece that comes back to its beginning has no chord
+    ratios = w.lengths_px[open_ended] / w.chords_px[open_ended]
+    return smooth_median(ratios) if len(ratios) else math.nan
 
 
 def _angle(w: Walk) -> float:
