@@ -1,8 +1,8 @@
 """How long `retinaforge validate` takes on two whole folders, from nothing: no cache, no result.
 
-Real side: the photographs of all data sets that show a whole field; synthetic side: drawn eyes. Where
-there are fewer than asked for, the same mirrored, then turned. Only time and memory are kept: no
-score of these runs means anything.
+Real side: the photographs of all data sets that show a whole field; synthetic side: drawn eyes.
+Where there are fewer than asked for, the same mirrored, then turned. Only time and memory are kept:
+no score of these runs means anything.
 
 Run: python benchmarks/validate_full.py --data ../shared/data --drawn DIR --work DIR
      [--counts 250 1000] [--workers 2]
