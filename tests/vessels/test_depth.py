@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from retinaforge.vessels.depth import depth_inside
+from retinaforge.vessels.depth import depth_inside, depth_up_to
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -24,3 +24,12 @@ def test_a_whole_column_reaches_the_frame():
 def test_without_an_outside_every_depth_is_infinite():
     assert np.isinf(depth_inside(np.ones((4, 5), bool))).all()
     assert not depth_inside(np.zeros((4, 5), bool)).any()
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 40])
+def test_near_the_rim_it_is_scipys_with_the_frame_outside(most):
+    y, x = np.mgrid[:61, :83]
+    mask = np.hypot(y - 30, x - 35) < 39.5
+    mask[20:23, 30:50] = False
+    whole = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    np.testing.assert_array_equal(depth_up_to(mask, most), np.minimum(whole, most))

@@ -6,6 +6,7 @@ that cannot be had says why, and a check without any cannot judge.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from scipy import ndimage
 from retinaforge.anatomy.model import AnatomyMaps, AnatomyModel
 from retinaforge.audits.convergence import Convergence, convergence_of
 from retinaforge.core import Card, Fov, Landmarks, Photograph
+from retinaforge.vessels.depth import depth_inside, depth_up_to
 from retinaforge.vessels.vasculature import Vasculature
 
 Map = Float[np.ndarray, "height width"]
@@ -82,13 +84,14 @@ class EyeFindings:
 
     @cached_property
     def depth(self) -> Map:
-        """Return each pixel's distance to the field's border, in pixels."""
-        return ndimage.distance_transform_edt(np.pad(self.fov.mask, 1))[1:-1, 1:-1]
+        """Return each pixel's distance to the field's border, in pixels; far inside it only how
+        far that is at least, 1/16 of the field's radius."""
+        return depth_up_to(self.fov.mask, int(min(180, math.ceil(self.fov.radius_px / 16) + 3)))
 
     @cached_property
     def half_width(self) -> Map:
         """Return each vessel pixel's distance to the vessel's wall, in pixels."""
-        return np.maximum(ndimage.distance_transform_edt(self.vasculature.pixels) - 0.5, 0.0)
+        return np.maximum(depth_inside(self.vasculature.pixels) - 0.5, 0.0)
 
     @cached_property
     def widest_probability(self) -> Map:
@@ -98,7 +101,7 @@ class EyeFindings:
     @cached_property
     def log_green(self) -> Map:
         """Return ln(8 + green), which a vessel lowers alike in bright and dark places."""
-        return np.log(self.photo.pixels[..., 1].astype(np.float32) + 8.0)
+        return np.log(np.arange(256, dtype=np.float32) + 8.0)[self.photo.pixels[..., 1]]
 
     @cached_property
     def darkness(self) -> Map:
@@ -126,8 +129,9 @@ class EyeFindings:
     @cached_property
     def light(self) -> Map:
         """Return ln(1 + red + green), smoothed; NaN outside the field."""
-        sum_ = self.photo.pixels[..., :2].sum(axis=2, dtype=np.float32)
-        smooth = ndimage.gaussian_filter(np.log1p(sum_), 0.008 * self.fov.radius_px)
+        red, green = self.photo.pixels[..., 0], self.photo.pixels[..., 1]
+        bright = np.log1p(np.arange(511, dtype=np.float32))[red.astype(np.int64) + green]
+        smooth = ndimage.gaussian_filter(bright, 0.008 * self.fov.radius_px)
         return np.where(self.fov.mask, smooth, np.nan)
 
 

@@ -14,7 +14,7 @@ NO_BORDER = "no border of the field shows"
 def _circle(eye: EyeFindings) -> Mask:
     """Return the camera's circle, cut straight where the mask ends."""
     height, width = eye.fov.mask.shape
-    y, x = np.mgrid[:height, :width]
+    y, x = np.ogrid[:height, :width]
     centre, radius = eye.fov.centre_px, eye.fov.radius_px
     circle = np.hypot(x - centre[0], y - centre[1]) <= radius
     rows, columns = eye.fov.mask.any(axis=1), eye.fov.mask.any(axis=0)
@@ -38,11 +38,13 @@ def visible(eye: EyeFindings) -> float | str:
 
 def darkness(eye: EyeFindings) -> float | str:
     """Return the share of the field that is black."""
-    bright = eye.photo.pixels.max(axis=2).astype(float)
-    inside = bright[eye.fov.mask]
+    red, green, blue = np.moveaxis(eye.photo.pixels, 2, 0)
+    inside = np.maximum(np.maximum(red, green), blue)[eye.fov.mask]
     if not inside.size:
         return "the field is empty"
-    return float((inside < DARK * np.median(inside)).mean())
+    middle = np.partition(inside, [(inside.size - 1) // 2, inside.size // 2])
+    median = (float(middle[(inside.size - 1) // 2]) + float(middle[inside.size // 2])) / 2
+    return float((inside < DARK * median).mean())
 
 
 FIELD_READINGS = (

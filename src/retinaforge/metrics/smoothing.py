@@ -45,7 +45,7 @@ def mean_inside(plane: Plane, inside: Bool[np.ndarray, "height width"], sigma: f
 
 def _along_rows(plane: Plane, sigma: float) -> Plane:
     size, reach = len(plane), int(TRUNCATE * sigma + 0.5)
-    matrix = _matrix(size, sigma).astype(plane.dtype, copy=False)
+    matrix = _matrix(size, sigma, plane.dtype.char)
     out = np.empty_like(plane)
     for top in range(0, size, _BLOCK):
         low, high = max(0, top - reach), min(size, top + _BLOCK + reach)
@@ -56,7 +56,7 @@ def _along_rows(plane: Plane, sigma: float) -> Plane:
 
 
 @lru_cache(maxsize=16)
-def _matrix(size: int, sigma: float) -> Float[np.ndarray, "size size"]:
+def _matrix(size: int, sigma: float, precision: str) -> Float[np.ndarray, "size size"]:
     reach = int(TRUNCATE * sigma + 0.5)
     step = np.arange(-reach, reach + 1)
     taps = np.exp(-0.5 * (step / sigma) ** 2)
@@ -66,4 +66,4 @@ def _matrix(size: int, sigma: float) -> Float[np.ndarray, "size size"]:
     at = np.where(at < size, at, 2 * size - 1 - at)
     matrix = np.zeros((size, size))
     np.add.at(matrix, (np.arange(size)[:, None], at), taps)
-    return matrix
+    return matrix.astype(precision, copy=False)

@@ -96,9 +96,29 @@ def _shares(size: int, centre: float, unit: float) -> csr_array:
 
 def window_sums(raster: Raster, side: int) -> Raster:
     """Return the mass in every square of `side` cells that touches the raster."""
-    padded = np.pad(raster, side - 1)
-    total = np.pad(padded.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    return total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    return _windows(_integral(raster), side)
+
+
+def _integral(raster: Raster) -> Float[np.ndarray, "rows columns"]:
+    """Return the mass above and left of every corner of a cell."""
+    total = np.zeros((raster.shape[0] + 1, raster.shape[1] + 1))
+    total[1:, 1:] = raster.cumsum(axis=0).cumsum(axis=1)
+    return total
+
+
+def _windows(integral: Float[np.ndarray, "rows columns"], side: int) -> Raster:
+    """Return the mass in every square of `side` cells that touches the raster."""
+    beyond = side - 1
+    height, width = integral.shape
+    total = np.zeros((height + 2 * beyond, width + 2 * beyond))
+    total[beyond : beyond + height, beyond : beyond + width] = integral
+    # Nothing lies beyond the raster: sums stay what they were at its last row and column.
+    total[beyond : beyond + height, beyond + width :] = integral[:, -1:]
+    total[beyond + height :] = total[beyond + height - 1]
+    found = total[side:, side:] - total[:-side, side:]
+    found -= total[side:, :-side]
+    found += total[:-side, :-side]
+    return found
 
 
 def dimensions(
@@ -118,14 +138,14 @@ def dimensions(
     if not held.any() or raster.sum() < least:
         return np.nan, np.nan, np.nan
     extent = max(int(np.ptp(at)) for at in np.nonzero(held))
-    rows = np.array([_sums(raster, side, least) for side in boxes])
+    integral = _integral(raster)
+    rows = np.array([_sums(_windows(integral, side), side, least) for side in boxes])
     steps = [np.log(extent / np.array(boxes) + 1 / (order + 1)) for order in (0, 1, 2)]
     found = [float(np.polyfit(step, rows[:, k], 1)[0]) for k, step in enumerate(steps)]
     return found[0], found[1], found[2]
 
 
-def _sums(raster: Raster, side: int, least: float) -> tuple[float, float, float]:
-    mass = window_sums(raster, side)
+def _sums(mass: Raster, side: int, least: float) -> tuple[float, float, float]:
     mass = mass[mass >= least]
     p = mass / (mass.sum() / side**2)
     return (
