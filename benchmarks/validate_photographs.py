@@ -39,6 +39,8 @@ from retinaforge.validation.wounds import DAMAGED
 
 RESULTS = Path(__file__).parents[1] / "studies/validation"
 SIDE, SIZE_PX, LEVEL = 100, 512, 3
+SINGLE = ("vessels", "quality")
+"""Families of single numbers."""
 IMAGENET = "imagenet"
 """What SqueezeNet's feature space is called in the results: its file lies elsewhere everywhere."""
 KEPT_OF_SCORE = (
@@ -201,8 +203,15 @@ def kept_of(card: dict[str, Any], *, panel: bool) -> dict[str, Any]:
         "panel_n": card["sanity_panel"]["n"],
         "panel_references": card["sanity_panel"]["references"],
         "panel_problems": len(card["sanity_panel"]["problems"]),
-        "panel": [rounded(row) for row in rows] if panel else [],
+        "panel": [panel_row(row) for row in rows] if panel else [],
     }  # fmt: skip
+
+
+def panel_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the panel; of single numbers only from which level they notice what."""
+    single = row["family"] in SINGLE and row["score"] != "quality: not good"
+    gone = ("medians", "floor_low", "floor_high") if single else ()
+    return rounded({k: v for k, v in row.items() if k not in gone})
 
 
 def rounded(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from retinaforge.core import Card, Score
+from retinaforge.core.naming import short_space
 from retinaforge.validation.sentence import Sentence, identity_of
 from retinaforge.validation.verdict import verdict_of
 
@@ -204,3 +205,17 @@ def test_identities_differ_and_have_no_blank() -> None:
     names = [identity_of(score("groups", "coverage", where=where)) for where in wheres]
     assert len(set(names)) == 4
     assert not any(" " in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("structure", "structure"),
+        ("structure: precision", "structure: precision"),
+        ("squeezenet:a/b.npz", "squeezenet"),
+        ("squeezenet:a/b.npz: kernel_distance", "squeezenet: kernel_distance"),
+        ("clip:c:/m.safetensors: cmmd", "clip: cmmd"),
+    ],
+)
+def test_a_space_is_named_without_its_file(name: str, short: str) -> None:
+    assert short_space(name) == short

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
+from retinaforge.core.naming import short_space
 from retinaforge.reports import checklists, svg, words
 from retinaforge.reports.pictures import embed
 
@@ -100,7 +101,7 @@ def _context(out: Path, card: dict[str, Any]) -> dict[str, Any]:
         "rejects": [r for r in shown if r["kind"] == "anatomy"],
         "pairs": [r for r in shown if r["kind"] in ("copy", "nearest")],
         "left_out": [(side, r) for side, rows in card["left_out"].items() for r in rows],
-        "cards": _cards(scores), "place_bar": place_bar, "words": words,
+        "short_space": short_space, "cards": _cards(scores), "place_bar": place_bar, "words": words,
         "how": _how(protocol),
         "smd": checklists.smd_card(card), "claim": checklists.claim_items(card),
     }  # fmt: skip
@@ -184,7 +185,8 @@ def panel_table(panel: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in panel:
         if row["family"] in ("vessels", "quality") and row["score"] != "quality: not good":
             continue
-        cells = rows.setdefault(row["score"], {"name": row["score"], "cells": {}})["cells"]
+        begun = {"score": row["score"], "name": short_space(row["score"]), "cells": {}}
+        cells = rows.setdefault(row["score"], begun)["cells"]
         cells[row["kind"]] = row
     return [{**row, "cells": [row["cells"].get(kind) for kind in kinds]} for row in rows.values()]
 

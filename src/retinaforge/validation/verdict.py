@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from retinaforge.core import Score
+from retinaforge.core.naming import short_space
 from retinaforge.validation.distributions import share_that_differ
 from retinaforge.validation.sentence import (
     LARGE_DELTA,
@@ -168,7 +169,7 @@ def _structure(scores: Sequence[Score]) -> Iterator[Sentence]:
             "kernel_distance": "look like another set", "coverage": "leave out kinds of real image",
             "precision": "contain images unlike any real one",
         }[line.card.name]  # fmt: skip
-        name, space = (identity_of(line),), line.where["space"]
+        name, space = (identity_of(line),), short_space(line.where["space"])
         numbers = (
             f"{matched['mean']:.3g}; real against real {floor['low']:.3g} to {floor['high']:.3g}"
         )
@@ -227,7 +228,7 @@ def _panel(panel: Sequence[dict[str, Any]]) -> Iterator[Sentence]:
         known = row.get("floor_median") is not None
         if row["kind"] == "broken-vessels" and row["family"] == "fidelity" and known:
             noticed[row["score"]] = row["notices_from"] is not None
-    blind = [score for score, seen in noticed.items() if not seen]
+    blind = [short_space(score) for score, seen in noticed.items() if not seen]
     if blind:
         more = ", …" if len(blind) > 4 else ""
         text = (
