@@ -40,14 +40,20 @@ class Arm:
 
 def arms_at_nodes(graph: VesselGraph) -> list[list[Arm]]:
     """Return the arms of every node."""
+    if not graph.segments:
+        return [[] for _ in range(len(graph.nodes_px))]
     ends: list[list[End]] = [[] for _ in range(len(graph.nodes_px))]
     for k, segment in enumerate(graph.segments):
         ends[segment.start].append((k, False))
         ends[segment.end].append((k, True))
-    return [
-        [arm_from(graph, end, skip_px=SKIP_RADII * _widest(graph, here)) for end in here]
-        for here in ends
-    ]
+    skips = [SKIP_RADII * _widest(graph, here) for here in ends]
+    every = iter(
+        arms_from(
+            graph, [end for here in ends for end in here],
+            [skip for skip, here in zip(skips, ends, strict=True) for _ in here],
+        )
+    )  # fmt: skip
+    return [[next(every) for _ in here] for here in ends]
 
 
 def bend_deg(coming: Arm, going: Arm) -> float:
@@ -66,25 +72,46 @@ def _widest(graph: VesselGraph, ends: list[End]) -> float:
     return max((radius for radius in radii if math.isfinite(radius)), default=0.0)
 
 
-def arm_from(graph: VesselGraph, end: End, *, skip_px: float) -> Arm:
-    """Return the arm at one end of a segment.
+def arms_from(graph: VesselGraph, ends: list[End], skips_px: list[float]) -> list[Arm]:
+    """Return the arms at ends of segments, all in one go.
 
     Args:
-        graph: whose segment it is.
-        end: which end.
-        skip_px: how far from the node the direction is taken.
+        graph: whose segments they are.
+        ends: which ends of which segments.
+        skips_px: how far from the node each direction is taken.
     """
-    segment = graph.segments[end[0]]
-    skip, look = skip_px, LOOK_UNIT * graph.unit_px
+    if not ends:
+        return []
+    size = np.array([len(segment.radii_px) for segment in graph.segments])
+    begin = np.cumsum(size) - size
+    points = np.concatenate([segment.points_px for segment in graph.segments])
+    radii = np.concatenate([segment.radii_px for segment in graph.segments])
+    of, back = np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
+    skip, look = np.array(skips_px), LOOK_UNIT * graph.unit_px
     # Points are a pixel apart or more, give or take the smoothing.
-    many = math.ceil(2 * (skip + look)) + 2
-    part = from_node(segment, end[1])[:many]
-    away = np.sqrt(((part - part[0]) ** 2).sum(axis=1))
-    first = int(np.argmax(away >= skip))
-    last = int(np.argmax(away >= away[first] + look)) or len(part) - 1
-    dx, dy = (part[last] - part[first] if last > first else part[-1] - part[0]).tolist()
+    many = np.minimum(np.ceil(2 * (skip + look)).astype(np.int64) + 2, size[of])
+    step = np.arange(many.max())
+    seen, way = step < many[:, None], np.where(back, -1, 1)[:, None]
+    start = np.where(back, begin[of] + size[of] - 1, begin[of])[:, None]
+    at = start + way * np.minimum(step, many[:, None] - 1)
+    x, y = points[at, 0], points[at, 1]
+    away = np.sqrt((x - x[:, :1]) ** 2 + (y - y[:, :1]) ** 2)
+    here = np.arange(len(ends))
+    first = ((away >= skip[:, None]) & seen).argmax(axis=1)
+    last = ((away >= (away[here, first] + look)[:, None]) & seen).argmax(axis=1)
+    last = np.where(last == 0, many - 1, last)
+    low, high = np.where(last > first, first, 0), np.where(last > first, last, many - 1)
+    rows = zip(
+        ends, (x[here, high] - x[here, low]).tolist(), (y[here, high] - y[here, low]).tolist(),
+        radii[at[here, (first + last) // 2]].tolist(), points[at[:, 0]].tolist(),
+        points[at[here, first]].tolist(), first.tolist(), strict=True,
+    )  # fmt: skip
+    return [
+        Arm(end, _unit(dx, dy), radius, (node[0], node[1]), (place[0], place[1]), many_skipped)
+        for end, dx, dy, radius, node, place, many_skipped in rows
+    ]
+
+
+def _unit(dx: float, dy: float) -> tuple[float, float]:
     far = math.hypot(dx, dy)
-    heading = (dx / far, dy / far) if far else (0.0, 0.0)
-    radii = segment.radii_px[::-1] if end[1] else segment.radii_px
-    (x0, y0), (x1, y1) = part[0].tolist(), part[first].tolist()
-    return Arm(end, heading, float(radii[(first + last) // 2]), (x0, y0), (x1, y1), first)
+    return (dx / far, dy / far) if far else (0.0, 0.0)

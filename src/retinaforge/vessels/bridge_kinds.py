@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 
 from retinaforge.core.landmarks import PointPx
-from retinaforge.vessels.arms import Arm, arm_from
+from retinaforge.vessels.arms import Arm, End, arms_from
 from retinaforge.vessels.depth import depth_inside
 from retinaforge.vessels.graph import VesselGraph, trace_graph
 from retinaforge.vessels.medians import medians
@@ -130,15 +130,17 @@ def _free_ends(graph: VesselGraph, radii_px: list[float], calibres: float) -> li
         calibres: how far from an end its direction is taken.
     """
     degrees = graph.degrees.tolist()
-    ends: list[Arm] = []
+    ends: list[End] = []
+    skips: list[float] = []
     for k, segment in enumerate(graph.segments):
         free = [
             e for node, e in ((segment.start, False), (segment.end, True)) if degrees[node] == 1
         ]
         if free:
             skip = min(calibres * 2 * radii_px[k], segment.length_px / 2)
-            ends += [arm_from(graph, (k, at_end), skip_px=skip) for at_end in free]
-    return ends
+            ends += [(k, at_end) for at_end in free]
+            skips += [skip] * len(free)
+    return arms_from(graph, ends, skips)
 
 
 def _all_facing(ends: list[Arm], masks: _Masks) -> list[_Gap]:

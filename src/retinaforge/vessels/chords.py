@@ -11,10 +11,14 @@ to the next, and half way between two points they are at another place: both are
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 STEP_PX = 0.25
+_AT_ONCE = 8
+"""Steps that are looked at together."""
 INSIDE, BEYOND = 1, 2
 """Values of a pixel in vessel, and outside the field of view; else 0."""
 
@@ -32,9 +36,6 @@ def radii_across(
         pixels: True on vessels.
         fov: True inside the field of view.
     """
-    height, width = pixels.shape
-    kind = np.full((height + 2, width + 2), BEYOND, dtype=np.uint8)
-    kind[1:-1, 1:-1] = np.where(fov, pixels, BEYOND)
     last = np.cumsum(size) - 1
     here = np.arange(len(points))
     before = np.maximum(here - 1, np.repeat(last - size + 1, size))
@@ -42,9 +43,14 @@ def radii_across(
     middle = (points + points[after]) / 2
     wanted = np.flatnonzero(np.isfinite(about))
     own, half = np.full(len(points), np.nan), np.full(len(points), np.nan)
-    own[wanted] = _width(kind, points[wanted], (points[after] - points[before])[wanted],
-                         about[wanted])  # fmt: skip
-    half[wanted] = _width(kind, middle[wanted], (points[after] - points)[wanted], about[wanted])
+    many = len(wanted)
+    if many:
+        widths = _width(
+            _kinds(pixels, fov, about[wanted]), np.concatenate([points[wanted], middle[wanted]]),
+            np.concatenate([(points[after] - points[before])[wanted],
+                            (points[after] - points)[wanted]]), np.tile(about[wanted], 2),
+        )  # fmt: skip
+        own[wanted], half[wanted] = widths[:many], widths[many:]
     sides = np.stack([half[before], half])
     known = np.isfinite(sides)
     weight = known.sum(axis=0) / 2
@@ -53,38 +59,58 @@ def radii_across(
     return np.where(np.isfinite(found), found, about)
 
 
+def _kinds(
+    pixels: Bool[np.ndarray, "height width"], fov: Bool[np.ndarray, "height width"],
+    about: Float[np.ndarray, "n"],
+) -> tuple[UInt8[np.ndarray, "rows columns"], int]:  # fmt: skip
+    """Return what each pixel is, in a frame so wide that no step leaves it, and its width."""
+    frame = math.ceil(1.5 * float(about.max())) + 6
+    height, width = pixels.shape
+    kind = np.full((height + 2 * frame, width + 2 * frame), BEYOND, dtype=np.uint8)
+    kind[frame:-frame, frame:-frame] = np.where(fov, pixels, BEYOND)
+    return kind, frame
+
+
 def _width(
-    kind: UInt8[np.ndarray, "rows columns"], points: Float[np.ndarray, "n 2"],
+    kinds: tuple[UInt8[np.ndarray, "rows columns"], int], points: Float[np.ndarray, "n 2"],
     along: Float[np.ndarray, "n 2"], about: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n"]:  # fmt: skip
     """Return the width at right angles to `along`; NaN where a side has no wall in reach."""
     far = np.hypot(*along.T)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.where(far > 0, far, 1.0)[:, None]
-    one, other = (_to_wall(kind, points, sign * across, about) for sign in (1.0, -1.0))
+    both = _to_wall(kinds, np.tile(points, (2, 1)), np.concatenate([across, -across]),
+                    np.tile(about, 2))  # fmt: skip
+    one, other = both[: len(points)], both[len(points) :]
     return np.where(far > 0, one + other, np.nan)
 
 
 def _to_wall(
-    kind: UInt8[np.ndarray, "rows columns"], points: Float[np.ndarray, "n 2"],
+    kinds: tuple[UInt8[np.ndarray, "rows columns"], int], points: Float[np.ndarray, "n 2"],
     across: Float[np.ndarray, "n 2"], about: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n"]:  # fmt: skip
     """Return how far the vessel's wall is in one direction, in steps from where it is surely in."""
+    kind, frame = kinds
     flat, columns = kind.reshape(-1), kind.shape[1]
+    corner = (frame - 1) * (columns + 1)
     reach = np.full(len(points), np.nan)
     start = np.floor(np.maximum(0.85 * about - 1.0, 0.0) / STEP_PX) * STEP_PX
     limit = 1.5 * about + 2.0
     left = np.arange(len(points))
     x, y = points[:, 0] + 1, points[:, 1] + 1
     dx, dy = across[:, 0], across[:, 1]
+    ahead = STEP_PX * np.arange(_AT_ONCE)[:, None]
     while len(left):
-        t = start + STEP_PX / 2
-        row = np.rint(y + t * dy).astype(np.int64)
-        column = np.rint(x + t * dx).astype(np.int64)
-        # Steps beyond the padding have left the picture, as what lies outside the field has.
-        row, column = row.clip(0, kind.shape[0] - 1), column.clip(0, columns - 1)
-        found = flat[row * columns + column]
-        reach[left[found == 0]] = start[found == 0]
-        on = (found == INSIDE) & (start < limit)
-        left, start, limit = left[on], start[on] + STEP_PX, limit[on]
+        t = start + ahead
+        middle = t + STEP_PX / 2
+        row, column = np.rint(y + middle * dy), np.rint(x + middle * dx)
+        found = flat[(row * columns + column).astype(np.int64) + corner]
+        halt = (found != INSIDE) | (t >= limit)
+        here = halt.argmax(axis=0)
+        which = np.arange(len(left))
+        halted = halt[here, which]
+        wall = halted & (found[here, which] == 0)
+        reach[left[wall]] = t[here, which][wall]
+        on = ~halted
+        left, start, limit = left[on], start[on] + _AT_ONCE * STEP_PX, limit[on]
         x, y, dx, dy = x[on], y[on], dx[on], dy[on]
     return reach

@@ -35,16 +35,22 @@ def prune_spurs(
         Wires without spurs; nodes where two wires meet after that are gone from them.
     """
     mesh = _Mesh(wiring, points)
-    limit = np.maximum(SPUR_RADII * reach_px, SPUR_UNIT * unit_px)
-    queue = [(mesh.length[k], k) for k in mesh.wires]
+    limit = np.maximum(SPUR_RADII * reach_px, SPUR_UNIT * unit_px).tolist()
+
+    def may_go(key: int) -> bool:
+        """Return whether a wire may be short enough: its pixels are one apart or more."""
+        wire = mesh.wires[key]
+        return len(wire.path) - 1 < max(limit[wire.start], limit[wire.end])
+
+    queue = [(mesh.length(key), key) for key in mesh.wires if may_go(key)]
     heapq.heapify(queue)
     while queue:
-        _, key = heapq.heappop(queue)
+        length, key = heapq.heappop(queue)
         node = mesh.root_of_spur(key)
-        if node is not None and mesh.length[key] < limit[node]:
+        if node is not None and length < limit[node]:
             joined = mesh.remove(key, node)
-            if joined is not None:
-                heapq.heappush(queue, (mesh.length[joined], joined))
+            if joined is not None and may_go(joined):
+                heapq.heappush(queue, (mesh.length(joined), joined))
     return Wiring(wiring.nodes, tuple(mesh.wires.values()))
 
 
@@ -54,14 +60,15 @@ class _Mesh:
     def __init__(self, wiring: Wiring, points: Int[np.ndarray, "n 2"]) -> None:
         self.nodes, self.points = wiring.nodes, points
         self.wires: dict[int, Wire] = dict(enumerate(wiring.wires))
-        self.length = {key: self._length(wire) for key, wire in self.wires.items()}
         self.at: list[list[int]] = [[] for _ in range(len(wiring.nodes))]
         self.next = len(self.wires)
         for key, wire in self.wires.items():
             self.at[wire.start].append(key)
             self.at[wire.end].append(key)
 
-    def _length(self, wire: Wire) -> float:
+    def length(self, key: int) -> float:
+        """Return the length of a wire from node to node, in pixels."""
+        wire = self.wires[key]
         line = np.concatenate(
             [self.nodes[[wire.start]], self.points[wire.path], self.nodes[[wire.end]]]
         )
@@ -96,7 +103,6 @@ class _Mesh:
         joined = Wire(np.concatenate([into, outof]), start, end)
         self.next += 1
         self.wires[self.next] = joined
-        self.length[self.next] = self._length(joined)
         self.at[start].append(self.next)
         self.at[end].append(self.next)
         return self.next

@@ -51,11 +51,14 @@ def wire_up(points: Int[np.ndarray, "n 2"]) -> Wiring:
     degree = np.bincount(links.reshape(-1), minlength=n)
     cluster, nodes = _junctions(points, links, degree)
     order = np.argsort(np.concatenate([links[:, 0], links[:, 1]]), kind="stable")
-    target = np.concatenate([links[:, 1], links[:, 0]])[order].tolist()
-    first = np.concatenate([[0], np.cumsum(degree)]).tolist()
-    walker = _Walker(first, target, cluster.tolist(), len(nodes))
+    target = np.concatenate([links[:, 1], links[:, 0]])[order]
+    first = np.concatenate([[0], np.cumsum(degree)])
+    one, other = (np.full(n, -1, dtype=np.int64) for _ in range(2))
+    one[degree > 0] = target[first[:-1][degree > 0]]
+    other[degree > 1] = target[first[:-1][degree > 1] + 1]
+    walker = _Walker(one.tolist(), other.tolist(), cluster.tolist(), len(nodes))
     for pixel in np.flatnonzero(cluster >= 0).tolist():
-        for neighbour in target[first[pixel] : first[pixel + 1]]:
+        for neighbour in target[first[pixel] : first[pixel + 1]].tolist():
             if walker.cluster[neighbour] < 0 and not walker.seen[neighbour]:
                 walker.walk(neighbour, came_from=pixel, start=walker.cluster[pixel])
     for links_of_pixel in (1, 2):
@@ -101,12 +104,19 @@ def _junctions(
 
 
 class _Walker:
-    """Walks along links of two; holds what has been walked already."""
+    """Walks along links of two; holds what has been walked already.
+
+    Args:
+        one: the first pixel that each pixel is linked to; -1 for none.
+        other: the second one.
+        cluster: the junction that each pixel is part of; -1 for none.
+        junctions: how many there are.
+    """
 
     def __init__(
-        self, first: list[int], target: list[int], cluster: list[int], junctions: int
+        self, one: list[int], other: list[int], cluster: list[int], junctions: int
     ) -> None:
-        self.first, self.target, self.cluster = first, target, cluster
+        self.one, self.other, self.cluster = one, other, cluster
         self.seen = bytearray(len(cluster))
         self.wires: list[Wire] = []
         self.end_pixels: list[int] = []
@@ -121,18 +131,16 @@ class _Walker:
         begin = self._end_at(pixel) if start is None else start
         path, here, before, end = [], pixel, came_from, None
         # Every pixel of every centreline passes here: local names and no list a step.
-        first, target, cluster, seen = self.first, self.target, self.cluster, self.seen
+        one, other, cluster, seen = self.one, self.other, self.cluster, self.seen
         while end is None:
             seen[here] = 1
             path.append(here)
-            link, last = first[here], first[here + 1]
-            if link < last and target[link] == before:
-                link += 1
-            if link == last:
+            ahead = one[here]
+            if ahead == before:
+                ahead = other[here]
+            if ahead < 0:
                 end = self._end_at(here)
-                break
-            ahead = target[link]
-            if cluster[ahead] >= 0:
+            elif cluster[ahead] >= 0:
                 end = cluster[ahead]
             elif seen[ahead]:
                 end = begin
