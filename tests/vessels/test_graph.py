@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from retinaforge.vessels.graph import trace_graph
+from retinaforge.vessels.graph import fill_pinholes, trace_graph
 from retinaforge.vessels.wiring import wire_up
 
 SIZE = 512
@@ -238,3 +239,15 @@ def test_coordinates_are_those_of_the_photograph():
     np.testing.assert_allclose(segment.points_px[10:-10, 1], 252, atol=0.01)
     assert 200 <= segment.points_px[:, 0].min() < 206
     assert 393 < segment.points_px[:, 0].max() <= 400
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pinholes_of_up_to_three_pixels_are_filled_unless_they_touch_the_frame(seed):
+    pixels = np.random.default_rng(seed).random((40, 50)) < 0.7
+    holes, _ = ndimage.label(~pixels)
+    small = np.bincount(holes.ravel()) < 4
+    small[np.concatenate([[0], holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
+    np.testing.assert_array_equal(fill_pinholes(pixels, 1.0), pixels | small[holes])
+    np.testing.assert_array_equal(
+        fill_pinholes(pixels, 0.6), pixels | (small & (np.bincount(holes.ravel()) < 2))[holes]
+    )

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from retinaforge.core import Fov
-from retinaforge.vessels.graph import Segment, VesselGraph, trace_graph
+from retinaforge.vessels.graph import VesselGraph, trace_graph
 from retinaforge.vessels.vasculature import Vasculature
 
 STEP = 0.02
@@ -79,10 +79,8 @@ def pattern_of_mask(pixels: Bool[np.ndarray, "height width"], fov: Fov) -> Patte
     """
     graph = trace_graph(pixels & fov.mask, fov.mask)
     centre, radius = np.array(fov.centre_px), fov.radius_px
-    lines = [(s.points_px - centre) / radius for s in graph.segments]
-    sampled = [_sample(line) for line in lines]
-    points = np.concatenate([s[0] for s in sampled]) if sampled else np.zeros((0, 2))
-    directions = np.concatenate([s[1] for s in sampled]) if sampled else np.zeros(0)
+    lines = _Lines.of(graph, centre, radius)
+    points, directions = _sampled(lines) if graph.segments else (np.zeros((0, 2)), np.zeros(0))
     where, arms = _junctions(graph, lines)
     return Pattern(
         points.astype(np.float32), directions.astype(np.float32),
@@ -129,25 +127,75 @@ def load_patterns(path: Path) -> list[Pattern]:
     ]  # fmt: skip
 
 
-def _sample(line: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
-    """Return points `STEP` apart along a line, centred on it, and directions there."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    count = round(along[-1] / STEP)
-    at = (along[-1] - (count - 1) * STEP) / 2 + STEP * np.arange(count)
+@dataclass(frozen=True)
+class _Lines:
+    """Centrelines side by side: row k holds line k, then its last point again and again.
 
-    def on_line(where: np.ndarray) -> np.ndarray:
-        return np.stack([np.interp(where, along, line[:, axis]) for axis in (0, 1)], axis=1)
+    Attributes:
+        points: shape (2, lines, most points), x and y.
+        size: number of points of each.
+        along: length from the line's beginning; infinite beyond its end.
+    """
 
-    dx, dy = (on_line(at + CHORD) - on_line(at - CHORD)).T
-    return on_line(at), np.mod(np.arctan2(dy, dx), np.pi)
+    points: Float[np.ndarray, "2 k n"]
+    size: Int[np.ndarray, "k"]
+    along: Float[np.ndarray, "k n"]
+
+    @staticmethod
+    def of(graph: VesselGraph, centre: np.ndarray, radius: float) -> _Lines:
+        """Return a graph's centrelines in radii of the field of view about its centre."""
+        size = np.array([len(s.points_px) for s in graph.segments], dtype=np.int64)
+        if not len(size):
+            return _Lines(np.zeros((2, 0, 1)), size, np.zeros((0, 1)))
+        flat = (np.concatenate([s.points_px for s in graph.segments]) - centre) / radius
+        step = np.arange(size.max())
+        own = np.minimum(step, size[:, None] - 1)
+        points = flat.T[:, (np.cumsum(size) - size)[:, None] + own]
+        along = np.zeros(own.shape)
+        along[:, 1:] = np.hypot(*np.diff(points, axis=2)).cumsum(axis=1)
+        return _Lines(points, size, np.where(step < size[:, None], along, np.inf))
 
 
-def _junctions(graph: VesselGraph, lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _sampled(lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
+    """Return points `STEP` apart along every line, centred on it, and directions there."""
+    whole = lines.along[np.arange(len(lines.size)), lines.size - 1]
+    count = np.rint(whole / STEP).astype(np.int64)
+    line = np.repeat(np.arange(len(count)), count)
+    rank = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
+    at = ((whole - (count - 1) * STEP) / 2)[line] + STEP * rank
+    ahead, back = _on_lines(lines, line, at + CHORD), _on_lines(lines, line, at - CHORD)
+    dx, dy = ahead - back
+    return _on_lines(lines, line, at).T, np.mod(np.arctan2(dy, dx), np.pi)
+
+
+def _on_lines(
+    lines: _Lines, line: Int[np.ndarray, "m"], at: Float[np.ndarray, "m"]
+) -> Float[np.ndarray, "2 m"]:
+    """Return the points at lengths along lines; a line's end for what lies beyond it."""
+    last = lines.size[line] - 1
+    low, high = np.zeros(len(line), dtype=np.int64), last.copy()
+    # The last point at or before each place, by halving.
+    for _ in range(int(lines.size.max()).bit_length()):
+        middle = (low + high + 1) // 2
+        reached = lines.along[line, middle] <= at
+        low, high = np.where(reached, middle, low), np.where(reached, high, middle - 1)
+    before = np.minimum(low, np.maximum(last - 1, 0))
+    after = np.minimum(before + 1, last)
+    start, apart = lines.along[line, before], lines.along[line, after] - lines.along[line, before]
+    first, step = lines.points[:, line, before], lines.points[:, line, after]
+    slope = (step - first) / np.where(apart > 0, apart, 1.0)
+    found = slope * (at - start) + first
+    found = np.where(at <= 0, lines.points[:, line, 0], found)
+    return np.where(low >= last, lines.points[:, line, last], found)
+
+
+def _junctions(graph: VesselGraph, lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
     """Return where at least three arms meet, and the arms' directions, the longest first."""
     found: dict[int, list[tuple[float, float]]] = {}
-    for segment, line in zip(graph.segments, lines, strict=True):
-        for node, way in ((segment.start, line), (segment.end, line[::-1])):
-            found.setdefault(node, []).append((_length(segment), _leaves(way)))
+    leaves = (_leaves(lines, back=False), _leaves(lines, back=True))
+    for segment, first, last in zip(graph.segments, *leaves, strict=True):
+        for node, way in ((segment.start, first), (segment.end, last)):
+            found.setdefault(node, []).append((segment.length_px, way))
     nodes = sorted(node for node, arms in found.items() if len(arms) >= 3)
     directions = np.full((len(nodes), ARMS), np.nan)
     for row, node in zip(directions, nodes, strict=True):
@@ -156,16 +204,20 @@ def _junctions(graph: VesselGraph, lines: list[np.ndarray]) -> tuple[np.ndarray,
     return graph.nodes_px[nodes].reshape(-1, 2), directions
 
 
-def _length(segment: Segment) -> float:
-    return segment.length_px
-
-
-def _leaves(way: Float[np.ndarray, "n 2"]) -> float:
-    """Return the direction of the first point `ARM` away from where a line starts."""
-    dx, dy = (way - way[0]).T
-    far = np.flatnonzero(np.hypot(dx, dy) >= ARM)
-    k = far[0] if len(far) else len(way) - 1
-    return float(np.arctan2(dy[k], dx[k]))
+def _leaves(lines: _Lines, *, back: bool) -> list[float]:
+    """Return the direction of each line's first point `ARM` away from where it starts, or, going
+    back, from where it ends."""
+    here = np.arange(len(lines.size))
+    last = lines.size - 1
+    points = lines.points - lines.points[:, here, last if back else 0][:, :, None]
+    far = np.hypot(*points) >= ARM
+    if back:
+        far &= np.arange(far.shape[1]) < last[:, None]
+        k = np.where(far.any(axis=1), far.shape[1] - 1 - far[:, ::-1].argmax(axis=1), 0)
+    else:
+        k = np.where(far.any(axis=1), far.argmax(axis=1), last)
+    dx, dy = points[:, here, k]
+    return np.arctan2(dy, dx).tolist()
 
 
 def _raster(fov: Fov) -> Bool[np.ndarray, "side side"]:

@@ -56,8 +56,12 @@ def _profiles(eye: EyeFindings, unit: float) -> tuple[np.ndarray, np.ndarray, np
     x = points[i, 0][:, None] - along[:, 1][:, None] * off * unit
     y = points[i, 1][:, None] + along[:, 0][:, None] * off * unit
     profile = ndimage.map_coordinates(eye.log_green, [y, x], order=1, mode="nearest")
-    inside = ndimage.map_coordinates(eye.depth, [y, x], order=0, mode="constant") > 2
-    vessel = ndimage.map_coordinates(eye.vasculature.pixels, [y, x], order=0, mode="constant")
+    height, width_px = eye.fov.mask.shape
+    framed = (y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width_px - 1)
+    row = np.floor(np.where(framed, y, 0) + 0.5).astype(np.intp)
+    column = np.floor(np.where(framed, x, 0) + 0.5).astype(np.intp)
+    inside = framed & (eye.depth > 2)[row, column]
+    vessel = framed & eye.vasculature.pixels[row, column]
     half = radii[i] / unit
     far = np.abs(off) - half[:, None]
     beside = (far > 1.5) & (far < 4.5) & ~vessel

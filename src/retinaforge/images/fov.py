@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -273,7 +274,7 @@ def _steepest_drops(
     angles = np.linspace(0, 2 * np.pi, _RAYS, endpoint=False)
     samples = max(9, 2 * round(reach * ellipse.a) + 1)
     stretch = np.linspace(1 - reach, 1 + reach, samples)
-    points = np.stack([ellipse.rim(angles, each) for each in stretch], axis=1)
+    points = ellipse.rim(angles, stretch[:, None])
     profile = np.log(_sampled(bright, points) + 12)
     seen = _within(points, bright.shape)
     fall = np.where(seen[:-2] & seen[2:], profile[:-2] - profile[2:], 0)
@@ -301,7 +302,7 @@ def _consensus(x: np.ndarray, y: np.ndarray, *, round_: bool) -> np.ndarray:
     u, v, spread = _scaled_points(x, y)
     matrix, target = _system(u, v, round_=round_)
     unknowns = matrix.shape[1]
-    draws = rng_for(0, "fov").integers(len(u), size=(200, unknowns))
+    draws = _draws(len(u), unknowns)
     draws = draws[np.abs(np.linalg.det(matrix[draws])) > 1e-8]
     if len(draws) == 0:
         return np.ones_like(x)
@@ -310,6 +311,12 @@ def _consensus(x: np.ndarray, y: np.ndarray, *, round_: bool) -> np.ndarray:
     # d(x^2 + ...)/d(radius) = 2 r: residuals within 1.2 px of the rim, r from the points' spread.
     near = residuals < 2 * 0.7 * 1.2 / spread
     return near[near.sum(axis=1).argmax()].astype(float)
+
+
+@lru_cache(maxsize=64)
+def _draws(points: int, unknowns: int) -> np.ndarray:
+    """Return 200 draws of as many points as there are unknowns, the same ones always."""
+    return rng_for(0, "fov").integers(points, size=(200, unknowns))
 
 
 def _fit(x: np.ndarray, y: np.ndarray, *, round_: bool, weights: np.ndarray) -> _Ellipse | None:

@@ -82,8 +82,14 @@ def find_crossings(graph: VesselGraph, arms: list[list[Arm]]) -> tuple[Crossing,
         for node in line.nodes:
             at.setdefault(node, []).append(line)
     found: dict[frozenset[End], Crossing] = {}
+    tried: set[tuple[int, int]] = set()
     for here in at.values():
         for one, other in combinations(here, 2):
+            # Two lines may share several nodes, but are one pair.
+            pair = (id(one), id(other))
+            if pair in tried:
+                continue
+            tried.add(pair)
             crossing = _crossing(graph, one, other)
             key = frozenset((*one.ends, *other.ends))
             if crossing and (key not in found or crossing.bend_deg < found[key].bend_deg):
@@ -172,11 +178,12 @@ def _angle_deg(u: tuple[float, float], v: tuple[float, float]) -> float:
 
 def _crossing(graph: VesselGraph, one: Line, other: Line) -> Crossing | None:
     """Return two lines as a crossing, if they are one."""
-    if set(one.ends) & set(other.ends) or not _take_turns(one, other):
+    (a, b), (c, d) = one.ends, other.ends
+    if a in (c, d) or b in (c, d):
         return None
-    if {end[0] for end in one.ends} & set(other.bridges):
+    if a[0] in other.bridges or b[0] in other.bridges:
         return None
-    if {end[0] for end in other.ends} & set(one.bridges):
+    if c[0] in one.bridges or d[0] in one.bridges or not _take_turns(one, other):
         return None
     shared = set(one.bridges) & set(other.bridges)
     overlap = sum(graph.segments[k].length_px for k in shared)
@@ -199,11 +206,14 @@ def _course(line: Line) -> tuple[float, float]:
 
 def _take_turns(one: Line, other: Line) -> bool:
     """Return whether the four arms lie around their middle one line's after the other's."""
-    places = [arm.place_px for line in (one, other) for arm in line.arms]
-    x, y = sum(p[0] for p in places) / 4, sum(p[1] for p in places) / 4
-    angles = [math.atan2(p[1] - y, p[0] - x) for p in places]
-    low, high = sorted(angles[:2])
-    return (low < angles[2] < high) != (low < angles[3] < high)
+    (ax, ay), (bx, by) = one.arms[0].place_px, one.arms[1].place_px
+    (cx, cy), (dx, dy) = other.arms[0].place_px, other.arms[1].place_px
+    x, y = (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4
+    low, high = math.atan2(ay - y, ax - x), math.atan2(by - y, bx - x)
+    if high < low:
+        low, high = high, low
+    within = low < math.atan2(cy - y, cx - x) < high
+    return within != (low < math.atan2(dy - y, dx - x) < high)
 
 
 def _place(graph: VesselGraph, one: Line, other: Line) -> tuple[float, float]:

@@ -40,6 +40,9 @@ as many pixels: that is what the staircase of a skeleton asks for."""
 PINHOLE_AREA = 4.0
 """Smaller holes in a vessel are filled before it is thinned; in the same units, squared."""
 
+SPECK = 3
+"""Holes of so many pixels and less, which have no branches, are found without labelling all."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -128,6 +131,8 @@ def fill_pinholes(
         unit_px: the field of view's longer side / 512; holes below `PINHOLE_AREA` units squared
             are filled.
     """
+    if PINHOLE_AREA * unit_px**2 <= SPECK + 1:
+        return _without_specks(pixels, PINHOLE_AREA * unit_px**2)
     holes = labels_of(~pixels, ndimage.generate_binary_structure(2, 1))
     areas = np.bincount(holes.reshape(-1))
     small = areas < PINHOLE_AREA * unit_px**2
@@ -138,6 +143,38 @@ def fill_pinholes(
     frame = (holes[0], holes[-1], holes[:, 0], holes[:, -1])
     small[np.concatenate(frame)] = False
     return pixels | small[holes]
+
+
+def _without_specks(
+    pixels: Bool[np.ndarray, "height width"], below: float
+) -> Bool[np.ndarray, "height width"]:
+    """Fill holes of less than `below` pixels, at most `SPECK`.
+
+    One of the pixels of such a hole has one neighbour in it at most: only there is looked.
+    """
+    height, width = pixels.shape
+    vessel = np.ones((height + 2, width + 2), dtype=np.uint8)
+    vessel[1:-1, 1:-1] = pixels
+    walls = vessel[:-2, 1:-1] + vessel[2:, 1:-1] + vessel[1:-1, :-2] + vessel[1:-1, 2:]
+    rows, columns = np.nonzero((walls >= 3) & ~pixels)
+    flat, steps = vessel.tobytes(), (-width - 2, width + 2, -1, 1)
+    filled: list[tuple[int, int]] = []
+    for start in ((rows + 1) * (width + 2) + columns + 1).tolist():
+        hole = [start]
+        for here in hole:
+            hole += [here + s for s in steps if not flat[here + s] and here + s not in hole]
+            if len(hole) >= below:
+                break
+        else:
+            at = [divmod(here, width + 2) for here in hole]
+            if all(0 < y - 1 < height - 1 and 0 < x - 1 < width - 1 for y, x in at):
+                filled += at
+    if not filled:
+        return pixels
+    closed = pixels.copy()
+    row, column = np.array(filled).T
+    closed[row - 1, column - 1] = True
+    return closed
 
 
 def _node_reach(wiring: Wiring, mask: VesselMask) -> Float[np.ndarray, "m"]:

@@ -91,15 +91,15 @@ def most_likely(
         switch: β of each piece against its parent.
     """
     # gain[i] = best score of i's subtree as artery minus as vein; a child passes on at most β.
-    gain = evidence.astype(float).copy()
+    gain, above, beta = evidence.astype(float).tolist(), parent.tolist(), switch.tolist()
     for i in range(len(gain) - 1, -1, -1):
-        if parent[i] >= 0:
-            gain[parent[i]] += np.clip(gain[i], -switch[i], switch[i])
-    artery = np.zeros(len(gain), dtype=bool)
+        if above[i] >= 0:
+            gain[above[i]] += min(max(gain[i], -beta[i]), beta[i])
+    artery: list[bool] = []
     for i in range(len(gain)):
-        pull = 0.0 if parent[i] < 0 else (switch[i] if artery[parent[i]] else -switch[i])
-        artery[i] = gain[i] + pull > 0
-    return artery
+        pull = 0.0 if above[i] < 0 else (beta[i] if artery[above[i]] else -beta[i])
+        artery.append(gain[i] + pull > 0)
+    return np.array(artery, dtype=bool)
 
 
 def name_along_tree(

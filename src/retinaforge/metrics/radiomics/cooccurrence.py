@@ -61,12 +61,11 @@ def pair_counts(grey: Grey, step: tuple[int, int]) -> CoOccurrence:
         Symmetric counts, shape (ranks, ranks).
     """
     size = len(grey.levels) + 1
-    padded, (down, right) = grey.padded, step
+    (codes, padded), (down, right) = grey.codes, step
     height, width = grey.ranks.shape
-    here = padded[1 : 1 + height, 1 : 1 + width]
+    here = codes[1 : 1 + height, 1 : 1 + width]
     there = padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
-    code = here.astype(np.int32) * np.int32(size) + there
-    counts = np.bincount(code.ravel(), minlength=size * size).reshape(size, size)[1:, 1:]
+    counts = np.bincount((here + there).ravel(), minlength=size * size).reshape(size, size)[1:, 1:]
     return (counts + counts.T).astype(np.float64)
 
 

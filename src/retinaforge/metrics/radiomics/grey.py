@@ -48,6 +48,12 @@ class Grey:
         """Return the ranks in a frame of zeros, one pixel wide."""
         return np.pad(self.ranks, 1)
 
+    @cached_property
+    def codes(self) -> tuple[Levels, Levels]:
+        """Return `padded` times the number of ranks and one, and `padded`, as array indices."""
+        wide = self.padded.astype(np.intp)
+        return wide * (len(self.levels) + 1), wide
+
 
 def grey_levels(channel: Channel, mask: Region, *, bin_width: float) -> Grey:
     """Return the grey levels of a channel inside a mask.
