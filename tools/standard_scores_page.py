@@ -24,8 +24,8 @@ KINDS = (
     "blur", "broken-vessels", "thick-vessels", "colour-cast", "extra-disc", "mode-collapse",
     "planted-copies",
 )  # fmt: skip
-SETS, PAIRS = "halves", "reconstructed-l1"
-"""Runs that hold the sanity panel: of sets of photographs, and of pairs."""
+SETS, PAIRS = "halves", "reconstructed-best+gan"
+"""Runs that hold the sanity panel: of sets of photographs, and of pairs (the first of them)."""
 STANDARD = (
     ("Fréchet distance, ImageNet features", "imagenet: frechet_distance"),
     ("Kernel distance (KID), ImageNet", "imagenet: kernel_distance"),
@@ -51,12 +51,18 @@ OURS = (
     ("Copied eyes", "copies: copied"),
     ("Vessel Dice (pairs)", "paired: dice"),
     ("Vessel clDice (pairs)", "paired: cldice"),
+    ("Broken paths (pairs)", "paired: broken_paths"),
+    ("Betti 0 error (pairs)", "paired: betti_0_error"),
+    ("Recall of wide vessels (pairs)", "paired: recall_wide"),
 )
 LEADING = (
     "imagenet: frechet_distance", "imagenet: kernel_distance", "structure: kernel_distance",
     "structure: coverage", "colour: kernel_distance", "radiomics: frd_v1",
 )  # fmt: skip
-LEADING_PAIRS = ("psnr", "ssim", "ms_ssim", "dice", "cldice")
+LEADING_PAIRS = (
+    "psnr", "ssim", "ms_ssim", "dice", "cldice", "recall_thin", "recall_wide", "broken_paths",
+    "betti_0_error",
+)  # fmt: skip
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
