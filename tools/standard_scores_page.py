@@ -267,7 +267,7 @@ the score most. `damaged-KIND` is level 3.
 
 ## What each loss of the study keeps
 
-{n_pairs} held-out photographs against what each arm of
+{paired["protocol"]["real"]["images"]["scored"]} held-out photographs against what each arm of
 [the loss study](../explanation/loss-study.md) made of them, on the square of 512 px. PSNR and SSIM
 beside the vessels that are left, and both beside what harmless and harmful changes of the same
 photographs score.
