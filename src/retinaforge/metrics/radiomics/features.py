@@ -220,7 +220,8 @@ def _statistics(
 
 def _pieces(mask: np.ndarray) -> int:
     labels = np.zeros(mask.shape, dtype=np.int32)
-    return int(ndimage.label(mask, np.ones((3, 3)), output=labels))
+    count: Any = ndimage.label(mask, np.ones((3, 3)), output=labels)
+    return int(count)
 
 
 def _check(channel: np.ndarray, mask: np.ndarray) -> None:
