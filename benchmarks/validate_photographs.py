@@ -3,6 +3,7 @@
     halves              one half of IDRiD's photographs against the other
     real-vs-real        IDRiD against ODIR: other cameras, other eyes
     phantoms            IDRiD against drawn eyes
+    phantoms-halves     drawn eyes against other drawn eyes: the sanity panel on phantoms
     damaged-KIND        a half of IDRiD against the other half with damage of level 3
     reconstructed-ARM   39 held-out photographs against what each arm of the loss study made of them
 
@@ -159,7 +160,8 @@ def runs_of(
     yield ("real-vs-real", lambda: (
         idrid_halves(data, work)[0],
         photographs(data, work, "other", "odir", evenly(odir, SIDE))), [])  # fmt: skip
-    yield "phantoms", lambda: (idrid_halves(data, work)[0], phantoms(work)), []
+    yield "phantoms", lambda: (idrid_halves(data, work)[0], phantoms(work, seed=5)), []
+    yield "phantoms-halves", lambda: (phantoms(work, seed=5), phantoms(work, seed=6)), []
     for kind in DAMAGED:
         yield (f"damaged-{kind}", lambda kind=kind: (
             idrid_halves(data, work)[0],
@@ -169,10 +171,10 @@ def runs_of(
             held_out(given.loss_study, work), reconstructed(arm, work)), ["--paired"])  # fmt: skip
 
 
-def phantoms(work: Path) -> Path:
+def phantoms(work: Path, *, seed: int) -> Path:
     """Return a folder of as many drawn eyes."""
-    folder = work / "phantoms"
-    _command("phantoms", "draw", str(folder), "--count", str(SIDE), "--seed", "5",
+    folder = work / f"phantoms-{seed}"
+    _command("phantoms", "draw", str(folder), "--count", str(SIDE), "--seed", str(seed),
              "--size", str(SIZE_PX))  # fmt: skip
     return folder
 

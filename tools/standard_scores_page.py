@@ -26,6 +26,7 @@ KINDS = (
 )  # fmt: skip
 SETS, PAIRS = "halves", "reconstructed-best+gan"
 """Runs that hold the sanity panel: of sets of photographs, and of pairs (the first of them)."""
+DRAWN = "phantoms-halves"
 STANDARD = (
     ("Fréchet distance, ImageNet features", "imagenet: frechet_distance"),
     ("Kernel distance (KID), ImageNet", "imagenet: kernel_distance"),
@@ -77,9 +78,9 @@ def read_run(name: str) -> dict[str, Any]:
     return run
 
 
-def panel_rows() -> dict[tuple[str, str], dict[str, Any]]:
+def panel_rows(run: str = SETS) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the panel's rows of both kinds of run by (score, kind)."""
-    sets = [row for row in read_run(SETS)["panel"] if row["family"] != "paired"]
+    sets = [row for row in read_run(run)["panel"] if row["family"] != "paired"]
     pairs = [row for row in read_run(PAIRS)["panel"] if row["family"] == "paired"]
     return {(row["score"], row["kind"]): row for row in (*sets, *pairs)}
 
@@ -91,22 +92,25 @@ def cell(row: dict[str, Any] | None) -> str:
     return "**never**" if row["notices_from"] is None else str(row["notices_from"])
 
 
-def noticing(title: str, scores: tuple[tuple[str, str], ...]) -> list[tuple[str, ...]]:
+def noticing(
+    title: str, scores: tuple[tuple[str, str], ...], run: str = SETS
+) -> list[tuple[str, ...]]:
     """Return rows of the table of the panel under a title."""
-    found = panel_rows()
+    found = panel_rows(run)
     rows = [
         (name, *(cell(found.get((score, kind))) for kind in KINDS)) for name, score in scores
     ]  # fmt: skip
     return [(f"*{title}*", *("",) * len(KINDS)), *rows]
 
 
-def single_numbers() -> list[tuple[str, ...]]:
+def single_numbers(run: str) -> list[tuple[str, ...]]:
     """Return how many single numbers notice each damage, and from which level the first."""
     rows = []
     for family, name in (("vessels", "Biomarkers, one by one"), ("quality", "Quality numbers")):
         cells = []
         for kind in KINDS:
-            asked = [r for r in panel_rows().values() if (r["family"], r["kind"]) == (family, kind)
+            asked = [r for r in panel_rows(run).values()
+                     if (r["family"], r["kind"]) == (family, kind)
                      and r["score"] != "quality: not good"]  # fmt: skip
             levels = [r["notices_from"] for r in asked if r["notices_from"] is not None]
             cells.append(
@@ -116,12 +120,25 @@ def single_numbers() -> list[tuple[str, ...]]:
     return rows
 
 
-def headline() -> str:
-    """Return the table of README.md."""
+def headline(run: str = SETS) -> str:
+    """Return the table of README.md, or the same of another run, without pairs."""
+
+    def asked(scores: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple(s for s in scores if run == SETS or not s[1].startswith("paired"))
+
     panel = [
-        *noticing("Standard scores", STANDARD), *noticing("Ours", OURS), *single_numbers()
+        *noticing("Standard scores", asked(STANDARD), run),
+        *noticing("Ours", asked(OURS), run), *single_numbers(run),
     ]  # fmt: skip
     return table(("From which level (1 slight to 5 gross) it notices", *KINDS), panel)
+
+
+def on_phantoms() -> str:
+    """Return the same table of drawn eyes, or that there is none."""
+    if not (RUNS / f"{DRAWN}.json").is_file():
+        return "Not measured."
+    n = read_run(DRAWN)["panel_n"]
+    return f"{n} drawn eyes were damaged.\n\n{headline(DRAWN)}"
 
 
 def in_words() -> str:
@@ -255,6 +272,10 @@ was not to be had here: its file is read, `--encoder inception:FILE`). What the 
 {headline()}
 
 {in_words()}
+
+### The same on drawn eyes
+
+{on_phantoms()}
 
 ## Runs
 
