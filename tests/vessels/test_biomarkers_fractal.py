@@ -106,3 +106,11 @@ def test_every_column_of_a_filled_view_and_of_none():
             assert biomarker.measure(filled).value == pytest.approx(2, abs=0.02)
         if name.startswith(("artery", "vein")):
             assert "told apart" in biomarker.measure(filled).reason
+
+
+def test_a_single_cell_has_no_dimension_and_does_no_harm() -> None:
+    raster = np.zeros((20, 20))
+    raster[5, 5] = 9.0
+    assert np.isnan(dimensions(raster, least=1.0)).all()
+    raster[5, 6] = 9.0
+    assert np.isfinite(dimensions(raster, least=1.0)).all()

@@ -132,12 +132,14 @@ def dimensions(
         boxes: sides of boxes, in cells.
 
     Returns:
-        D₀, D₁, D₂; NaN where nothing is covered.
+        D₀, D₁, D₂; NaN where nothing is covered, or one cell only, which has no extent.
     """
     held = raster > 0
     if not held.any() or raster.sum() < least:
         return np.nan, np.nan, np.nan
     extent = max(int(np.ptp(at)) for at in np.nonzero(held))
+    if extent == 0:
+        return np.nan, np.nan, np.nan
     integral = _integral(raster)
     rows = np.array([_sums(_windows(integral, side), side, least) for side in boxes])
     steps = [np.log(extent / np.array(boxes) + 1 / (order + 1)) for order in (0, 1, 2)]
