@@ -76,6 +76,23 @@ def test_straight_cuts_inside_the_frame() -> None:
     assert _iou(fov.mask, mask) > 0.97
 
 
+@pytest.mark.parametrize("depth_px", [8, 15, 24])
+def test_shallow_cuts_on_all_four_sides_are_found(depth_px: int) -> None:
+    """A camera's flat sides: a chord of 0.25 to 0.43 diameters, at 512 px."""
+    whole = _ellipse((512, 512), 255.5, 255.5, 247, 247)
+    rows, columns = np.mgrid[:512, :512]
+    near = 247 - depth_px
+    cut = whole & (abs(rows - 255.5) < near) & (abs(columns - 255.5) < near)
+    found = find_fov(_photo(cut)).mask
+    assert _iou(found, cut) > 0.99
+
+
+def test_a_whole_circle_is_not_cut() -> None:
+    whole = _ellipse((512, 512), 255.5, 255.5, 247, 247)
+    fov = find_fov(_photo(whole))
+    assert (fov.kind, _iou(fov.mask, whole) > 0.99) == ("circle", True)
+
+
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_without_a_border_the_whole_frame_is_the_field_of_view(level: int) -> None:
     fov = find_fov(Photograph(np.full((80, 120, 3), level, np.uint8), "flat"))

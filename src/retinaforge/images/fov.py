@@ -389,6 +389,10 @@ def _straight_cuts(bright: np.ndarray, ellipse: _Ellipse) -> tuple[int, int, int
     return top, bottom, left, right
 
 
+LEAST_CHORD = 0.22
+"""Diameters: a shorter chord may be a rounded rim that was fitted a pixel or two too wide."""
+
+
 def _cut_off(inside: np.ndarray, lit: np.ndarray) -> int:
     """Return the first lit row if black turns to retina there along a long chord at once."""
     chord = inside.sum(axis=1)
@@ -398,7 +402,7 @@ def _cut_off(inside: np.ndarray, lit: np.ndarray) -> int:
         return 0
     first = int(rows[0])
     sharp = share[max(first - 3, 0)] < 0.1
-    return first if sharp and chord[first] > 0.35 * chord.max() else 0
+    return first if sharp and chord[first] > LEAST_CHORD * chord.max() else 0
 
 
 def _without(mask: np.ndarray, cuts: tuple[int, ...]) -> np.ndarray:

@@ -33,7 +33,7 @@ from retinaforge.vessels.vasculature import Vasculature, read_vasculature
 
 Row = dict[str, Any]
 Arrays = dict[str, np.ndarray]
-VERSION = 3
+VERSION = 4
 """Raised whenever the same image would give other numbers here; part of the cache's key."""
 
 FRD_V1, FRD_V0, FRD_COLOUR = "frd_v1", "frd_v0", "frd_colour"
