@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -41,5 +42,4 @@ def test_no_run_names_a_photograph_or_a_path(tool: ModuleType) -> None:
     for name, _ in tool.runs():
         text = (tool.RUNS / f"{name}.json").read_text(encoding="utf-8")
         assert ".jpg" not in text, name
-        assert "/work/" not in text, name
-        assert "/tmp/" not in text, name
+        assert not re.search(r'["\s:]/\w', text), f"an absolute path in {name}"
