@@ -139,8 +139,8 @@ def on_phantoms() -> str:
         return "Not measured."
     n = read_run(DRAWN)["panel_n"]
     return (
-        f"{n} drawn eyes were damaged. A row that notices every damage from level 1 on says little: "
-        "once in 51 the images chosen stand outside all draws before anything is done to them.\n\n"
+        f"{n} drawn eyes were damaged. A row that notices every damage from level 1 on says "
+        "little: once in 51 the images chosen stand outside all draws before anything is done to them.\n\n"
         f"{headline(DRAWN)}"
     )
 
