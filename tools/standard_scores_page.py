@@ -140,7 +140,8 @@ def on_phantoms() -> str:
     n = read_run(DRAWN)["panel_n"]
     return (
         f"{n} drawn eyes were damaged. A row that notices every damage from level 1 on says "
-        "little: once in 51 the images chosen stand outside all draws before anything is done to them.\n\n"
+        "little: once in 51 the images chosen stand outside all draws before anything is done to "
+        "them.\n\n"
         f"{headline(DRAWN)}"
     )
 
