@@ -51,7 +51,10 @@ def test_every_loader_gives_frozen_features_with_a_card(files, name):
     encoder = load_encoder(f"{name}:{files[name]}")
     assert encoder.card.fingerprint_sha256 == sha256_of(files[name])
     assert "arrays loaded" in encoder.card.key_report
-    assert all(encoder.card.as_dict().values())
+    card = encoder.card.as_dict()
+    assert all(
+        card[field] for field in ("name", "network", "licence", "training_data", "reference")
+    )
     assert not any(p.requires_grad for p in encoder.parameters())
     assert not any(module.training for module in encoder.train().modules())
     images = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
@@ -107,7 +110,7 @@ def test_retfound_fine_tuned_with_a_pooled_norm_loads(tmp_path):
     torch.save({"model": {**network.state_dict(), "head.weight": torch.zeros(5, 64)}}, path)
     encoder = load_encoder(f"retfound:{path}")
     images = torch.rand(1, 3, 32, 32)
-    expected = network(encoder.prepare(images, None)).mean_token
+    expected = network(encoder.prepare(images, None)).embedding
     torch.testing.assert_close(encoder.embedding(images), expected)
 
 

@@ -69,7 +69,7 @@ def test_vit_has_maes_keys_and_gives_tokens_at_the_asked_blocks():
     assert {f"blocks.2.{part}" for part in parts} <= keys
     output = network(torch.randn(2, 3, 32, 32), (1, 3))
     assert [tokens.shape for tokens in output.tokens] == [(2, 16, 64)] * 2
-    assert output.class_token.shape == output.mean_token.shape == (2, 64)
+    assert output.class_token.shape == output.embedding.shape == (2, 64)
     normed = output.class_token
     torch.testing.assert_close(normed.mean(1), torch.zeros(2), rtol=0, atol=1e-5)
 

@@ -1,11 +1,12 @@
-"""What a frozen encoder is: where its weights come from and what they have seen."""
+"""What a frozen encoder is: where its weights come from, what they have seen, how sure we are."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Domain = Literal["natural images", "retina", "none (random)"]
+Domain = Literal["natural images", "retina", "medical images", "none (random)"]
+Modality = Literal["colour fundus", "OCT", "several retinal", "several medical", "natural", "none"]
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,17 @@ class EncoderCard:
         network: architecture and sizes in words.
         licence: licence of the weights, as published; the user's file is taken at its word.
         fingerprint_sha256: of the weight file; of the seed's text for random weights.
-        training_data: what it was trained on, so that contamination can be seen.
+        training_data: what it was trained on, in words.
         domain: what kind of images it knows.
         preprocessing: what happens to an image before the first layer.
         key_report: how the file's keys met the network's.
         reference: paper.
+        family: its name in the catalogue.
+        modality: of the images that it was trained on.
+        input_px: side that images are resized to; None takes them as they come.
+        training_sets: the public data sets it has seen, by the names of `encoders.ledger`; what is
+            not known to be seen is not listed, which is no proof of absence.
+        certainty: how sure we are that it computes what its authors' code computes, and by what.
     """
 
     name: str
@@ -33,6 +40,11 @@ class EncoderCard:
     preprocessing: str
     key_report: str
     reference: str
+    family: str = ""
+    modality: Modality = "natural"
+    input_px: int | None = None
+    training_sets: tuple[str, ...] = ()
+    certainty: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as plain data for JSON."""

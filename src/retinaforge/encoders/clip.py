@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
-from retinaforge.encoders.encoder import Encoder, Images, Preprocess, quarter_depths
+from retinaforge.encoders.encoder import Images, Preprocess, TokenEncoder, quarter_depths
 from retinaforge.encoders.weights import load_keys, read_weights
-from retinaforge.nets.clip import ClipOutput, ClipShape, ClipTower
+from retinaforge.nets.clip import ClipShape, ClipTower
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -31,55 +31,12 @@ LEFT_ASIDE = {
 ACTIVATIONS = ("quick_gelu", "gelu")
 
 
-class ClipEncoder(Encoder):
+class ClipEncoder(TokenEncoder):
     """CLIP's image tower: one vector of length 1 an image, in the space shared with text."""
-
-    @property
-    def _tower(self) -> ClipTower:
-        if not isinstance(self.network, ClipTower):
-            raise TypeError(f"ClipEncoder holds a {type(self.network).__name__}")
-        return self.network
-
-    def prepare(self, images: Images, input_px: int | None) -> Images:
-        """Resize to a square of whole patches (antialiased bicubic, clipped) and normalise."""
-        side, patch = input_px or self.input_px or 0, self._tower.shape.patch_px
-        if side % patch or images.shape[-2] != images.shape[-1]:
-            raise Refusal(
-                f"square images and a side that is a multiple of {patch} px",
-                f"{images.shape[-2]} x {images.shape[-1]} px and px={side}",
-                f"crop or pad to a square and set px to a multiple of {patch}",
-            )
-        if images.shape[-1] != side:
-            resized = interpolate(images, (side, side), mode="bicubic", antialias=True)
-            images = resized.clamp(-1, 1)
-        return self.preprocess(images)
-
-    def features(
-        self, images: Images, blocks: Sequence[int] | None = None, *, input_px: int | None = None
-    ) -> list[Tensor]:
-        """Return the patch tokens after the blocks counted from 1."""
-        chosen = tuple(self.blocks if blocks is None else blocks)
-        depth = self._tower.shape.depth
-        if not all(1 <= block <= depth for block in chosen):
-            raise Refusal(
-                f"blocks from 1 to {depth}", str(chosen), f"choose depths of {self.card.name}"
-            )
-        return self._run(images, chosen, input_px=input_px).tokens
-
-    def class_token(
-        self, images: Images, *, input_px: int | None = None
-    ) -> Float[Tensor, "batch channels"]:
-        """Return the class token through the last norm, before the projection."""
-        return self._run(images, input_px=input_px).class_token
 
     def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
         """Return the projected class token, scaled to length 1."""
-        return normalize(self._run(images).embedding, dim=1)
-
-    def _run(
-        self, images: Images, blocks: Sequence[int] = (), *, input_px: int | None = None
-    ) -> ClipOutput:
-        return self._tower(self.prepare(images, input_px), blocks)
+        return normalize(super().embedding(images), dim=1)
 
 
 def load_clip(path: Path) -> ClipEncoder:
@@ -113,6 +70,7 @@ def load_clip(path: Path) -> ClipEncoder:
         [0.5 / s for s in STD],
         [(0.5 - m) / s for m, s in zip(MEAN, STD, strict=True)],
         bgr=False,
+        resampling="bicubic",
     )
     blocks = quarter_depths(shape.depth)
     return ClipEncoder(card, network, preprocess=to_network, blocks=blocks, input_px=shape.input_px)

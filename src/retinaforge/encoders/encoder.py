@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,19 +14,35 @@ from torch.nn.functional import interpolate
 
 from retinaforge.core import Refusal
 from retinaforge.encoders.card import EncoderCard
-from retinaforge.nets.vit import VisionTransformer
+from retinaforge.nets.tokens import TokenNetwork
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Images = Float[Tensor, "batch 3 _ _"]
 
 
-class Preprocess(nn.Module):
-    """Map RGB in [-1, 1] to what a network was trained on: (a x + b), channels perhaps turned."""
+Resampling = Literal["bilinear", "bicubic"]
 
-    def __init__(self, scale: Sequence[float], shift: Sequence[float], *, bgr: bool) -> None:
+
+class Preprocess(nn.Module):
+    """Map RGB in [-1, 1] to what a network was trained on: (a x + b), channels perhaps turned.
+
+    Args:
+        scale, shift: a and b of the three channels.
+        bgr: whether the network takes blue first.
+        resampling: with which filter images are resized before (always antialiased).
+    """
+
+    def __init__(
+        self,
+        scale: Sequence[float],
+        shift: Sequence[float],
+        *,
+        bgr: bool = False,
+        resampling: Resampling = "bilinear",
+    ) -> None:
         super().__init__()
-        self.bgr = bgr
+        self.bgr, self.resampling = bgr, resampling
         self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
 
@@ -34,11 +51,17 @@ class Preprocess(nn.Module):
         return ordered * self.scale + self.shift
 
 
-def imagenet() -> Preprocess:
-    """Return ((x + 1) / 2 - mean) / std, torchvision's and LPIPS's normalisation."""
-    scale = [0.5 / std for std in IMAGENET_STD]
-    pairs = zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)
-    return Preprocess(scale, [(0.5 - mean) / std for mean, std in pairs], bgr=False)
+def standardise(
+    mean: Sequence[float], std: Sequence[float], *, resampling: Resampling = "bilinear"
+) -> Preprocess:
+    """Return ((x + 1) / 2 - mean) / std; mean and std of RGB in [0, 1]."""
+    shift = [(0.5 - m) / s for m, s in zip(mean, std, strict=True)]
+    return Preprocess([0.5 / s for s in std], shift, resampling=resampling)
+
+
+def imagenet(resampling: Resampling = "bilinear") -> Preprocess:
+    """Return torchvision's, MAE's and LPIPS's normalisation."""
+    return standardise(IMAGENET_MEAN, IMAGENET_STD, resampling=resampling)
 
 
 def caffe() -> Preprocess:
@@ -46,11 +69,12 @@ def caffe() -> Preprocess:
     return Preprocess([127.5] * 3, [127.5 - mean for mean in (104.0, 117.0, 123.0)], bgr=True)
 
 
-def resize(images: Images, size_px: int | None) -> Images:
-    """Resize to a square of `size_px` (antialiased bilinear, differentiable); None leaves it."""
+def resize(images: Images, size_px: int | None, resampling: Resampling = "bilinear") -> Images:
+    """Resize to a square of `size_px` (antialiased, differentiable, clipped); None leaves it."""
     if size_px is None or images.shape[-2:] == (size_px, size_px):
         return images
-    return interpolate(images, (size_px, size_px), mode="bilinear", antialias=True)
+    resized = interpolate(images, (size_px, size_px), mode=resampling, antialias=True)
+    return resized.clamp(-1, 1) if resampling == "bicubic" else resized
 
 
 class Encoder(nn.Module, ABC):
@@ -85,7 +109,8 @@ class Encoder(nn.Module, ABC):
 
     def prepare(self, images: Images, input_px: int | None) -> Images:
         """Resize to `input_px` (or the encoder's own size) and normalise."""
-        ready = self.preprocess(resize(images, input_px or self.input_px))
+        resampling = getattr(self.preprocess, "resampling", "bilinear")
+        ready = self.preprocess(resize(images, input_px or self.input_px, resampling))
         return ready.contiguous(memory_format=torch.channels_last)
 
     @abstractmethod
@@ -156,22 +181,22 @@ class TokenEncoder(Encoder):
     ) -> list[Tensor]:
         """Return the patch tokens after the blocks counted from 1."""
         chosen = tuple(self.blocks if blocks is None else blocks)
-        depth = self._vit.shape.depth
+        depth = self._transformer.depth
         if not all(1 <= block <= depth for block in chosen):
             raise Refusal(
                 f"blocks from 1 to {depth}", str(chosen), f"choose depths of {self.card.name}"
             )
-        return self._vit(self.prepare(images, input_px), chosen).tokens
+        return self._transformer(self.prepare(images, input_px), chosen).tokens
 
     @property
-    def _vit(self) -> VisionTransformer:
-        if not isinstance(self.network, VisionTransformer):
+    def _transformer(self) -> TokenNetwork:
+        if not isinstance(self.network, TokenNetwork):
             raise TypeError(f"TokenEncoder holds a {type(self.network).__name__}")
         return self.network
 
     def prepare(self, images: Images, input_px: int | None) -> Images:
         """Resize to a square of whole patches and normalise."""
-        side, patch = input_px or self.input_px, self._vit.shape.patch_px
+        side, patch = input_px or self.input_px, self._transformer.patch_px
         if side is None or side % patch or images.shape[-2] != images.shape[-1]:
             raise Refusal(
                 f"square images and a side that is a multiple of {patch} px",
@@ -184,13 +209,11 @@ class TokenEncoder(Encoder):
         self, images: Images, *, input_px: int | None = None
     ) -> Float[Tensor, "batch channels"]:
         """Return the class token after the last block, through the network's last norm."""
-        return self._vit(self.prepare(images, input_px)).class_token
+        return self._transformer(self.prepare(images, input_px)).class_token
 
     def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
-        """Return what the network was published with: class token, or normed mean of patches."""
-        output = self._vit(self.prepare(images, None))
-        published_mean = self._vit.shape.final_norm == "fc_norm"
-        return output.mean_token if published_mean else output.class_token
+        """Return the vector that the network was published to be used with."""
+        return self._transformer(self.prepare(images, None)).embedding
 
 
 def quarter_depths(depth: int) -> tuple[int, ...]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from retinaforge.nets.tokens import TokenNetwork, TokenOutput
 from retinaforge.nets.vit import resize_positions
 
 Activation = Literal["quick_gelu", "gelu"]
@@ -38,14 +39,6 @@ class ClipShape:
     projected: int
     activation: Activation = "quick_gelu"
     epsilon: float = 1e-5
-
-
-class ClipOutput(NamedTuple):
-    """Patch tokens after each asked block, the normed class token, and its projection."""
-
-    tokens: list[Tensor]
-    class_token: Tensor
-    embedding: Tensor
 
 
 class _Attention(nn.Module):
@@ -122,18 +115,18 @@ class _VisionModel(nn.Module):
         self.post_layernorm = nn.LayerNorm(shape.width, eps=shape.epsilon)
 
 
-class ClipTower(nn.Module):
+class ClipTower(TokenNetwork):
     """The image half of CLIP."""
 
     def __init__(self, shape: ClipShape) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.depth, self.patch_px = shape, shape.depth, shape.patch_px
         self.vision_model = _VisionModel(shape)
         self.visual_projection = nn.Linear(shape.width, shape.projected, bias=False)
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
-    ) -> ClipOutput:
+    ) -> TokenOutput:
         """Return patch tokens after the blocks counted from 1, class token and its projection.
 
         Args:
@@ -147,4 +140,4 @@ class ClipTower(nn.Module):
             if number in blocks:
                 kept.append(x[:, 1:])
         class_token = self.vision_model.post_layernorm(x[:, 0])
-        return ClipOutput(kept, class_token, self.visual_projection(class_token))
+        return TokenOutput(kept, class_token, self.visual_projection(class_token))

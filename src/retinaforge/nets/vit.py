@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
+
+from retinaforge.nets.tokens import TokenNetwork, TokenOutput
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,6 @@ class VitShape:
     input_px: int = 224
     hidden: int | None = None
     final_norm: Literal["norm", "fc_norm"] = "norm"
-
-
-class VitOutput(NamedTuple):
-    """Patch tokens after each asked block, (batch, tokens, width), and the final class token."""
-
-    tokens: list[Tensor]
-    class_token: Tensor
-    mean_token: Tensor
 
 
 class Attention(nn.Module):
@@ -94,13 +88,13 @@ class PatchEmbed(nn.Module):
         return self.proj(images)
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(TokenNetwork):
     """The encoder half of MAE: class token, absolute position embedding, pre-norm blocks."""
 
     def __init__(self, shape: VitShape) -> None:
         super().__init__()
         grid = shape.input_px // shape.patch_px
-        self.shape = shape
+        self.shape, self.depth, self.patch_px = shape, shape.depth, shape.patch_px
         self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, grid * grid + 1, shape.width))
         self.patch_embed = PatchEmbed(shape.width, shape.patch_px)
@@ -109,8 +103,11 @@ class VisionTransformer(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
-    ) -> VitOutput:
-        """Return patch tokens after the blocks counted from 1, and the normalised class token.
+    ) -> TokenOutput:
+        """Return patch tokens after the blocks counted from 1, class token and embedding.
+
+        The embedding is the class token, or the normed mean of the patches where the last norm is
+        called fc_norm (MAE's and RETFound's fine-tuned files).
 
         Args:
             images: normalised; height and width multiples of `shape.patch_px`.
@@ -128,7 +125,9 @@ class VisionTransformer(nn.Module):
             if number in blocks:
                 kept.append(x[:, 1:])
         norm = self.get_submodule(self.shape.final_norm)
-        return VitOutput(kept, norm(x[:, 0]), norm(x[:, 1:].mean(1)))
+        class_token = norm(x[:, 0])
+        pooled = self.shape.final_norm == "fc_norm"
+        return TokenOutput(kept, class_token, norm(x[:, 1:].mean(1)) if pooled else class_token)
 
 
 def resize_positions(
