@@ -1,4 +1,4 @@
-"""A folder as rows: the same numbers however they came about, in little memory, whatever happens."""
+"""A folder as rows: the same numbers however they came about, and in little memory."""
 
 from __future__ import annotations
 
@@ -168,9 +168,15 @@ def test_one_pass_over_the_files_serves_several_looks(
     np.testing.assert_array_equal(found[2].vectors[1], found[2].vectors[2])
 
 
-def peak_of(encoder: Encoder, records: list[Record], cache: Path) -> int:
+def peak_of(encoder: Encoder, count: int, cache: Path) -> int:
+    """Return the most memory held while as many different files are embedded."""
+    cache.mkdir()
+    records = []
+    for k in range(count):
+        (cache / str(k)).write_text(str(k))
+        records.append(Record(cache / str(k), str(k), "made up", str(k)))
     tracemalloc.start()
-    embed_folder(encoder, records, cache, size_px=64, tokens=True)
+    embed_folder(encoder, records, cache / "rows", size_px=64, tokens=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
@@ -180,11 +186,14 @@ def test_memory_does_not_grow_with_the_folder(
     encoder: Encoder, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(embedding_shards, "SHARD_ROWS", 8)
-    few, many = write_eyes(tmp_path / "few", 16), write_eyes(tmp_path / "many", 64)
-    embed_folder(encoder, few[:2], size_px=64, tokens=True)
-    small, large = (peak_of(encoder, r, tmp_path / f"c{len(r)}") for r in (few, many))
-    squares = 64 * 64 * 4
-    assert large - small < 0.25 * (len(many) - len(few)) * squares
+    square = np.full((64, 64, 3), 100, np.uint8), np.ones((64, 64), bool)
+    monkeypatch.setattr(
+        "retinaforge.tasks.embedding._squares",
+        lambda record, sides: {side: tuple(map(np.copy, square)) for side in sides},
+    )
+    peak_of(encoder, 20, tmp_path / "warm")
+    small, large = (peak_of(encoder, n, tmp_path / str(n)) for n in (100, 500))
+    assert large - small < 0.1 * 400 * sum(each.nbytes for each in square), (small, large)
 
 
 def test_arrays_of_another_kind_are_refused(encoder: Encoder) -> None:
