@@ -1,102 +1,39 @@
-"""A vision transformer in the published key layout of MAE and RETFound (timm's names).
+"""A vision transformer in the published key layout of MAE, RETFound and DINOv2 (timm's names).
 
 References:
     Dosovitskiy et al., "An image is worth 16 x 16 words", ICLR 2021; He et al., "Masked
-    autoencoders", CVPR 2022; Zhou et al., "RETFound", Nature 2023.
+    autoencoders", CVPR 2022; Zhou et al., "RETFound", Nature 2023; Oquab et al., "DINOv2", TMLR
+    2024; Darcet et al., "Vision transformers need registers", ICLR 2024.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
+from torch.nn.functional import layer_norm
 
+from retinaforge.nets.positions import resize_positions, sine_positions
 from retinaforge.nets.tokens import TokenNetwork, TokenOutput
+from retinaforge.nets.vit_blocks import Attention, Block, Mlp, PatchEmbed, VitShape
 
-
-@dataclass(frozen=True)
-class VitShape:
-    """Sizes of a transformer: all in tokens or channels but where the name says pixels."""
-
-    width: int
-    depth: int
-    heads: int
-    patch_px: int = 16
-    input_px: int = 224
-    hidden: int | None = None
-    final_norm: Literal["norm", "fc_norm"] = "norm"
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2)
-        return self.proj(mixed.reshape(batch, tokens, width))
-
-
-class Mlp(nn.Module):
-    """Two linear layers with a GELU between."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(gelu(self.fc1(x)))
-
-
-class Block(nn.Module):
-    """Attention and MLP, each on the normalised residual stream."""
-
-    def __init__(self, shape: VitShape) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(shape.width, eps=1e-6)
-        self.attn = Attention(shape.width, shape.heads)
-        self.norm2 = nn.LayerNorm(shape.width, eps=1e-6)
-        self.mlp = Mlp(shape.width, shape.hidden or 4 * shape.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
-
-
-class PatchEmbed(nn.Module):
-    """Cut the image into patches and project each to a token."""
-
-    def __init__(self, width: int, patch_px: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, patch_px, stride=patch_px)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.proj(images)
+LAST_CLASSES = 4
 
 
 class VisionTransformer(TokenNetwork):
-    """The encoder half of MAE: class token, absolute position embedding, pre-norm blocks."""
+    """Class token, registers, patches; absolute position embedding, pre-norm blocks."""
 
     def __init__(self, shape: VitShape) -> None:
         super().__init__()
         grid = shape.input_px // shape.patch_px
         self.shape, self.depth, self.patch_px = shape, shape.depth, shape.patch_px
+        places = grid * grid + shape.class_position
         self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
-        self.pos_embed = nn.Parameter(torch.zeros(1, grid * grid + 1, shape.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, places, shape.width))
+        if shape.registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, shape.registers, shape.width))
         self.patch_embed = PatchEmbed(shape.width, shape.patch_px)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
         self.add_module(shape.final_norm, nn.LayerNorm(shape.width, eps=1e-6))
@@ -106,41 +43,48 @@ class VisionTransformer(TokenNetwork):
     ) -> TokenOutput:
         """Return patch tokens after the blocks counted from 1, class token and embedding.
 
-        The embedding is the class token, or the normed mean of the patches where the last norm is
-        called fc_norm (MAE's and RETFound's fine-tuned files).
+        The embedding is what `shape.pooling` says, the class token unless it says otherwise.
 
         Args:
             images: normalised; height and width multiples of `shape.patch_px`.
             blocks: after which blocks to keep the tokens, 1 to depth.
         """
-        patches = self.patch_embed(images)
-        rows, columns = patches.shape[-2:]
-        position = resize_positions(self.pos_embed, rows, columns)
-        class_token = self.cls_token + position[:, :1]
-        x = patches.flatten(2).transpose(1, 2) + position[:, 1:]
-        x = torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
+        x, first = self._tokens(images), 1 + self.shape.registers
         kept: list[Tensor] = []
+        classes: list[Tensor] = []
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if number in blocks:
-                kept.append(x[:, 1:])
+                kept.append(x[:, first:])
+            if number > self.depth - LAST_CLASSES:
+                classes.append(x[:, 0])
         norm = self.get_submodule(self.shape.final_norm)
-        class_token = norm(x[:, 0])
-        pooled = self.shape.final_norm == "fc_norm"
-        return TokenOutput(kept, class_token, norm(x[:, 1:].mean(1)) if pooled else class_token)
+        return TokenOutput(kept, norm(x[:, 0]), self._embedding(x[:, first:], classes, norm))
 
+    def _tokens(self, images: Tensor) -> Tensor:
+        """Return class token, registers and patches with their positions."""
+        patches = self.patch_embed(images)
+        rows, columns = patches.shape[-2:]
+        before = int(self.shape.class_position)
+        places = resize_positions(self.pos_embed, rows, columns, self.shape.positions, before)
+        x = patches.flatten(2).transpose(1, 2) + places[:, before:]
+        leading = [self.cls_token + places[:, :1] if before else self.cls_token]
+        if self.shape.registers:
+            leading.append(self.register_tokens)
+        return torch.cat([*(token.expand(len(x), -1, -1) for token in leading), x], dim=1)
 
-def resize_positions(
-    embedding: Float[Tensor, "1 tokens width"], rows: int, columns: int
-) -> Float[Tensor, "1 tokens2 width"]:
-    """Interpolate a square grid of position embeddings (bicubic); the class token's stays."""
-    side = math.isqrt(embedding.shape[1] - 1)
-    if (rows, columns) == (side, side):
-        return embedding
-    grid = embedding[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    grid = interpolate(grid.float(), (rows, columns), mode="bicubic", align_corners=False)
-    resized = grid.permute(0, 2, 3, 1).reshape(1, rows * columns, -1).to(embedding.dtype)
-    return torch.cat([embedding[:, :1], resized], dim=1)
+    def _embedding(self, patches: Tensor, classes: list[Tensor], norm: nn.Module) -> Tensor:
+        match self.shape.pools:
+            case "class":
+                return norm(classes[-1])
+            case "normed mean":
+                return norm(patches.mean(1))
+            case "plain mean":
+                return layer_norm(patches.mean(1), (self.shape.width,), eps=1e-6)
+            case "mean of normed":
+                return norm(patches).mean(1)
+            case "last classes":
+                return torch.cat([norm(token) for token in classes], dim=1)
 
 
 def initialise(model: VisionTransformer, seed: int) -> VisionTransformer:
@@ -163,14 +107,7 @@ def initialise(model: VisionTransformer, seed: int) -> VisionTransformer:
     return model
 
 
-def sine_positions(width: int, grid: int) -> Float[Tensor, "tokens width"]:
-    """Return the two-dimensional sine-cosine embedding of a square grid, row by row.
-
-    For each axis, sin(p f_k) and cos(p f_k) with f_k = 10000^(-4k / width).
-    """
-    frequency = 10000.0 ** (-torch.arange(width // 4) / (width / 4))
-    angle = torch.arange(grid)[:, None] * frequency
-    axis = torch.cat([angle.sin(), angle.cos()], dim=1)
-    across = axis[None].expand(grid, -1, -1)
-    down = axis[:, None].expand(-1, grid, -1)
-    return torch.cat([across, down], dim=-1).reshape(grid * grid, width)
+__all__ = [
+    "Attention", "Block", "Mlp", "PatchEmbed", "VisionTransformer", "VitShape", "initialise",
+    "resize_positions", "sine_positions",
+]  # fmt: skip
