@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.losses import CATALOGUE, Term, build_terms
 
 REPEATS = 5

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from retinaforge.core import Refusal
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.encoders.clip import ClipEncoder
 
 # Width, heads and patches of ViT-B/32 and of ViT-L/14 at 336 px, each a small relative.

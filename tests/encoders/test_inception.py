@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from retinaforge.core import Refusal
-from retinaforge.encoders import InceptionEncoder, load_encoder
+from retinaforge.encoders import InceptionEncoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.nets.inception import CLASSES, InceptionV3
 
 STORED = json.loads((Path(__file__).parent / "data/inception.json").read_text())

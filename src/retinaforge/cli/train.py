@@ -13,7 +13,8 @@ from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, decoder_onl
 from retinaforge.cli import segmenter, train_quality
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import RetinaForgeError, seed_for
-from retinaforge.encoders import Encoder, load_encoder
+from retinaforge.encoders import Encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.images import read_records, split_by_patient
 from retinaforge.losses import build_terms, split_adversary
 from retinaforge.nets.patchgan import PatchDiscriminator

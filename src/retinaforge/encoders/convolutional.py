@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
+from retinaforge.encoders.checkpoint import Checkpoint
 from retinaforge.encoders.encoder import MapEncoder, Preprocess, caffe, imagenet
+from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.weights import KeyReport, load_keys, read_weights
 from retinaforge.nets import alexnet, squeezenet, vgg
 
@@ -22,45 +23,47 @@ FIRE_POSITIONS = {2: 3, 3: 4, 4: 5, 5: 7, 6: 8, 7: 9, 8: 10, 9: 12}
 FIRE_PARTS = {"conv1x1_1": "squeeze", "conv1x1_2": "expand1x1", "conv3x3_2": "expand3x3"}
 
 
-def load_vgg16(path: Path) -> MapEncoder:
+def load_vgg16(checkpoint: Checkpoint) -> MapEncoder:
     """Load VGG16 from a file in torchvision's layout."""
     network = vgg.VGG16()
-    report = load_keys(network, read_weights(path), ignore=CLASSIFIER)
-    card = _torchvision_card("vgg16", path, report, "Simonyan and Zisserman, ICLR 2015")
+    report = load_keys(network, checkpoint.weights, ignore=CLASSIFIER)
+    card = _torchvision_card("vgg16", checkpoint, report, "Simonyan and Zisserman, ICLR 2015")
     return _encoder(card, network, blocks=vgg.LPIPS_BLOCKS)
 
 
-def load_alexnet(path: Path) -> MapEncoder:
+def load_alexnet(checkpoint: Checkpoint) -> MapEncoder:
     """Load AlexNet from a file in torchvision's layout."""
     network = alexnet.AlexNet()
-    report = load_keys(network, read_weights(path), ignore=CLASSIFIER)
-    card = _torchvision_card("alexnet", path, report, "Krizhevsky, arXiv 1404.5997")
+    report = load_keys(network, checkpoint.weights, ignore=CLASSIFIER)
+    card = _torchvision_card("alexnet", checkpoint, report, "Krizhevsky, arXiv 1404.5997")
     return _encoder(card, network, blocks=alexnet.LPIPS_BLOCKS)
 
 
-def load_squeezenet(path: Path) -> MapEncoder:
+def load_squeezenet(checkpoint: Checkpoint) -> MapEncoder:
     """Load SqueezeNet: torchvision's 1.0 or 1.1, or 1.0 as its authors released it (npz)."""
-    weights = read_weights(path)
+    weights = checkpoint.weights
     if "conv1.weight" in weights:
-        return _released_squeezenet(path, weights)
+        return _released_squeezenet(checkpoint)
     first = weights.get("features.0.weight", torch.empty(64))
     version: squeezenet.Version = "1.0" if len(first) == 96 else "1.1"
     network = squeezenet.SqueezeNet(version)
     report = load_keys(network, weights, ignore=CLASSIFIER)
-    card = _torchvision_card(f"squeezenet {version}", path, report, "Iandola, arXiv 1602.07360")
+    card = _torchvision_card(
+        f"squeezenet {version}", checkpoint, report, "Iandola, arXiv 1602.07360"
+    )
     return _encoder(card, network, blocks=squeezenet.LPIPS_BLOCKS[version])
 
 
-def _released_squeezenet(path: Path, weights: Mapping[str, Tensor]) -> MapEncoder:
+def _released_squeezenet(checkpoint: Checkpoint) -> MapEncoder:
     network = squeezenet.SqueezeNet("1.0")
-    renamed = {_torchvision_name(key): value for key, value in weights.items()}
+    renamed = checkpoint.renamed(_torchvision_name).weights
     ignore = {"conv_final.": "the classifier is not needed for features"}
     report = load_keys(network, renamed, ignore=ignore)
     card = EncoderCard(
         name="squeezenet 1.0 (authors' release)",
         network="SqueezeNet 1.0, convolutional part, 0.7 M parameters",
         licence="BSD-2-Clause style (songhan/SqueezeNet-Deep-Compression)",
-        fingerprint_sha256=sha256_of(path),
+        fingerprint_sha256=checkpoint.sha256,
         training_data="ImageNet (ILSVRC 2012)",
         domain="natural images",
         preprocessing="BGR, 0-255 minus (104, 117, 123); no resizing",
@@ -81,12 +84,14 @@ def _torchvision_name(key: str) -> str:
     return key
 
 
-def _torchvision_card(name: str, path: Path, report: KeyReport, reference: str) -> EncoderCard:
+def _torchvision_card(
+    name: str, checkpoint: Checkpoint, report: KeyReport, reference: str
+) -> EncoderCard:
     return EncoderCard(
         name=name,
         network=f"{name}, convolutional part, torchvision's key layout",
         licence=TORCHVISION_LICENCE,
-        fingerprint_sha256=sha256_of(path),
+        fingerprint_sha256=checkpoint.sha256,
         training_data="ImageNet (ILSVRC 2012), as torchvision's release; the file is not checked",
         domain="natural images",
         preprocessing="ImageNet mean and standard deviation; no resizing",
@@ -133,3 +138,66 @@ def attach_heads(encoder: MapEncoder, path: Path) -> MapEncoder:
         encoder.register_buffer(f"head_{i}", head, persistent=False)
     encoder.heads_count = len(heads)
     return encoder
+
+
+def _published(name: str, file: str) -> PublishedFile:
+    """Return a file of torchvision's, which ends in the first digits of its SHA-256."""
+    return PublishedFile(
+        name=name,
+        where=f"https://download.pytorch.org/models/{file}",
+        licence=TORCHVISION_LICENCE,
+        gate="none",
+        sha256=file.rpartition("-")[2].removesuffix(".pth"),
+        modality="natural",
+        source="pytorch/vision, torchvision/models",
+    )
+
+
+def _family(
+    name: str, about: str, reference: str, *, recognises: Callable[[Checkpoint], bool],
+    load: Callable[[Checkpoint], MapEncoder], files: tuple[PublishedFile, ...],
+) -> Family:  # fmt: skip
+    return Family(
+        name=name,
+        about=about,
+        licence=TORCHVISION_LICENCE,
+        modality="natural",
+        training_sets=("imagenet",),
+        reference=reference,
+        layout_source=f"pytorch/vision, torchvision/models/{name.rstrip('16')}.py",
+        confirmed="not confirmed: torchvision's layout is read, its values are not compared",
+        recognises=recognises,
+        load=load,
+        files=files,
+    )
+
+
+def _first_layer(checkpoint: Checkpoint) -> tuple[int, ...]:
+    first = checkpoint.weights.get("features.0.weight")
+    return () if first is None else tuple(first.shape)
+
+
+SQUEEZENET = _family(
+    "squeezenet", "SqueezeNet 1.0 or 1.1, torchvision's or its authors'", "arXiv 1602.07360",
+    recognises=lambda found: bool(
+        {"features.3.squeeze.weight", "fire2/conv1x1_1.weight"} & found.weights.keys()
+    ),
+    load=load_squeezenet,
+    files=(
+        _published("squeezenet-1.0", "squeezenet1_0-b66bff10.pth"),
+        _published("squeezenet-1.1", "squeezenet1_1-b8a52dc0.pth"),
+    ),
+)  # fmt: skip
+VGG16 = _family(
+    "vgg16", "VGG16, convolutional part", "Simonyan and Zisserman, ICLR 2015",
+    recognises=lambda found: _first_layer(found) == (64, 3, 3, 3)
+    and "features.28.weight" in found.weights,
+    load=load_vgg16,
+    files=(_published("vgg16", "vgg16-397923af.pth"),),
+)  # fmt: skip
+ALEXNET = _family(
+    "alexnet", "AlexNet, convolutional part", "Krizhevsky, arXiv 1404.5997",
+    recognises=lambda found: _first_layer(found) == (64, 3, 11, 11),
+    load=load_alexnet,
+    files=(_published("alexnet", "alexnet-owt-7be5be79.pth"),),
+)  # fmt: skip

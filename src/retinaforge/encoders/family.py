@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from retinaforge.encoders.card import Modality
@@ -50,7 +50,10 @@ class Family:
         recognises: whether a checkpoint looks like this family (by names and shapes alone, cheap).
         load: builds the encoder, refusing what does not fit.
         files: what the authors offer.
-        options: names that a spec may set after commas, e.g. ("modality",).
+        options: names that a spec may set after commas beside those of `loading.FOR_ALL`; the
+            loader finds them in `Checkpoint.options`.
+        opens: builds the encoder of what is no weight file (an ONNX graph, an address), from the
+            text after the colon and the options; None for a weight file. Asked first.
     """
 
     name: str
@@ -65,3 +68,4 @@ class Family:
     load: Callable[[Checkpoint], Encoder]
     files: tuple[PublishedFile, ...] = ()
     options: tuple[str, ...] = ()
+    opens: Callable[[str, Mapping[str, str]], Encoder | None] | None = None

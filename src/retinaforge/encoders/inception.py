@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
+from retinaforge.encoders.checkpoint import Checkpoint
 from retinaforge.encoders.encoder import Images, MapEncoder, Preprocess
-from retinaforge.encoders.weights import load_keys, read_weights
+from retinaforge.encoders.family import Family, PublishedFile
+from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.inception import CLASSES, WIDTH, InceptionV3, Port
 
 INPUT_PX = 299
@@ -47,13 +47,13 @@ class InceptionEncoder(MapEncoder):
         return vectors, self.network.probabilities(vectors)
 
 
-def load_inception(path: Path) -> InceptionEncoder:
+def load_inception(checkpoint: Checkpoint) -> InceptionEncoder:
     """Load Inception-v3; the number of classes tells FID's port (1008) from torchvision's (1000).
 
     Raises:
         Refusal: if the file has another layout, or another number of classes.
     """
-    weights = {k: v for k, v in read_weights(path).items() if not k.endswith(COUNTED)}
+    weights = {k: v for k, v in checkpoint.weights.items() if not k.endswith(COUNTED)}
     network = InceptionV3(_port(weights))
     report = load_keys(network, weights, ignore=LEFT_ASIDE)
     port = network.port
@@ -61,7 +61,7 @@ def load_inception(path: Path) -> InceptionEncoder:
         name=NAME[port],
         network=f"Inception-v3, {CLASSES[port]} classes; {POOLS[port]}",
         licence=LICENCE[port],
-        fingerprint_sha256=sha256_of(path),
+        fingerprint_sha256=checkpoint.sha256,
         training_data="ImageNet (ILSVRC 2012), as published; the file is not checked",
         domain="natural images",
         preprocessing=TO_NETWORK,
@@ -88,3 +88,33 @@ def _port(weights: Mapping[str, Tensor]) -> Port:
         came if any(classes) else f"keys such as {first}",
         "name one of these files",
     )
+
+
+INCEPTION = Family(
+    name="inception",
+    about="Inception-v3: FID's port of 2015, or torchvision's",
+    licence="Apache-2.0 (2015) or BSD-3-Clause (torchvision); ImageNet's terms for the data",
+    modality="natural",
+    training_sets=("imagenet",),
+    reference="Szegedy et al., CVPR 2016; Heusel et al., NeurIPS 2017",
+    layout_source="mseitzer/pytorch-fid, src/pytorch_fid/inception.py; pytorch/vision, "
+    "torchvision/models/inception.py",
+    confirmed="torch-fidelity 0.4.0 and torchvision 0.28.0, to 1e-4 on random weights",
+    recognises=lambda checkpoint: "Conv2d_1a_3x3.conv.weight" in checkpoint.weights,
+    load=load_inception,
+    files=(
+        PublishedFile(
+            "inception-fid",
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+            "Apache-2.0", "none", "6726825d", "natural",
+            "mseitzer/pytorch-fid, src/pytorch_fid/inception.py",
+        ),
+        PublishedFile(
+            "inception-torchvision",
+            "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+            "BSD-3-Clause; ImageNet's terms for the data", "none", "0cc3c7bd", "natural",
+            "pytorch/vision, torchvision/models/inception.py",
+        ),
+    ),
+)  # fmt: skip

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
+from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.encoder import MapEncoder
-from retinaforge.encoders.weights import load_keys, read_weights
+from retinaforge.encoders.family import Family
+from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.unet import VesselNet
 
 
@@ -29,20 +29,25 @@ class _Stages(nn.Module):
 
 
 def load_segmenter(path: Path) -> MapEncoder:
-    """Load a `VesselNet`; blocks are its encoder's stages, 0 the finest.
+    """Load a `VesselNet` from its file."""
+    return from_checkpoint(read_checkpoint(path))
+
+
+def from_checkpoint(checkpoint: Checkpoint) -> MapEncoder:
+    """Build a `VesselNet`; blocks are its encoder's stages, 0 the finest.
 
     Raises:
         Refusal: if the file is no safetensors of this network.
     """
-    weights = read_weights(path)
+    weights = checkpoint.weights
     network = VesselNet(_widths(weights))
     report = load_keys(network, weights, ignore={})
-    said = _metadata(path)
+    said = checkpoint.said.get("metadata", {})
     card = EncoderCard(
         name="segmenter",
         network=f"residual U-Net, widths {network.widths}",
         licence=said.get("licence", "as the model card beside the file says"),
-        fingerprint_sha256=sha256_of(path),
+        fingerprint_sha256=checkpoint.sha256,
         training_data=said.get("training_data", "as the model card beside the file says"),
         domain="retina",
         preprocessing="local mean and contrast removed inside the network; no resizing",
@@ -67,8 +72,17 @@ def _widths(weights: Mapping[str, Tensor]) -> tuple[int, ...]:
     return (len(stem), *(len(weights[f"downs.{level}.0.weight"]) for level in range(depth)))
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    if path.suffix != ".safetensors":
-        return {}
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}
+SEGMENTER = Family(
+    name="segmenter",
+    about="our vessel network, a residual U-Net; its encoder's stages as features",
+    licence="Apache-2.0 for the one that ships; of others as their model card says",
+    modality="colour fundus",
+    training_sets=("chase_db1", "hrf"),
+    reference="this package, retinaforge.nets.unet",
+    layout_source="this package, retinaforge.nets.unet",
+    confirmed="it is our own code",
+    recognises=lambda checkpoint: (
+        {"stem.0.weight", "downs.0.0.weight"} <= checkpoint.weights.keys()
+    ),
+    load=from_checkpoint,
+)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import Tensor
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
+from retinaforge.encoders.checkpoint import Checkpoint
 from retinaforge.encoders.encoder import TokenEncoder, imagenet, quarter_depths
-from retinaforge.encoders.weights import load_keys, read_weights
+from retinaforge.encoders.family import Family
+from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.vit import VisionTransformer, VitShape, initialise
 
 HEAD_WIDTH = 64
@@ -56,16 +56,16 @@ def vit_shape(weights: Mapping[str, Tensor]) -> VitShape:
     )
 
 
-def load_retfound(path: Path) -> TokenEncoder:
+def load_retfound(checkpoint: Checkpoint) -> TokenEncoder:
     """Load any ViT in RETFound's published layout; the file is taken at its word."""
-    weights = read_weights(path)
+    weights = checkpoint.weights
     network = VisionTransformer(vit_shape(weights))
     report = load_keys(network, weights, ignore=LEFT_ASIDE)
     card = EncoderCard(
         name="retfound",
         network=_in_words(network.shape),
         licence="CC BY-NC 4.0 (RETFound's published weights)",
-        fingerprint_sha256=sha256_of(path),
+        fingerprint_sha256=checkpoint.sha256,
         training_data="1.6 million retinal images (MEH-MIDAS and public sets, among them EyePACS)",
         domain="retina",
         preprocessing=_preprocessing(network.shape),
@@ -73,6 +73,27 @@ def load_retfound(path: Path) -> TokenEncoder:
         reference="Zhou et al., Nature 622, 2023",
     )
     return _encoder(card, network)
+
+
+def _is_retfound(checkpoint: Checkpoint) -> bool:
+    keys = checkpoint.weights.keys()
+    layer_scale = "blocks.0.ls1.gamma" in keys or "blocks.0.gamma_1" in keys
+    asked = {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.mlp.fc1.weight"}
+    return asked <= keys and not layer_scale
+
+
+RETFOUND = Family(
+    name="retfound",
+    about="ViT-L/16 trained as a masked autoencoder on retinal images",
+    licence="CC BY-NC 4.0",
+    modality="colour fundus",
+    training_sets=(),
+    reference="Zhou et al., Nature 622, 2023",
+    layout_source="rmaphoh/RETFound_MAE, models_vit.py",
+    confirmed="not confirmed: no package on PyPI holds it yet tested",
+    recognises=_is_retfound,
+    load=load_retfound,
+)
 
 
 def random_vit(size: str, seed: int) -> TokenEncoder:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from retinaforge.core import Refusal
-
-WRAPPERS = ("model", "state_dict", "model_state_dict")
+from retinaforge.encoders.checkpoint import unwrapped
+from retinaforge.encoders.files import find_file, read_file
 
 
 @dataclass(frozen=True)
@@ -60,47 +53,16 @@ def _first(keys: tuple[str, ...], most: int = 5) -> str:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read .npz, .safetensors or a torch file into one flat mapping of names to float tensors.
 
-    Nothing in the file is executed: npz without pickle, torch with `weights_only=True`. Wrappers
-    ("model", "state_dict") and a leading "module." are taken off.
+    Nothing in the file is executed; wrappers ("model", "state_dict", ...) and a leading "module."
+    are taken off. `read_checkpoint` also keeps what else the file says.
 
     Raises:
         Refusal: if the file is absent or holds anything but arrays.
     """
-    if not path.is_file():
-        raise Refusal("a weight file", f"{path}, which is no file", "check the path")
-    try:
-        content = _read(path)
-    except (OSError, ValueError, RuntimeError, KeyError, EOFError) as error:
-        raise _unreadable(path, error) from error
-    except (pickle.UnpicklingError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
-    for wrapper in WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    content, _ = read_file(find_file(path))
+    inner, _ = unwrapped(content)
+    tensors = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
     return {key.removeprefix("module."): value for key, value in tensors.items()}
-
-
-def _unreadable(path: Path, error: Exception) -> Refusal:
-    return Refusal(
-        "a whole .npz, .safetensors or torch weight file that holds only arrays",
-        f"{path} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'empty'})",
-        "fetch it again, or save its state dict alone as .safetensors",
-    )
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    # MAE's and RETFound's checkpoints carry their argparse.Namespace; it holds plain values only.
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, Mapping):
-        raise ValueError(f"it holds a {type(content).__name__}, not named arrays")
-    return content
 
 
 def load_keys(

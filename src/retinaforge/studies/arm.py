@@ -13,7 +13,7 @@ import torch
 
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, load_autoencoder
 from retinaforge.core import RetinaForgeError, seed_for
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.losses import AdversarySpec, build_terms, encoders_named, split_adversary
 from retinaforge.nets.patchgan import PatchDiscriminator
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder

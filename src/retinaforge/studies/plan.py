@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retinaforge.core import Refusal
+from retinaforge.encoders.spec import Spec, parse
 
 BEST = "{best}"
 SHIPPED_VESSELS = files("retinaforge") / "weights" / "vessels-v3.safetensors"
@@ -108,6 +109,8 @@ class MeasurePlan(_Table):
             whose file is not found is left out, and the report says so.
         primary: measure that chooses the best arm on the validation patients.
         encoder: spec of the encoder whose features the set distances compare.
+        encoder_judges: names of the study's encoders (or specs) whose spaces judge every arm,
+            photograph by photograph; an encoder that was an arm's loss is marked as such.
         lpips: spec of an encoder with LPIPS heads, e.g. "vgg16:vgg.pth,heads=vgg_heads.pth";
             empty where no weights are named.
         baseline: the pixel-only arm that the others are compared with.
@@ -118,6 +121,7 @@ class MeasurePlan(_Table):
     judges: tuple[str, ...] = ("ours", "classical")
     primary: str = "dice"
     encoder: str = "segmenter"
+    encoder_judges: tuple[str, ...] = ()
     lpips: str = ""
     baseline: str = "l1"
     bootstrap: int = Field(2000, ge=100)
@@ -172,7 +176,7 @@ def located(spec: str, data: Path) -> str:
     "segmenter" alone means the vessel network that the package ships.
 
     Args:
-        spec: "NAME" or "NAME:FILE" or "NAME:FILE,heads=FILE".
+        spec: "NAME" or "NAME:FILE", with options after commas such as ",heads=FILE".
         data: the data folder, where relative files are looked for first.
     """
     if spec == "segmenter":
@@ -180,11 +184,17 @@ def located(spec: str, data: Path) -> str:
     name, colon, file = spec.partition(":")
     if not colon:
         return spec
-    found = []
-    for part in file.split(",heads="):
-        under = data / part
-        found.append(str(under if under.exists() else Path(part).absolute()))
-    return f"{name}:{',heads='.join(found)}"
+    named = parse(file)
+    options = {
+        option: _found(value, data) if option == "heads" else value
+        for option, value in named.options.items()
+    }
+    return f"{name}:{Spec(_found(named.text, data), options)}"
+
+
+def _found(file: str, data: Path) -> str:
+    under = data / file
+    return str(under if under.exists() else Path(file).absolute())
 
 
 def load_study(path: Path) -> Study:

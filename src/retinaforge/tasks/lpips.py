@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from retinaforge.core import Card, Quantity
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.losses import Term, build_terms
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from retinaforge.encoders import Encoder, EncoderCard, InceptionEncoder, load_encoder
+from retinaforge.encoders import Encoder, EncoderCard, InceptionEncoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.encoders.segmenter import load_segmenter
 from retinaforge.images.colours import colour_features
 from retinaforge.vessels import shipped_weights
