@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import charts, curves, pictures, words
 from retinaforge.reports.board import KEY_MEASURES, Board, arms_of, board_of, label
+from retinaforge.reports.encoder_table import encoder_table
 from retinaforge.reports.run_files import RunFiles, TrainingRun, read_run
 from retinaforge.reports.tables import dataset_tables, judge_tables, table_of, verdict_rows
 
@@ -62,6 +63,7 @@ def _context(run: RunFiles) -> dict[str, Any]:
         ),
         "lead": _lead(board),
         "main": _main_table(run, board, key),
+        "encoder_judges": encoder_table(board),
         "judges": judge_tables(board),
         "datasets": dataset_tables(board),
         **_figures(run, board, key),

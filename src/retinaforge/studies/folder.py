@@ -70,6 +70,11 @@ class RunFolder:
         """Return the folder of one arm and seed."""
         return self.root / "arms" / job.arm / f"seed-{job.seed}"
 
+    def patients(self) -> dict[str, str]:
+        """Return whose eye each photograph shows, by "dataset/name"."""
+        rows = json.loads(self.data.read_text())["records"]
+        return {f"{row['dataset']}/{row['name']}": row["patient"] for row in rows}
+
     def status(self, job: Job) -> dict[str, Any]:
         """Return a job's status.json, or that it waits."""
         path = self.job(job) / "status.json"

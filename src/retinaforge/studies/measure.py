@@ -17,8 +17,10 @@ from PIL import Image
 
 from retinaforge.core import Quantity, Record, Refusal, RetinaForgeError
 from retinaforge.core.artefacts import DiskFull, whole_file, write_bytes, write_json, write_with
-from retinaforge.encoders import Encoder, load_encoder
+from retinaforge.encoders import load as load_encoder
 from retinaforge.metrics import IMAGE_METRICS
+from retinaforge.studies import encoder_judges
+from retinaforge.studies.features import embed
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared
@@ -132,6 +134,8 @@ def measure_arm(
             except (RetinaForgeError, OSError, ValueError) as error:
                 problems.append(f"{record.name}: {type(error).__name__}: {error}")
     _save_features(run.job(job), located(study.measure.encoder, data), squares)
+    if squares:
+        encoder_judges.save_features(run.job(job), study, data, squares)
     _save_rows(run.job(job), job, rows)
     run.set_status(job, "running", problems=problems)
 
@@ -191,16 +195,6 @@ def _save_pictures(folder: Path, record: Record, done: Measured) -> None:
             kept / f"synthetic_{slug(record)}_{name}.png",
             functools.partial(image.save, format="PNG"),
         )
-
-
-def embed(encoder: Encoder, squares: Sequence[np.ndarray]) -> np.ndarray:
-    """Return one feature vector an image, shape (n, d), one image at a time."""
-    vectors = []
-    with torch.no_grad():
-        for pixels in squares:
-            image = torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0)
-            vectors.append(encoder.embedding(image.permute(2, 0, 1)[None])[0].double().numpy())
-    return np.stack(vectors)
 
 
 def _save_features(folder: Path, spec: str, squares: Mapping[str, np.ndarray]) -> None:

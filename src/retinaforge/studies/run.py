@@ -138,7 +138,9 @@ def _open_folder(run: RunFolder, study: Study) -> None:
     """Write the resolved study, or refuse a folder that holds another one."""
     plain = json.loads(study.model_dump_json())
     if run.study.is_file():
-        there = json.loads(run.study.read_text())
+        # Through the model, so that a folder begun before a field existed has its default.
+        stored = Study.model_validate_json(run.study.read_text())
+        there = json.loads(stored.model_dump_json())
         if changed := [key for key in plain if plain[key] != there.get(key)]:
             raise Refusal(
                 f"the study that {run.root} was begun with",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from retinaforge.core.artefacts import whole_file
 from retinaforge.losses import CATALOGUE
 from retinaforge.metrics import difference_score, holm, jackknife_interval, mean_score, split_half
 from retinaforge.metrics.real_against_real import DISTANCES
+from retinaforge.studies.encoder_judges import encoder_scores
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.measure import HUMAN, ORIGINAL, available_judges, read_cards
 from retinaforge.studies.plan import Study
@@ -67,6 +67,7 @@ def summarise(study: Study, data: Path, run: RunFolder, jobs: Sequence[Job]) -> 
     scores = list(_means(study, means, cards))
     scores += _corrected(_differences(study, means, cards), primary=judges[0].card.name)
     scores += _set_distances(study, run, measured)
+    scores += encoder_scores(study, run, measured)
     return [_mark_family(score, losses, families) for score in scores]
 
 
@@ -145,7 +146,7 @@ def _set_distances(study: Study, run: RunFolder, jobs: Sequence[Job]) -> list[Sc
     originals = next((features for job, features in stored.items() if job.arm == RESIZE_ONLY), None)
     if originals is None:
         return []
-    patient = _patients(run)
+    patient = run.patients()
     real = dict(zip(originals["names"], originals["features"], strict=True))
     where = {"judge": "", "reference": "original", "dataset": "all"}
     where["encoder"] = study.measure.encoder.split(":")[0]
@@ -184,11 +185,6 @@ def _distance_score(
         quantity.card, quantity.value, interval, len(names), where, quantity.reason,
         {"role": "score"},
     )  # fmt: skip
-
-
-def _patients(run: RunFolder) -> dict[str, str]:
-    rows = json.loads(run.data.read_text())["records"]
-    return {f"{row['dataset']}/{row['name']}": row["patient"] for row in rows}
 
 
 def _mark_family(score: Score, losses: dict[str, str], families: dict[str, str]) -> Score:
