@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "data": Entry("data"),
     "phantoms": Entry("phantoms"),
     "train": Entry("train"),
+    "pretrain": Entry("pretrain", "pretrain"),
     "study": Entry("study"),
     "reconstruct": Entry("models", "reconstruct", "RECONSTRUCT_EXAMPLES"),
     "ceiling": Entry("models", "ceiling", "CEILING_EXAMPLES"),
