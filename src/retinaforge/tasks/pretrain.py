@@ -119,6 +119,8 @@ def pretrain_encoder(
         Refusal: if there is nothing to learn from, or the folder holds another run.
         TrainingStopped: with advice.
     """
+    # What runs now; by the end the repository may hold something else.
+    commit = artefacts.git_commit(Path(__file__).parent)
     records = training_records(folders, plan.seed, whole=whole)
     # Each process has its own copy, so that none waits for another.
     cache = out / "cache" / f"sheets-{os.environ.get('RANK', '0')}"
@@ -128,7 +130,8 @@ def pretrain_encoder(
     draw = view_drawer(sheets, _views(plan))
     result = pretrain(method, draw, plan.config, out, about=about, on_progress=on_progress)
     if os.environ.get("RANK", "0") == "0":
-        write_encoder(method, out / MODEL, plan, result, sheets.records, [*folders, *whole])
+        meta = _meta(plan, result, sheets.records, [*folders, *whole]) | {"commit": commit}
+        write_encoder(method, out / MODEL, meta, sheets.records)
     return result, sheets
 
 
@@ -150,15 +153,13 @@ def _method(plan: PretrainPlan) -> Method:
 
 
 def write_encoder(
-    method: Method, folder: Path, plan: PretrainPlan, result: PretrainResult,
-    records: Sequence[Record], folders: Sequence[Path],
-) -> Path:  # fmt: skip
+    method: Method, folder: Path, meta: dict[str, Any], records: Sequence[Record]
+) -> Path:
     """Write the encoder's weights (float16, what it is in the header) and its card.
 
     Raises:
         Refusal: if a weight is beyond float16.
     """
-    meta = _meta(plan, result, records, folders)
     weights = {
         name: x.detach().to("cpu", torch.float16).contiguous()
         for name, x in method.encoder_weights().items()
@@ -214,7 +215,6 @@ def _meta(
         "hours": round(result.seconds / 3600, 2),
         "precision": result.precision,
         "last_readings": result.readings,
-        "commit": artefacts.git_commit(Path(__file__).parent),
     }
 
 

@@ -91,7 +91,7 @@ def is_synthetic(record: Record) -> bool:
     return "synthetic" in words or "phantom" in record.camera.lower()
 
 
-def chances(records: Sequence[Record], synthetic_share: float) -> Float[np.ndarray, "records"]:
+def chances(records: Sequence[Record], synthetic_share: float) -> Float[np.ndarray, "_"]:
     """Return each record's chance to be drawn.
 
     Data sets are drawn in proportion to the square root of their size, so that the small ones are

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ class DinoConfig:
         patience: so many such steps one after another stop the training.
     """
 
-    head: HeadShape = HeadShape()
+    head: HeadShape = field(default_factory=HeadShape)
     momentum: float = 0.996
     student_temperature: float = 0.1
     teacher_temperature: float = 0.04
