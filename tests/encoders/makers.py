@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 
 from retinaforge.nets.alexnet import AlexNet
 from retinaforge.nets.clip import ClipShape, ClipTower
+from retinaforge.nets.dinov3 import Dinov3, Dinov3Shape
 from retinaforge.nets.inception import InceptionV3
+from retinaforge.nets.resnet import ResNet, ResnetShape, Stage
 from retinaforge.nets.squeezenet import SqueezeNet
 from retinaforge.nets.unet import VesselNet
 from retinaforge.nets.vgg import VGG16
@@ -71,10 +73,43 @@ def clip(folder: Path) -> Path:
     return folder / "clip.safetensors"
 
 
+def _resnet_state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    stages = tuple(Stage(2, width, 4 * width) for width in (4, 8, 8, 16))
+    return ResNet(ResnetShape(8, stages, bottleneck=True)).state_dict()
+
+
+def resnet(folder: Path) -> Path:
+    classifier = {"fc.weight": torch.zeros(10, 64), "fc.bias": torch.zeros(10)}
+    return _torch({**_resnet_state(), **classifier}, folder / "resnet50-0676ba61.pth")
+
+
+def radimagenet(folder: Path) -> Path:
+    """Write torchvision's children in a row, as its authors' module for PyTorch names them."""
+    numbers = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7}
+    parts = {key: key.partition(".") for key in _resnet_state()}
+    state = _resnet_state().items()
+    row = {f"backbone.{numbers[parts[k][0]]}.{parts[k][2]}": v for k, v in state}
+    return _torch(row, folder / "ResNet50.pt")
+
+
+def dinov3(folder: Path) -> Path:
+    torch.manual_seed(0)
+    state = Dinov3(Dinov3Shape(width=64, depth=4, heads=1, hidden=128)).state_dict()
+    for key in [key for key in state if key.endswith("qkv.bias")]:
+        state[f"{key}_mask"] = torch.ones(192)
+        state[f"{key}_mask"][64:128] = 0
+    state["mask_token"] = torch.zeros(1, 64)
+    return _torch(state, folder / "dinov3_vits16_pretrain_lvd1689m-08c60483.pth")
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "alexnet": alexnet,
     "clip": clip,
+    "dinov3": dinov3,
     "inception": inception,
+    "radimagenet": radimagenet,
+    "resnet": resnet,
     "retfound": retfound,
     "segmenter": segmenter,
     "squeezenet": squeezenet,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:
     """Return arrays that keep a network's signal alive: each drawn by its own name."""
-    return {key: torch.from_numpy(_drawn(key, shape, seed)) for key, shape in shapes.items()}
+    return {k: torch.from_numpy(np.asarray(_drawn(k, shape, seed))) for k, shape in shapes.items()}
 
 
 def _drawn(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -34,3 +34,12 @@ def noise_image(seed: int, side: int) -> np.ndarray:
         index = np.arange(side) * cells // side
         total += patch[np.ix_(index, index)]
     return np.clip(128 + 30 * total, 0, 255).astype(np.uint8)
+
+
+def transformer_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:
+    """Return `random_weights` with norms near 1, so that every block moves the signal."""
+    drawn = random_weights(shapes, seed)
+    for key, shape in shapes.items():
+        if len(shape) == 1 and key.endswith(".weight"):
+            drawn[key] += 1
+    return drawn

@@ -8,10 +8,12 @@ from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.clip import CLIP, ClipEncoder
 from retinaforge.encoders.convolutional import ALEXNET, SQUEEZENET, VGG16
+from retinaforge.encoders.dinov3 import DINOV3
 from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
+from retinaforge.encoders.resnet import RADIMAGENET, RESNET
 from retinaforge.encoders.segmenter import SEGMENTER
 from retinaforge.encoders.transformer import RETFOUND, random_vit
 from retinaforge.encoders.weights import KeyReport, read_weights
@@ -24,6 +26,9 @@ FAMILIES: tuple[Family, ...] = (
     SQUEEZENET,
     VGG16,
     ALEXNET,
+    RESNET,
+    RADIMAGENET,
+    DINOV3,
     SEGMENTER,
 )
 
