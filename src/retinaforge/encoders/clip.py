@@ -1,140 +1,224 @@
-"""CLIP's image tower from a file that the user names, in Hugging Face's layout."""
+"""CLIP from a file that the user names: OpenAI's, open_clip's or Hugging Face's key layout."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders.card import EncoderCard
-from retinaforge.encoders.encoder import Images, Preprocess, TokenEncoder, quarter_depths
-from retinaforge.encoders.weights import load_keys, read_weights
+from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
+from retinaforge.encoders.clip_files import FILES, LAYOUT_SOURCE
+from retinaforge.encoders.clip_layout import Layout, in_hugging_faces_names, layout_of
+from retinaforge.encoders.clip_said import Said, what_is_said
+from retinaforge.encoders.encoder import Images, TokenEncoder, quarter_depths, standardise
+from retinaforge.encoders.family import Family
+from retinaforge.encoders.text import ImageText, TextTower, tokeniser
+from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.clip import ClipShape, ClipTower
+from retinaforge.nets.clip_text import ClipText, TextShape
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
-HEAD_WIDTH = 64
-LEFT_ASIDE = {
-    "text_model.": "CLIP's text half",
-    "text_projection.": "CLIP's text half",
-    "logit_scale": "the temperature of training",
-    "vision_model.embeddings.position_ids": "0, 1, 2, ..., no weights",
+NO_WEIGHTS = "a number of training, no weights"
+BESIDES = dict.fromkeys(
+    ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"), NO_WEIGHTS
+)
+TEXT_HALF = {"text_model.": "CLIP's text half", "text_projection.": "CLIP's text half"}
+IMAGE_HALF = {"vision_model.": "CLIP's image half", "visual_projection.": "CLIP's image half"}
+POSITIONS = {
+    f"{tower}_model.embeddings.position_ids": "0, 1, 2, ..., no weights"
+    for tower in ("vision", "text")
 }
-ACTIVATIONS = ("quick_gelu", "gelu")
 
 
-class ClipEncoder(TokenEncoder):
-    """CLIP's image tower: one vector of length 1 an image, in the space shared with text."""
+class ClipEncoder(ImageText, TokenEncoder):
+    """CLIP: one vector of length 1 an image or a text, in one space."""
+
+    prompt = "a photo of {}"
 
     def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
         """Return the projected class token, scaled to length 1."""
         return normalize(super().embedding(images), dim=1)
 
 
-def load_clip(path: Path) -> ClipEncoder:
-    """Load CLIP's image tower; sizes come from the arrays.
+@dataclass(frozen=True)
+class Read:
+    """A CLIP file under Hugging Face's names, and what is said beside its arrays."""
 
-    What shapes cannot say is read from the config.json beside the file where there is one; else
-    heads of 64 channels and x σ(1.702 x) as in OpenAI's models are taken, and the card says so.
+    layout: Layout
+    weights: Mapping[str, Tensor]
+    said: Said
+
+
+def read(checkpoint: Checkpoint) -> Read:
+    """Bring a file of any of the three layouts to one."""
+    layout = layout_of(checkpoint.weights)
+    named = in_hugging_faces_names(checkpoint.weights)
+    return Read(layout, named, what_is_said(checkpoint, layout))
+
+
+def load_clip(checkpoint: Checkpoint) -> ClipEncoder:
+    """Load CLIP; sizes come from the arrays, the rest from the configuration beside the file.
+
+    Where there is none, the layout's own default is taken, and the card says so. The text tower is
+    read when `text` is first called.
 
     Raises:
         Refusal: if the file has another layout.
     """
-    weights = read_weights(path)
-    said = _config(path)
-    shape = clip_shape(weights, said)
+    found = read(checkpoint)
+    shape = clip_shape(found.weights, found.said)
     network = ClipTower(shape)
-    report = load_keys(network, weights, ignore=LEFT_ASIDE)
+    report = load_keys(network, found.weights, ignore=TEXT_HALF | POSITIONS | BESIDES)
+    said = found.said
     card = EncoderCard(
         name=f"clip ViT, width {shape.width}, {shape.patch_px} px patches at {shape.input_px} px",
-        network=_in_words(shape, from_config=bool(said)),
-        licence="MIT for OpenAI's weights; of other files as their publisher says",
-        fingerprint_sha256=sha256_of(path),
+        network=_in_words(shape, found),
+        licence=CLIP.licence,
+        fingerprint_sha256=checkpoint.sha256,
         training_data="WebImageText, 400 million pairs, for OpenAI's weights; it is not published, "
         "so what of public data it holds is not known",
         domain="natural images",
-        preprocessing=f"antialiased bicubic resize to {shape.input_px} px, CLIP's mean and "
-        "standard deviation; vectors scaled to length 1",
+        preprocessing=f"antialiased {said.resampling} resize to {shape.input_px} px, mean "
+        f"{_short(said.mean)}, standard deviation {_short(said.std)}; vectors scaled to length 1",
         key_report=report.in_words(),
         reference="Radford et al., ICML 2021; for CMMD Jayasumana et al., CVPR 2024",
     )
-    to_network = Preprocess(
-        [0.5 / s for s in STD],
-        [(0.5 - m) / s for m, s in zip(MEAN, STD, strict=True)],
-        bgr=False,
-        resampling="bicubic",
+    encoder = ClipEncoder(
+        card,
+        network,
+        preprocess=standardise(said.mean, said.std, resampling=said.resampling),
+        blocks=quarter_depths(shape.depth),
+        input_px=shape.input_px,
     )
-    blocks = quarter_depths(shape.depth)
-    return ClipEncoder(card, network, preprocess=to_network, blocks=blocks, input_px=shape.input_px)
+    if "text_projection.weight" in found.weights:
+        path, options = checkpoint.path, checkpoint.options
+        encoder.make_text = lambda: clip_text(path, options)
+    return encoder
 
 
-def clip_shape(weights: Mapping[str, Tensor], said: Mapping[str, Any]) -> ClipShape:
-    """Infer a tower's sizes from the arrays' shapes; heads and activation from `said`.
+def clip_text(path: Path, options: Mapping[str, str]) -> TextTower:
+    """Read the text tower of a file with its tokeniser."""
+    checkpoint = read_checkpoint(path, options)
+    found = read(checkpoint)
+    shape = text_shape(found.weights, found.said)
+    tokenise = tokeniser(
+        checkpoint, "clip", context=shape.context, vocabulary=shape.vocabulary
+    )  # fmt: skip
+    network = ClipText(shape)
+    load_keys(network, found.weights, ignore=IMAGE_HALF | POSITIONS | BESIDES)
+    return TextTower(network, tokenise)
+
+
+def clip_shape(weights: Mapping[str, Tensor], said: Said) -> ClipShape:
+    """Infer an image tower's sizes from the arrays' shapes; heads and activation from `said`.
 
     Raises:
-        Refusal: if the layout is not that of `CLIPVisionModelWithProjection`.
+        Refusal: if the arrays are not those of a `CLIPVisionModelWithProjection`.
     """
-    wanted = {
-        "patch": "vision_model.embeddings.patch_embedding.weight",
-        "positions": "vision_model.embeddings.position_embedding.weight",
-        "hidden": "vision_model.encoder.layers.0.mlp.fc1.weight",
-        "projection": "visual_projection.weight",
-    }
-    missing = [key for key in wanted.values() if key not in weights]
-    if missing:
-        raise Refusal(
-            f"CLIP's image tower as Hugging Face saves it, with {', '.join(missing)}",
-            f"keys such as {', '.join(sorted(weights)[:3]) or 'none'}",
-            "name model.safetensors of a CLIPVisionModelWithProjection or CLIPModel",
-        )
-    arrays = {name: weights[key] for name, key in wanted.items()}
-    layers = [key for key in weights if key.startswith("vision_model.encoder.layers.")]
-    width, patch = arrays["patch"].shape[0], arrays["patch"].shape[-1]
+    patch, positions, hidden, projection = _needed(
+        weights,
+        "vision_model.embeddings.patch_embedding.weight",
+        "vision_model.embeddings.position_embedding.weight",
+        "vision_model.encoder.layers.0.mlp.fc1.weight",
+        "visual_projection.weight",
+    )
+    width, side = patch.shape[0], patch.shape[-1]
     return ClipShape(
         width=width,
-        depth=1 + max(int(key.split(".")[3]) for key in layers),
-        heads=int(said.get("num_attention_heads", max(1, width // HEAD_WIDTH))),
-        patch_px=patch,
-        input_px=math.isqrt(len(arrays["positions"]) - 1) * patch,
-        hidden=len(arrays["hidden"]),
-        projected=len(arrays["projection"]),
-        activation=_activation(said),
-        epsilon=float(said.get("layer_norm_eps", 1e-5)),
+        depth=_depth(weights, "vision_model.encoder.layers."),
+        heads=said.image_heads(width),
+        patch_px=side,
+        input_px=math.isqrt(len(positions) - 1) * side,
+        hidden=len(hidden),
+        projected=len(projection),
+        activation=said.activation,
+        epsilon=float(said.image.get("layer_norm_eps", 1e-5)),
     )
 
 
-def _activation(said: Mapping[str, Any]) -> Any:
-    named = said.get("hidden_act", "quick_gelu")
-    if named in ACTIVATIONS:
-        return named
-    raise Refusal(
-        f"hidden_act of {' or '.join(ACTIVATIONS)} in config.json", repr(named),
-        "name another CLIP model",
-    )  # fmt: skip
+def text_shape(weights: Mapping[str, Tensor], said: Said) -> TextShape:
+    """Infer a text tower's sizes from the arrays' shapes; heads, activation, end from `said`."""
+    tokens, positions, hidden, projection = _needed(
+        weights,
+        "text_model.embeddings.token_embedding.weight",
+        "text_model.embeddings.position_embedding.weight",
+        "text_model.encoder.layers.0.mlp.fc1.weight",
+        "text_projection.weight",
+    )
+    end = said.text.get("eos_token_id")
+    return TextShape(
+        width=tokens.shape[1],
+        depth=_depth(weights, "text_model.encoder.layers."),
+        heads=said.text_heads(tokens.shape[1]),
+        hidden=len(hidden),
+        projected=len(projection),
+        vocabulary=len(tokens),
+        context=len(positions),
+        activation=said.text_activation(),
+        epsilon=float(said.text.get("layer_norm_eps", 1e-5)),
+        # 2 stands in old configurations by mistake; transformers reads the highest id there too.
+        end=None if end in (None, 2) else int(end),
+    )
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """Return what the vision part of the config.json beside a file says; {} where there is none."""
-    beside = path.parent / "config.json"
-    try:
-        content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    except (OSError, ValueError):
-        return {}
-    said = content.get("vision_config", content) if isinstance(content, dict) else {}
-    return said if isinstance(said, dict) and "clip" in str(content.get("model_type")) else {}
+def _needed(weights: Mapping[str, Tensor], *names: str) -> list[Tensor]:
+    missing = [name for name in names if name not in weights]
+    if missing:
+        raise Refusal(
+            f"CLIP as OpenAI, open_clip or Hugging Face save it, with {', '.join(missing)}",
+            f"keys such as {', '.join(sorted(weights)[:3]) or 'none'}",
+            "name model.safetensors of a CLIPVisionModelWithProjection or CLIPModel, or "
+            "open_clip_model.safetensors of a ViT",
+        )
+    return [weights[name] for name in names]
 
 
-def _in_words(shape: ClipShape, *, from_config: bool) -> str:
-    source = "config.json" if from_config else "as in OpenAI's models, for want of a config.json"
+def _depth(weights: Mapping[str, Tensor], before: str) -> int:
+    numbers = [key.removeprefix(before).partition(".")[0] for key in weights if before in key]
+    return 1 + max(int(number) for number in numbers if number.isdigit())
+
+
+def _short(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
+def _in_words(shape: ClipShape, found: Read) -> str:
     return (
         f"CLIP image tower, width {shape.width}, {shape.depth} blocks, patches of {shape.patch_px} "
-        f"px, vectors of {shape.projected}; {shape.heads} heads, {shape.activation} ({source})"
+        f"px, vectors of {shape.projected}; {shape.heads} heads, {shape.activation} "
+        f"({found.said.source}); {found.layout} key layout"
     )
+
+
+def looks_like_clip(checkpoint: Checkpoint) -> bool:
+    """Return whether a file is CLIP in one of the three layouts, whatever its image tower."""
+    keys = checkpoint.weights.keys()
+    return (
+        {"vision_model.embeddings.patch_embedding.weight", "visual_projection.weight"} <= keys
+        or {"visual.conv1.weight", "visual.ln_post.weight"} <= keys
+        or {"visual.conv1.weight", "visual.layer1.0.conv1.weight"} <= keys
+    )
+
+
+CLIP = Family(
+    name="clip",
+    about="CLIP with a vision transformer, image and text tower, of OpenAI's, open_clip's or "
+    "Hugging Face's key layout",
+    licence="MIT for OpenAI's weights; of other files as their publisher says",
+    modality="natural",
+    training_sets=(),
+    reference="Radford et al., ICML 2021",
+    layout_source=LAYOUT_SOURCE,
+    confirmed="transformers 5.23 (both towers) and open_clip 3.3.0 (both towers), to 1e-4 on "
+    "random weights",
+    recognises=looks_like_clip,
+    load=load_clip,
+    files=FILES,
+    options=("tokenizer", "activation"),
+)

@@ -1,5 +1,7 @@
 """CLIP's image tower in the key layout of Hugging Face (`CLIPVisionModelWithProjection`).
 
+The text tower (`nets.clip_text`) is built of the same layers.
+
 Unlike MAE's transformer it has a norm before the first block, no bias in the patch projection,
 x σ(1.702 x) in place of the GELU in OpenAI's files, and a projection into the space shared with
 text.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -41,24 +43,39 @@ class ClipShape:
     epsilon: float = 1e-5
 
 
+class LayerSizes(Protocol):
+    """What a layer must know of its tower: width, heads and hidden in channels."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def activation(self) -> Activation: ...
+    @property
+    def epsilon(self) -> float: ...
+
+
 class _Attention(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+    def __init__(self, shape: LayerSizes) -> None:
         super().__init__()
         self.heads = shape.heads
         for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
             self.add_module(name, nn.Linear(shape.width, shape.width))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         split = (*x.shape[:2], self.heads, x.shape[2] // self.heads)
         q, k, v = (
             self.get_submodule(f"{name}_proj")(x).reshape(split).transpose(1, 2) for name in "qkv"
         )
-        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        mixed = scaled_dot_product_attention(q, k, v, mask, is_causal=causal).transpose(1, 2)
         return self.get_submodule("out_proj")(mixed.reshape(x.shape))
 
 
 class _Mlp(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+    def __init__(self, shape: LayerSizes) -> None:
         super().__init__()
         self.activation: Activation = shape.activation
         self.fc1 = nn.Linear(shape.width, shape.hidden)
@@ -69,16 +86,25 @@ class _Mlp(nn.Module):
         return self.fc2(gelu(x) if self.activation == "gelu" else x * torch.sigmoid(1.702 * x))
 
 
-class _Layer(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+class Layer(nn.Module):
+    """Attention and MLP, each on the normalised residual stream."""
+
+    def __init__(self, shape: LayerSizes) -> None:
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.self_attn = _Attention(shape)
         self.layer_norm2 = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.mlp = _Mlp(shape)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.self_attn(self.layer_norm1(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
+        """Return the tokens after the layer, (batch, tokens, width).
+
+        Args:
+            x: tokens, (batch, tokens, width).
+            mask: which keys may be seen, broadcastable to (batch, heads, tokens, tokens).
+            causal: whether a token sees only itself and those before it.
+        """
+        x = x + self.self_attn(self.layer_norm1(x), mask, causal)
         return x + self.mlp(self.layer_norm2(x))
 
 
@@ -100,10 +126,12 @@ class _Embeddings(nn.Module):
         return tokens + resize_positions(self.position_embedding.weight[None], rows, columns)
 
 
-class _Encoder(nn.Module):
-    def __init__(self, shape: ClipShape) -> None:
+class Layers(nn.Module):
+    """A stack of layers under the name that files give it."""
+
+    def __init__(self, shape: LayerSizes, depth: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_Layer(shape) for _ in range(shape.depth))
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(depth))
 
 
 class _VisionModel(nn.Module):
@@ -111,7 +139,7 @@ class _VisionModel(nn.Module):
         super().__init__()
         self.embeddings = _Embeddings(shape)
         self.pre_layrnorm = nn.LayerNorm(shape.width, eps=shape.epsilon)  # spelt so in the files
-        self.encoder = _Encoder(shape)
+        self.encoder = Layers(shape, shape.depth)
         self.post_layernorm = nn.LayerNorm(shape.width, eps=shape.epsilon)
 
 

@@ -1,0 +1,180 @@
+"""The text side of encoders that know words: unit vectors in the space shared with images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from retinaforge.core import Refusal
+from retinaforge.encoders.checkpoint import Checkpoint
+from retinaforge.encoders.encoder import Encoder, Images
+
+Tokenise = Callable[[list[str]], tuple[Tensor, Tensor]]
+Kind = Literal["clip", "bert"]
+FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+TEXTS_AT_ONCE = 64
+
+
+class TextTower(nn.Module):
+    """A frozen network of words with its tokeniser.
+
+    Args:
+        network: maps token ids (n, t) and which of them are real (n, t) to vectors (n, d).
+        tokenise: maps texts to these two.
+    """
+
+    def __init__(self, network: nn.Module, tokenise: Tokenise) -> None:
+        super().__init__()
+        self.network, self.tokenise = network, tokenise
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Return one vector of length 1 a text; a text's vector does not depend on the others."""
+        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+            raise Refusal("texts of at least one word", repr(texts)[:80], "leave empty texts out")
+        parts = [texts[i : i + TEXTS_AT_ONCE] for i in range(0, len(texts), TEXTS_AT_ONCE)]
+        device = next(self.network.parameters()).device
+        found = []
+        for part in parts:
+            ids, real = self.tokenise(list(part))
+            found.append(self.network(ids.to(device), real.to(device)))
+        return normalize(torch.cat(found), dim=1)
+
+
+class ImageText(Encoder):
+    """An encoder of images whose space is shared with words; give it `make_text` to read them.
+
+    Attributes:
+        prompt: the words that its authors put around a label, with {} for it.
+    """
+
+    prompt: str = "{}"
+    make_text: Callable[[], TextTower] | None = None
+    text_tower: TextTower | None = None
+
+    def text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Return one vector of length 1 a text; the tower is read at the first call.
+
+        Raises:
+            Refusal: if there is no text tower in the file, no tokeniser, or not the package.
+        """
+        if self.text_tower is None:
+            if self.make_text is None:
+                raise Refusal(
+                    "a file with both towers",
+                    f"{self.card.name}, which holds the image tower alone",
+                    "name the whole model's file",
+                )
+            self.text_tower = self.make_text()
+        first = next(self.network.parameters(), None)
+        return self.text_tower.to(first.device if first is not None else "cpu")(texts)
+
+
+def adherence(encoder: Encoder, images: Images, texts: Sequence[str]) -> Float[Tensor, "batch"]:
+    """Return the cosine of each image with its own text, in [-1, 1].
+
+    Only comparable among images of one encoder: its height depends on the encoder (CLIP's matched
+    pairs lie near 0.3), so set matched pairs against shuffled ones.
+
+    Raises:
+        Refusal: for an encoder without words, or another number of texts than of images.
+    """
+    if len(texts) != len(images):
+        raise Refusal("one text an image", f"{len(texts)} for {len(images)}", "pair them up")
+    return (normalize(encoder.embedding(images), dim=1) * encoder.text(texts)).sum(dim=1)
+
+
+def zero_shot(
+    encoder: Encoder, images: Images, labels: Sequence[str]
+) -> Float[Tensor, "batch labels"]:
+    """Return each image's cosine with each label, put into the authors' own prompt."""
+    prompt = getattr(encoder, "prompt", "{}")
+    vectors = encoder.text([prompt.format(label) for label in labels])
+    return normalize(encoder.embedding(images), dim=1) @ vectors.T
+
+
+def tokeniser(checkpoint: Checkpoint, kind: Kind, *, context: int, vocabulary: int) -> Tokenise:
+    """Return the tokeniser in the folder `tokenizer=DIR`, or beside the weights.
+
+    Args:
+        context: most tokens of a text; the rest is cut off.
+        vocabulary: how many tokens the network knows.
+
+    Raises:
+        Refusal: if there is none, it cannot be read, or it knows tokens that the network does not.
+    """
+    found = _read(_folder(checkpoint), kind)
+    if len(found) > vocabulary:
+        raise Refusal(
+            f"the tokeniser that the text tower was trained with, of at most {vocabulary} tokens",
+            f"one of {len(found)}",
+            "name the folder that the authors publish with the weights: tokenizer=DIR",
+        )
+
+    def tokenise(texts: list[str]) -> tuple[Tensor, Tensor]:
+        rows = found(
+            texts, padding=True, truncation=True, max_length=context, return_tensors="pt"
+        )  # fmt: skip
+        return rows["input_ids"], rows["attention_mask"].bool()
+
+    return tokenise
+
+
+def _folder(checkpoint: Checkpoint) -> Path:
+    named = checkpoint.options.get("tokenizer")
+    folder = Path(named).expanduser() if named else checkpoint.path.parent
+    if any((folder / name).is_file() for name in FILES):
+        return folder
+    raise Refusal(
+        f"a tokeniser ({' or '.join(FILES)}) for the text tower",
+        f"{folder} without one",
+        "name its folder after the weights: tokenizer=DIR",
+    )
+
+
+def _read(folder: Path, kind: Kind) -> Any:
+    library = transformers()
+    names = ("config.json", "tokenizer_config.json", "tokenizer.json")
+    known = any("model_type" in _text(folder / name) or "tokenizer_class" in _text(folder / name)
+                for name in names[:2])  # fmt: skip
+    plain = library.CLIPTokenizerFast if kind == "clip" else library.BertTokenizerFast
+    try:
+        found = (library.AutoTokenizer if known else plain).from_pretrained(
+            str(folder), local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(
+            "a tokeniser that transformers can read",
+            f"{folder} ({str(error).splitlines()[0]})",
+            "name the folder that the authors publish with the weights: tokenizer=DIR",
+        ) from error
+    found.padding_side = "right"
+    return found
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def transformers() -> Any:
+    """Return the package transformers.
+
+    Raises:
+        Refusal: "expected the package transformers ...; got an environment without it".
+    """
+    try:
+        import transformers as library
+    except ImportError as error:
+        raise Refusal(
+            "the package transformers, which reads text for encoders",
+            "an environment without it",
+            "pip install 'retinaforge[text]'; images need no text tower",
+        ) from error
+    return library
