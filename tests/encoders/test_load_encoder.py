@@ -70,7 +70,7 @@ def test_every_loader_gives_frozen_features_with_a_card(files, name):
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "resnet:x", "squeezenet", "random-vit-huge", "random-vit-tiny@x"]
+    "spec", ["", "nonet:x", "squeezenet", "random-vit-huge", "random-vit-tiny@x"]
 )
 def test_refuses_unknown_names_and_lists_the_known(spec):
     with pytest.raises(

@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Domain = Literal["natural images", "retina", "medical images", "none (random)"]
-Modality = Literal["colour fundus", "OCT", "several retinal", "several medical", "natural", "none"]
+Modality = Literal[
+    "colour fundus", "OCT", "several retinal", "other eye images", "several medical", "natural",
+    "none",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class EncoderCard:
         training_sets: the public data sets it has seen, by the names of `encoders.ledger`; what is
             not known to be seen is not listed, which is no proof of absence.
         certainty: how sure we are that it computes what its authors' code computes, and by what.
+        precision: in which it computes, and what was measured where that was left to it.
     """
 
     name: str
@@ -45,6 +49,7 @@ class EncoderCard:
     input_px: int | None = None
     training_sets: tuple[str, ...] = ()
     certainty: str = ""
+    precision: str = "float32"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as plain data for JSON."""

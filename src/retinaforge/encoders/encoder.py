@@ -4,87 +4,51 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from retinaforge.core import Refusal
+from retinaforge.encoders import chunks
 from retinaforge.encoders.card import EncoderCard
-from retinaforge.nets.tokens import TokenNetwork
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-Images = Float[Tensor, "batch 3 _ _"]
-
-
-Resampling = Literal["bilinear", "bicubic"]
-
-
-class Preprocess(nn.Module):
-    """Map RGB in [-1, 1] to what a network was trained on: (a x + b), channels perhaps turned.
-
-    Args:
-        scale, shift: a and b of the three channels.
-        bgr: whether the network takes blue first.
-        resampling: with which filter images are resized before (always antialiased).
-    """
-
-    def __init__(
-        self,
-        scale: Sequence[float],
-        shift: Sequence[float],
-        *,
-        bgr: bool = False,
-        resampling: Resampling = "bilinear",
-    ) -> None:
-        super().__init__()
-        self.bgr, self.resampling = bgr, resampling
-        self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, images: Images) -> Images:
-        ordered = images.flip(1) if self.bgr else images
-        return ordered * self.scale + self.shift
-
-
-def standardise(
-    mean: Sequence[float], std: Sequence[float], *, resampling: Resampling = "bilinear"
-) -> Preprocess:
-    """Return ((x + 1) / 2 - mean) / std; mean and std of RGB in [0, 1]."""
-    shift = [(0.5 - m) / s for m, s in zip(mean, std, strict=True)]
-    return Preprocess([0.5 / s for s in std], shift, resampling=resampling)
-
-
-def imagenet(resampling: Resampling = "bilinear") -> Preprocess:
-    """Return torchvision's, MAE's and LPIPS's normalisation."""
-    return standardise(IMAGENET_MEAN, IMAGENET_STD, resampling=resampling)
-
-
-def caffe() -> Preprocess:
-    """Return BGR in 0-255 minus (104, 117, 123), the normalisation of SqueezeNet 1.0's release."""
-    return Preprocess([127.5] * 3, [127.5 - mean for mean in (104.0, 117.0, 123.0)], bgr=True)
-
-
-def resize(images: Images, size_px: int | None, resampling: Resampling = "bilinear") -> Images:
-    """Resize to a square of `size_px` (antialiased, differentiable, clipped); None leaves it."""
-    if size_px is None or images.shape[-2:] == (size_px, size_px):
-        return images
-    resized = interpolate(images, (size_px, size_px), mode=resampling, antialias=True)
-    return resized.clamp(-1, 1) if resampling == "bicubic" else resized
+from retinaforge.encoders.precision import MOST_TRIED, Precision, measured, require_precision
+from retinaforge.encoders.precision import running as running_in
+from retinaforge.encoders.preprocess import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Field,
+    Images,
+    Preprocess,
+    Resampling,
+    blacken,
+    caffe,
+    imagenet,
+    inside_share,
+    resize,
+    standardise,
+)
+from retinaforge.nets.tokens import TokenNetwork, TokenOutput, mean_of_tokens
 
 
 class Encoder(nn.Module, ABC):
     """A frozen network with its card: no parameter gets a gradient, gradients reach the images.
 
+    Where no gradient is asked for, a batch of any size runs in chunks, in bounded memory.
+
     Attributes:
         card: what it is.
         blocks: the blocks (layers) whose features are used where the caller names none.
         input_px: side that images are resized to; None takes them as they come.
+        chunk: images at a time; None measures on the first of them how many fit in 500 MB.
+        precision: "fp32", "bf16", or "auto" before the first batch has decided.
     """
+
+    chunk: int | None = None
+    precision: Precision = "fp32"
 
     def __init__(
         self,
@@ -98,6 +62,7 @@ class Encoder(nn.Module, ABC):
         super().__init__()
         self.card, self.blocks, self.input_px = card, blocks, input_px
         self.network, self.preprocess = network, preprocess
+        self._measured_chunks: dict[tuple[int, ...], int] = {}
         self.requires_grad_(False)
         # Twice as fast for convolutions on a CPU, and no change to what they compute.
         self.to(memory_format=torch.channels_last)
@@ -107,15 +72,67 @@ class Encoder(nn.Module, ABC):
         """Stay in evaluation mode whatever is asked: a frozen network never trains."""
         return self
 
+    def to_precision(self, precision: str) -> Encoder:
+        """Compute in "fp32" or "bf16"; "auto" measures on the first batch without gradient.
+
+        "auto" takes bfloat16 where the vectors agree (cosine > 0.9995) and it is faster, and the
+        card's `precision` says what was found. Results are float32 in any case.
+        """
+        self.precision = require_precision(precision)
+        said = {
+            "fp32": "float32",
+            "bf16": "bfloat16, as asked",
+            "auto": "decided by the first batch",
+        }
+        self.card = replace(self.card, precision=said[self.precision])
+        return self
+
     def prepare(self, images: Images, input_px: int | None) -> Images:
         """Resize to `input_px` (or the encoder's own size) and normalise."""
         resampling = getattr(self.preprocess, "resampling", "bilinear")
         ready = self.preprocess(resize(images, input_px or self.input_px, resampling))
         return ready.contiguous(memory_format=torch.channels_last)
 
+    def run(self, ready: Tensor, *further: Any, **named: Any) -> Any:
+        """Run the network on prepared images in the encoder's precision."""
+        with running_in(self.precision, ready.device):
+            result = self.network(ready, *further, **named)
+        return _in_float32(result) if self.precision == "bf16" else result
+
+    def chunked(self, function: Callable[..., Any], images: Images, fov: Field | None) -> Any:
+        """Return `function(images, fov)`, in chunks where no gradient is asked for."""
+        if torch.is_grad_enabled() and images.requires_grad:
+            return function(images, fov)
+        if self.precision == "auto":
+            self._decide(images)
+        key = tuple(images.shape[1:])
+        size = self.chunk or self._measured_chunks.get(key)
+        if size is not None or len(images) == 1:
+            return chunks.in_chunks(function, (images, fov), size or 1)
+        with chunks.metered(self.network) as meter:
+            first = function(images[:1], None if fov is None else fov[:1])
+        size = self._measured_chunks[key] = chunks.chunk_for(meter.largest)
+        rest = images[1:], None if fov is None else fov[1:]
+        return chunks.joined([first, chunks.in_chunks(function, rest, size)])
+
+    def _decide(self, images: Images) -> None:
+        def embed(precision: Precision) -> Tensor:
+            self.precision = precision
+            return self.embedding(images[:MOST_TRIED])
+
+        with torch.no_grad():
+            verdict = measured(embed)
+        self.precision = verdict.chosen
+        self.card = replace(self.card, precision=verdict.words)
+
     @abstractmethod
     def features(
-        self, images: Images, blocks: Sequence[int] | None = None, *, input_px: int | None = None
+        self,
+        images: Images,
+        blocks: Sequence[int] | None = None,
+        *,
+        input_px: int | None = None,
+        fov: Field | None = None,
     ) -> list[Tensor]:
         """Return features after each block: maps (B, C, h, w), or tokens (B, N, C) without class.
 
@@ -123,17 +140,57 @@ class Encoder(nn.Module, ABC):
             images: RGB in [-1, 1].
             blocks: which, in the network's own numbering; None for `self.blocks`.
             input_px: resize to this side first; None for the encoder's own.
+            fov: 1 inside the field of view; outside is made black first.
         """
+
+    def tokens(
+        self,
+        images: Images,
+        blocks: Sequence[int] | None = None,
+        *,
+        input_px: int | None = None,
+        fov: Field | None = None,
+    ) -> list[Float[Tensor, "batch n channels"]]:
+        """Return `features` as tokens whatever the network: maps row by row."""
+        found = self.features(images, blocks, input_px=input_px, fov=fov)
+        return [maps.flatten(2).transpose(1, 2) if maps.ndim == 4 else maps for maps in found]
 
     @abstractmethod
     def class_token(
-        self, images: Images, *, input_px: int | None = None
+        self, images: Images, *, input_px: int | None = None, fov: Field | None = None
     ) -> Float[Tensor, "batch channels"]:
         """Return the class token after the last norm; a network without one refuses."""
 
     @abstractmethod
-    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
-        """Return one vector an image."""
+    def embedding(
+        self, images: Images, *, fov: Field | None = None
+    ) -> Float[Tensor, "batch channels"]:
+        """Return one vector an image; with `fov`, a mean of patches is taken inside it alone."""
+
+    def embed_stream(
+        self, images: Iterable[Float[Tensor, "3 _ _"]], *, batch: int = 16
+    ) -> Iterator[Float[Tensor, "_"]]:
+        """Yield the vector of each image of any number, in order and in bounded memory.
+
+        Args:
+            images: RGB in [-1, 1], of any sizes; those of one size after resizing run together.
+            batch: how many to gather.
+        """
+        resampling = getattr(self.preprocess, "resampling", "bilinear")
+        gathered: list[Tensor] = []
+        for image in images:
+            sized = resize(image[None], self.input_px, resampling)
+            if gathered and (len(gathered) == batch or sized.shape != gathered[0].shape):
+                yield from self._embed_gathered(gathered)
+                gathered = []
+            gathered.append(sized)
+        if gathered:
+            yield from self._embed_gathered(gathered)
+
+    def _embed_gathered(self, gathered: list[Tensor]) -> Iterator[Tensor]:
+        with torch.no_grad():
+            vectors = self.embedding(torch.cat(gathered))
+        yield from vectors
 
 
 class MapEncoder(Encoder):
@@ -147,19 +204,27 @@ class MapEncoder(Encoder):
         return [self.get_buffer(f"head_{i}") for i in range(self.heads_count)]
 
     def features(
-        self, images: Images, blocks: Sequence[int] | None = None, *, input_px: int | None = None
+        self,
+        images: Images,
+        blocks: Sequence[int] | None = None,
+        *,
+        input_px: int | None = None,
+        fov: Field | None = None,
     ) -> list[Tensor]:
         """Return the maps after the layers at `blocks`."""
         chosen = tuple(sorted(set(self.blocks if blocks is None else blocks)))
-        maps: list[Tensor] = self.network(self.prepare(images, input_px), chosen)
-        if len(maps) != len(chosen):
-            raise Refusal(
-                "layers that the network has", f"blocks {chosen}", f"try {self.blocks}, the default"
-            )
-        return maps
+
+        def maps(images: Tensor, fov: Tensor | None) -> list[Tensor]:
+            found = self.run(self.prepare(blacken(images, fov), input_px), chosen)
+            if len(found) == len(chosen):
+                return found
+            remedy = f"try {self.blocks}, the default"
+            raise Refusal("layers that the network has", f"blocks {chosen}", remedy)
+
+        return self.chunked(maps, images, fov)
 
     def class_token(
-        self, images: Images, *, input_px: int | None = None
+        self, images: Images, *, input_px: int | None = None, fov: Field | None = None
     ) -> Float[Tensor, "batch channels"]:
         """Refuse: a convolutional network has no class token."""
         raise Refusal(
@@ -168,16 +233,31 @@ class MapEncoder(Encoder):
             "use a ViT, or distance=l2 on its maps",
         )
 
-    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
-        """Return the last map's mean over positions."""
-        return self.features(images, self.blocks[-1:])[0].mean((2, 3))
+    def embedding(
+        self, images: Images, *, fov: Field | None = None
+    ) -> Float[Tensor, "batch channels"]:
+        """Return the last map's mean over positions, of those in the field where one is given."""
+
+        def pooled(images: Tensor, fov: Tensor | None) -> Tensor:
+            maps = self.features(images, self.blocks[-1:], fov=fov)[0]
+            if fov is None:
+                return maps.mean((2, 3))
+            share = inside_share(fov, maps.shape[-2], maps.shape[-1])
+            return mean_of_tokens(maps.flatten(2).transpose(1, 2), share.flatten(1))
+
+        return self.chunked(pooled, images, fov)
 
 
 class TokenEncoder(Encoder):
     """A vision transformer: features are patch tokens in row order of a square grid."""
 
     def features(
-        self, images: Images, blocks: Sequence[int] | None = None, *, input_px: int | None = None
+        self,
+        images: Images,
+        blocks: Sequence[int] | None = None,
+        *,
+        input_px: int | None = None,
+        fov: Field | None = None,
     ) -> list[Tensor]:
         """Return the patch tokens after the blocks counted from 1."""
         chosen = tuple(self.blocks if blocks is None else blocks)
@@ -186,7 +266,26 @@ class TokenEncoder(Encoder):
             raise Refusal(
                 f"blocks from 1 to {depth}", str(chosen), f"choose depths of {self.card.name}"
             )
-        return self._transformer(self.prepare(images, input_px), chosen).tokens
+        return self.outputs(images, chosen, input_px=input_px, fov=fov).tokens
+
+    def outputs(
+        self,
+        images: Images,
+        blocks: Sequence[int] = (),
+        *,
+        input_px: int | None = None,
+        fov: Field | None = None,
+    ) -> TokenOutput:
+        """Return all that one pass gives: tokens, class token and embedding."""
+
+        def once(images: Tensor, fov: Tensor | None) -> TokenOutput:
+            ready = self.prepare(blacken(images, fov), input_px)
+            if fov is None or not self._transformer.pools_patches:
+                return self.run(ready, blocks)
+            side = ready.shape[-1] // self._transformer.patch_px
+            return self.run(ready, blocks, inside=inside_share(fov, side, side).flatten(1))
+
+        return self.chunked(once, images, fov)
 
     @property
     def _transformer(self) -> TokenNetwork:
@@ -206,16 +305,31 @@ class TokenEncoder(Encoder):
         return super().prepare(images, side)
 
     def class_token(
-        self, images: Images, *, input_px: int | None = None
+        self, images: Images, *, input_px: int | None = None, fov: Field | None = None
     ) -> Float[Tensor, "batch channels"]:
         """Return the class token after the last block, through the network's last norm."""
-        return self._transformer(self.prepare(images, input_px)).class_token
+        return self.outputs(images, input_px=input_px, fov=fov).class_token
 
-    def embedding(self, images: Images) -> Float[Tensor, "batch channels"]:
+    def embedding(
+        self, images: Images, *, fov: Field | None = None
+    ) -> Float[Tensor, "batch channels"]:
         """Return the vector that the network was published to be used with."""
-        return self._transformer(self.prepare(images, None)).embedding
+        return self.outputs(images, fov=fov).embedding
+
+
+def _in_float32(result: Any) -> Any:
+    if isinstance(result, Tensor):
+        return result.float()
+    parts = [_in_float32(part) for part in result]
+    return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
 
 
 def quarter_depths(depth: int) -> tuple[int, ...]:
     """Return four depths, a quarter apart, the last one included: 24 gives (6, 12, 18, 24)."""
     return tuple(sorted({max(1, math.ceil(depth * quarter / 4)) for quarter in (1, 2, 3, 4)}))
+
+
+__all__ = [
+    "IMAGENET_MEAN", "IMAGENET_STD", "Encoder", "Field", "Images", "MapEncoder", "Preprocess",
+    "Resampling", "TokenEncoder", "caffe", "imagenet", "quarter_depths", "resize", "standardise",
+]  # fmt: skip

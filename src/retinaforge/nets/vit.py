@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from retinaforge.nets.positions import resize_positions, sine_positions
-from retinaforge.nets.tokens import TokenNetwork, TokenOutput
+from retinaforge.nets.tokens import TokenNetwork, TokenOutput, mean_of_tokens
 from retinaforge.nets.vit_blocks import Attention, Block, Mlp, PatchEmbed, VitShape
 
 LAST_CLASSES = 4
@@ -39,7 +39,10 @@ class VisionTransformer(TokenNetwork):
         self.add_module(shape.final_norm, nn.LayerNorm(shape.width, eps=1e-6))
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        blocks: Sequence[int] = (),
+        inside: Float[Tensor, "batch tokens"] | None = None,
     ) -> TokenOutput:
         """Return patch tokens after the blocks counted from 1, class token and embedding.
 
@@ -48,6 +51,7 @@ class VisionTransformer(TokenNetwork):
         Args:
             images: normalised; height and width multiples of `shape.patch_px`.
             blocks: after which blocks to keep the tokens, 1 to depth.
+            inside: weights of the patches where the embedding is their mean; None weighs all alike.
         """
         x, first = self._tokens(images), 1 + self.shape.registers
         kept: list[Tensor] = []
@@ -59,7 +63,9 @@ class VisionTransformer(TokenNetwork):
             if number > self.depth - LAST_CLASSES:
                 classes.append(x[:, 0])
         norm = self.get_submodule(self.shape.final_norm)
-        return TokenOutput(kept, norm(x[:, 0]), self._embedding(x[:, first:], classes, norm))
+        return TokenOutput(
+            kept, norm(x[:, 0]), self._embedding(x[:, first:], classes, norm, inside)
+        )
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Return class token, registers and patches with their positions."""
@@ -73,16 +79,24 @@ class VisionTransformer(TokenNetwork):
             leading.append(self.register_tokens)
         return torch.cat([*(token.expand(len(x), -1, -1) for token in leading), x], dim=1)
 
-    def _embedding(self, patches: Tensor, classes: list[Tensor], norm: nn.Module) -> Tensor:
+    @property
+    def pools_patches(self) -> bool:
+        """Return whether the embedding is a mean of patches."""
+        return "mean" in self.shape.pools
+
+    def _embedding(
+        self, patches: Tensor, classes: list[Tensor], norm: nn.Module, inside: Tensor | None
+    ) -> Tensor:
         match self.shape.pools:
             case "class":
                 return norm(classes[-1])
             case "normed mean":
-                return norm(patches.mean(1))
+                return norm(mean_of_tokens(patches, inside))
             case "plain mean":
-                return layer_norm(patches.mean(1), (self.shape.width,), eps=1e-6)
+                mean = mean_of_tokens(patches, inside)
+                return layer_norm(mean, (self.shape.width,), eps=1e-6)
             case "mean of normed":
-                return norm(patches).mean(1)
+                return mean_of_tokens(norm(patches), inside)
             case "last classes":
                 return torch.cat([norm(token) for token in classes], dim=1)
 
