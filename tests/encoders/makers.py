@@ -18,6 +18,7 @@ from retinaforge.nets.clip import ClipShape, ClipTower
 from retinaforge.nets.dinov3 import Dinov3, Dinov3Shape
 from retinaforge.nets.inception import InceptionV3
 from retinaforge.nets.resnet import ResNet, ResnetShape, Stage
+from retinaforge.nets.sam_vit import SamShape, SamVit
 from retinaforge.nets.squeezenet import SqueezeNet
 from retinaforge.nets.unet import VesselNet
 from retinaforge.nets.vgg import VGG16
@@ -103,11 +104,18 @@ def dinov3(folder: Path) -> Path:
     return _torch(state, folder / "dinov3_vits16_pretrain_lvd1689m-08c60483.pth")
 
 
+def lvm_med(folder: Path) -> Path:
+    torch.manual_seed(0)
+    shape = SamShape(64, 2, 128, (2, 0, 2, 0), grid=4, patch_px=8, positions=False, neck=8)
+    return _torch(SamVit(shape).state_dict(), folder / "lvmmed_vit.pth")
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "alexnet": alexnet,
     "clip": clip,
     "dinov3": dinov3,
     "inception": inception,
+    "lvm-med": lvm_med,
     "radimagenet": radimagenet,
     "resnet": resnet,
     "retfound": retfound,

@@ -13,6 +13,7 @@ from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
+from retinaforge.encoders.lvm_med import LVM_MED
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
 from retinaforge.encoders.segmenter import SEGMENTER
 from retinaforge.encoders.transformer import RETFOUND, random_vit
@@ -29,6 +30,7 @@ FAMILIES: tuple[Family, ...] = (
     RESNET,
     RADIMAGENET,
     DINOV3,
+    LVM_MED,
     SEGMENTER,
 )
 

@@ -119,7 +119,7 @@ DINOV3 = Family(
     about="DINOv3 ViT-S to 7B of natural images, rotary positions, 4 storage tokens",
     licence=LICENCE,
     modality="natural",
-    training_sets=("imagenet",),
+    training_sets=("lvd_1689m", "imagenet"),
     reference="Siméoni et al., arXiv 2508.10104",
     layout_source="facebookresearch/dinov3, dinov3/models/vision_transformer.py and "
     "dinov3/hub/backbones.py, commit 6876159; transformers 5, models/dinov3_vit",
