@@ -167,9 +167,17 @@ class Encoder(nn.Module, ABC):
     ) -> Float[Tensor, "batch channels"]:
         """Return one vector an image; with `fov`, a mean of patches is taken inside it alone."""
 
+    def text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Refuse: only encoders of images and words have a text tower (`encoders.text`)."""
+        raise Refusal(
+            "an encoder of images and words, such as clip, biomedclip, flair or medimageinsight",
+            f"{self.card.name}, which knows images alone",
+            f"name one of those to compare images with {len(texts)} texts",
+        )
+
     def embed_stream(
         self, images: Iterable[Float[Tensor, "3 _ _"]], *, batch: int = 16
-    ) -> Iterator[Float[Tensor, "_"]]:
+    ) -> Iterator[Float[Tensor, "n"]]:
         """Yield the vector of each image of any number, in order and in bounded memory.
 
         Args:
