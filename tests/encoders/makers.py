@@ -6,12 +6,12 @@ every family of the catalogue and fails for one without a maker here.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from vit_makers import VIT_MAKERS
 
 from retinaforge.nets.alexnet import AlexNet
 from retinaforge.nets.clip import ClipShape, ClipTower
@@ -22,10 +22,8 @@ from retinaforge.nets.sam_vit import SamShape, SamVit
 from retinaforge.nets.squeezenet import SqueezeNet
 from retinaforge.nets.unet import VesselNet
 from retinaforge.nets.vgg import VGG16
-from retinaforge.nets.vit import VisionTransformer, VitShape, initialise
 
 TOWER = ClipShape(width=64, depth=2, heads=1, patch_px=8, input_px=32, hidden=128, projected=24)
-VIT = VitShape(width=64, depth=4, heads=1, patch_px=8, input_px=32)
 
 
 def _torch(content: object, path: Path) -> Path:
@@ -58,14 +56,6 @@ def segmenter(folder: Path) -> Path:
     torch.manual_seed(0)
     save_file(VesselNet((4, 8)).state_dict(), folder / "segmenter.safetensors")
     return folder / "segmenter.safetensors"
-
-
-def retfound(folder: Path) -> Path:
-    """Write a whole MAE, decoder and arguments included, as RETFound's is published."""
-    vit = initialise(VisionTransformer(VIT), seed=3).state_dict()
-    mae = {**vit, "mask_token": torch.zeros(1, 1, 8), "decoder_pred.bias": torch.zeros(8)}
-    checkpoint = {"model": mae, "args": argparse.Namespace(lr=0.1), "epoch": 7}
-    return _torch(checkpoint, folder / "retfound.pth")
 
 
 def clip(folder: Path) -> Path:
@@ -118,8 +108,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "lvm-med": lvm_med,
     "radimagenet": radimagenet,
     "resnet": resnet,
-    "retfound": retfound,
     "segmenter": segmenter,
     "squeezenet": squeezenet,
     "vgg16": vgg16,
+    **VIT_MAKERS,
 }

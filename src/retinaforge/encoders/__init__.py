@@ -8,20 +8,34 @@ from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.clip import CLIP, ClipEncoder
 from retinaforge.encoders.convolutional import ALEXNET, SQUEEZENET, VGG16
+from retinaforge.encoders.dinov2 import DINOV2
 from retinaforge.encoders.dinov3 import DINOV3
 from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
 from retinaforge.encoders.lvm_med import LVM_MED
+from retinaforge.encoders.preti import PRETI
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
+from retinaforge.encoders.retfound import RETFOUND, RETFOUND_DINOV2
+from retinaforge.encoders.retfound_green import RETFOUND_GREEN
 from retinaforge.encoders.segmenter import SEGMENTER
-from retinaforge.encoders.transformer import RETFOUND, random_vit
+from retinaforge.encoders.transformer import random_vit
+from retinaforge.encoders.uni4eye import UNI4EYE
+from retinaforge.encoders.urfound import URFOUND
+from retinaforge.encoders.visionfm import VISIONFM
 from retinaforge.encoders.weights import KeyReport, read_weights
 
 # Adding a family: its module, its maker in tests/encoders/makers.py, its test, one line here.
 FAMILIES: tuple[Family, ...] = (
     RETFOUND,
+    RETFOUND_DINOV2,
+    RETFOUND_GREEN,
+    PRETI,
+    URFOUND,
+    VISIONFM,
+    UNI4EYE,
+    DINOV2,
     CLIP,
     INCEPTION,
     SQUEEZENET,
