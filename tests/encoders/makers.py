@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from vit_makers import VIT_MAKERS
+from word_makers import WORD_MAKERS
 
 from retinaforge.nets.alexnet import AlexNet
 from retinaforge.nets.clip import ClipShape, ClipTower
@@ -112,4 +113,5 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "squeezenet": squeezenet,
     "vgg16": vgg16,
     **VIT_MAKERS,
+    **WORD_MAKERS,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from retinaforge.encoders.biomedclip import BIOMEDCLIP
 from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.clip import CLIP, ClipEncoder
@@ -12,9 +13,11 @@ from retinaforge.encoders.dinov2 import DINOV2
 from retinaforge.encoders.dinov3 import DINOV3
 from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
 from retinaforge.encoders.family import Family, PublishedFile
+from retinaforge.encoders.flair import FLAIR
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
 from retinaforge.encoders.lvm_med import LVM_MED
+from retinaforge.encoders.octcube import OCTCUBE
 from retinaforge.encoders.preti import PRETI
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
 from retinaforge.encoders.retfound import RETFOUND, RETFOUND_DINOV2
@@ -37,6 +40,8 @@ FAMILIES: tuple[Family, ...] = (
     UNI4EYE,
     DINOV2,
     CLIP,
+    BIOMEDCLIP,
+    FLAIR,
     INCEPTION,
     SQUEEZENET,
     VGG16,
@@ -45,6 +50,7 @@ FAMILIES: tuple[Family, ...] = (
     RADIMAGENET,
     DINOV3,
     LVM_MED,
+    OCTCUBE,
     SEGMENTER,
 )
 

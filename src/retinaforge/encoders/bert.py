@@ -48,6 +48,17 @@ def load_bert(weights: Mapping[str, Tensor]) -> nn.Module:
     return bert.eval()
 
 
+def needed(weights: Mapping[str, Tensor], name: str) -> Tensor:
+    """Return one array of a text tower, or refuse a file without it."""
+    if name in weights:
+        return weights[name]
+    raise Refusal(
+        f"a whole text tower, with {name}",
+        f"{len(weights)} arrays without it",
+        "name the file as its authors published it",
+    )
+
+
 def under(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the arrays whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from retinaforge.core import Refusal
-from retinaforge.encoders.bert import load_bert, under
+from retinaforge.encoders.bert import load_bert, needed, under
 from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.clip import ClipEncoder
@@ -81,16 +81,18 @@ def load_biomedclip(checkpoint: Checkpoint) -> BiomedClipEncoder:
 def biomedclip_text(path: Path, options: Mapping[str, str]) -> TextTower:
     """Read the text tower of a file with its tokeniser (vocab.txt beside it, or tokenizer=DIR)."""
     checkpoint = read_checkpoint(path, options)
-    network = text_network(checkpoint.weights)
-    vocabulary = len(checkpoint.weights["text.transformer.embeddings.word_embeddings.weight"])
-    longest = len(checkpoint.weights["text.transformer.embeddings.position_embeddings.weight"])
-    context = min(CONTEXT, longest)
-    return TextTower(network, tokeniser(checkpoint, "bert", context=context, vocabulary=vocabulary))
+    words, positions = (
+        needed(checkpoint.weights, f"text.transformer.embeddings.{name}_embeddings.weight")
+        for name in ("word", "position")
+    )
+    context = min(CONTEXT, len(positions))
+    tokenise = tokeniser(checkpoint, "bert", context=context, vocabulary=len(words))
+    return TextTower(text_network(checkpoint.weights), tokenise)
 
 
 def text_network(weights: Mapping[str, Tensor]) -> BertText:
     """Return the BERT with its projection: two linear maps with a GELU between, without biases."""
-    first, second = weights["text.proj.0.weight"], weights["text.proj.2.weight"]
+    first, second = (needed(weights, f"text.proj.{place}.weight") for place in (0, 2))
     projection = nn.Sequential(
         nn.Linear(first.shape[1], len(first), bias=False),
         nn.GELU(),
@@ -110,7 +112,7 @@ BIOMEDCLIP = Family(
     about="BiomedCLIP: ViT-B/16 image tower of timm's in open_clip's layout, PubMedBERT text tower",
     licence="MIT (microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224)",
     modality="several medical",
-    training_sets=(),
+    training_sets=("pmc_15m",),
     reference="Zhang et al., NEJM AI 2025 (arXiv 2303.00915)",
     layout_source="mlfoundations/open_clip, src/open_clip/timm_model.py and hf_model.py at "
     "89fb801; the published open_clip_config.json (microsoft/BiomedCLIP-PubMedBERT_256-"

@@ -23,10 +23,14 @@ class TrunkTower(TokenNetwork):
         self.trunk = VisionTransformer(shape)
         self.head = nn.ModuleDict({"proj": nn.Linear(shape.width, projected, bias=False)})
         self.depth, self.patch_px = shape.depth, shape.patch_px
+        self.pools_patches = self.trunk.pools_patches
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        blocks: Sequence[int] = (),
+        **further: Tensor,
     ) -> TokenOutput:
-        """Return patch tokens after the blocks counted from 1, class token and its projection."""
-        found = self.trunk(images, blocks)
+        """Return patch tokens after the blocks counted from 1, class token and the projection."""
+        found = self.trunk(images, blocks, **further)
         return found._replace(embedding=self.head["proj"](found.embedding))
