@@ -19,6 +19,7 @@ from retinaforge.tasks.pretrain import (
     PretrainPlan,
     pretrain_encoder,
     scaled_rate,
+    training_sheets,
 )
 from retinaforge.tasks.pretrain_data import ViewPlan
 from retinaforge.training import rich_progress
@@ -27,7 +28,7 @@ from retinaforge.training.pretrain import PretrainConfig
 EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge pretrain --data ./photographs --out ./encoder`\n\n"
-    "`retinaforge pretrain --data ./a --data ./b --whole ./phantoms --out ./encoder --steps 20000`\n\n"
+    "`retinaforge pretrain --data ./a --data ./b --whole ./phantoms --out ./encoder`\n\n"
     "`retinaforge pretrain --data ./clinic --out ./encoder --metadata age,sex,eye "
     "--target pixels+gradient`\n\n"
     "`torchrun --nproc-per-node 2 -m retinaforge pretrain --data DIR --out OUT` on several GPUs"
@@ -91,9 +92,10 @@ def pretrain(
     if not data and not whole:
         raise Refusal("photographs to learn from", "neither --data nor --whole", "name a folder")
     with progress_bar("reading photographs") as tick:
-        result, sheets = pretrain_encoder(
-            data, out, plan, whole=whole, on_sheet=tick, on_progress=rich_progress()
-        )
+        sheets = training_sheets(data, out, plan, whole=whole, on_progress=tick)
+    result = pretrain_encoder(
+        sheets, out, plan, folders=[*data, *whole], on_progress=rich_progress()
+    )
     _answer(result, sheets.refused, out, as_json=as_json)
 
 

@@ -54,7 +54,7 @@ def initialise_head(head: DinoHead, seed: int) -> DinoHead:
 
 def teacher_targets(
     logits: Float[Tensor, "views batch prototypes"],
-    centre: Float[Tensor, "prototypes"],
+    centre: Float[Tensor, "k"],
     temperature: float,
 ) -> Float[Tensor, "views batch prototypes"]:
     """Return softmax((logits - centre) / temperature): centred, then sharpened."""

@@ -6,13 +6,15 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from PIL import Image
 from safetensors.torch import save
+from torch import Tensor
 
 from retinaforge.core import Record, Refusal, artefacts, seed_for
 from retinaforge.encoders.fundus import FORMAT
@@ -20,13 +22,14 @@ from retinaforge.nets.fundus_vit import KNOTS, FundusVit
 from retinaforge.nets.mae import new_mae
 from retinaforge.nets.vit import VitShape, initialise
 from retinaforge.tasks.pretrain_data import ViewPlan, is_synthetic, training_records, view_drawer
+from retinaforge.tasks.pretrain_pictures import reconstruction_picture
 from retinaforge.tasks.sheets import Sheets, build_sheets
 from retinaforge.training import OnProgress
 from retinaforge.training.pretrain import PretrainConfig, PretrainResult, pretrain
 from retinaforge.training.pretrain_dino import SelfDistillation
 from retinaforge.training.pretrain_methods import MaskedModelling, Method, sizes
 
-ENCODER, CARD, MODEL = "encoder.safetensors", "card.json", "model"
+ENCODER, CARD, MODEL, PICTURE = "encoder.safetensors", "card.json", "model", "reconstructions.png"
 SHAPES = {
     "tiny": VitShape(width=192, depth=12, heads=3),
     "small": VitShape(width=384, depth=12, heads=6),
@@ -96,43 +99,72 @@ def scaled_rate(images: int) -> float:
     return RATE * math.sqrt(images / RATE_BATCH)
 
 
-def pretrain_encoder(
+def training_sheets(
     folders: Sequence[Path],
     out: Path,
     plan: PretrainPlan,
     *,
     whole: Sequence[Path] = (),
-    on_sheet: Callable[[int, int], None] | None = None,
-    on_progress: OnProgress | None = None,
-) -> tuple[PretrainResult, Sheets]:
-    """Pretrain, or go on; write `out`/model/encoder.safetensors and card.json.
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Sheets:
+    """Return the squares about every training eye, read once and cached in `out`.
 
     Args:
         folders: of photographs; training patients only.
+        out: run folder.
+        plan: its sheet_px and seed.
+        whole: folders all of whose images are for training.
+        on_progress: called with (done, all).
+
+    Raises:
+        Refusal: if there is nothing to learn from.
+    """
+    records = training_records(folders, plan.seed, whole=whole)
+    # Each process has its own copy, so that none waits for another.
+    cache = out / "cache" / f"sheets-{os.environ.get('RANK', '0')}"
+    return build_sheets(records, cache, size_px=plan.sheet_px, on_progress=on_progress)
+
+
+def pretrain_encoder(
+    sheets: Sheets,
+    out: Path,
+    plan: PretrainPlan,
+    *,
+    folders: Sequence[Path] = (),
+    on_progress: OnProgress | None = None,
+) -> PretrainResult:
+    """Pretrain, or go on; write `out`/model/encoder.safetensors and card.json.
+
+    Of masked autoencoding, reconstructions.png shows what was hidden and what was drawn instead.
+
+    Args:
+        sheets: from `training_sheets`.
         out: run folder; the same call resumes there.
         plan: what and how.
-        whole: folders all of whose images are for training.
-        on_sheet: called with (done, all) while photographs are read.
+        folders: where the images came from; those of phantoms state their recipe for the card.
         on_progress: called with every line of the log.
 
     Raises:
-        Refusal: if there is nothing to learn from, or the folder holds another run.
+        Refusal: if the folder holds another run.
         TrainingStopped: with advice.
     """
     # What runs now; by the end the repository may hold something else.
     commit = artefacts.git_commit(Path(__file__).parent)
-    records = training_records(folders, plan.seed, whole=whole)
-    # Each process has its own copy, so that none waits for another.
-    cache = out / "cache" / f"sheets-{os.environ.get('RANK', '0')}"
-    sheets = build_sheets(records, cache, size_px=plan.sheet_px, on_progress=on_sheet)
-    method = _method(plan)
-    about = {"sheets": sheets.fingerprint, "views": _plain(asdict(_views(plan)))}
-    draw = view_drawer(sheets, _views(plan))
+    method, views = _method(plan), _views(plan)
+    about = {"sheets": sheets.fingerprint, "views": _plain(asdict(views))}
+    draw = view_drawer(sheets, views)
     result = pretrain(method, draw, plan.config, out, about=about, on_progress=on_progress)
     if os.environ.get("RANK", "0") == "0":
-        meta = _meta(plan, result, sheets.records, [*folders, *whole]) | {"commit": commit}
+        meta = _meta(plan, result, sheets.records, folders) | {"commit": commit}
         write_encoder(method, out / MODEL, meta, sheets.records)
-    return result, sheets
+        if isinstance(method, MaskedModelling):
+            _write_picture(method, draw(0), out / PICTURE)
+    return result
+
+
+def _write_picture(method: MaskedModelling, inputs: Mapping[str, Tensor], path: Path) -> None:
+    picture = Image.fromarray(reconstruction_picture(method.cpu(), inputs))
+    artefacts.write_with(path, lambda stream: picture.save(stream, "PNG"))
 
 
 def _views(plan: PretrainPlan) -> ViewPlan:

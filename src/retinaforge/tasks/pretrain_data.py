@@ -71,7 +71,7 @@ def training_records(
         whole: folders all of whose images are for training, whatever their tables say.
 
     Raises:
-        Refusal: expected photographs of training patients.
+        Refusal: expected photographs of training patients; or images that are named once.
     """
     records = [r for folder in folders for r in read_records(folder)]
     train = [r for r in split_by_patient(records, seed=seed) if r.split == "train"]
@@ -82,7 +82,16 @@ def training_records(
             f"{len(records)} photographs, none of them in the training split: {named}",
             "name a folder with training rows, or mend its splits.csv",
         )
-    return train + [replace(r, split="train") for folder in whole for r in read_records(folder)]
+    train += [replace(r, split="train") for folder in whole for r in read_records(folder)]
+    names = Counter((r.dataset, r.name) for r in train)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise Refusal(
+            "images that are named once, by their folder and their name in it",
+            f"{len(twice)} named twice, the first {'/'.join(twice[0])}",
+            "name each folder once, and rename folders of equal names",
+        )
+    return train
 
 
 def is_synthetic(record: Record) -> bool:
@@ -91,7 +100,7 @@ def is_synthetic(record: Record) -> bool:
     return "synthetic" in words or "phantom" in record.camera.lower()
 
 
-def chances(records: Sequence[Record], synthetic_share: float) -> Float[np.ndarray, "_"]:
+def chances(records: Sequence[Record], synthetic_share: float) -> Float[np.ndarray, "n"]:
     """Return each record's chance to be drawn.
 
     Data sets are drawn in proportion to the square root of their size, so that the small ones are
