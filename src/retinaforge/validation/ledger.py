@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from retinaforge.encoders import EncoderCard
+from retinaforge.encoders.ledger import known_set, knows, seen, spellings
 from retinaforge.images import read_records
 from retinaforge.metrics import structural_similarity
 from retinaforge.validation import spaces
@@ -69,24 +71,43 @@ def _spaces(settings: Settings) -> dict[str, Any]:
 def contamination(real: Path, settings: Settings) -> list[dict[str, str]]:
     """Return which judge or encoder has seen which data set of the real folder.
 
-    A data set counts as seen where its folder's name stands in a card's training data.
+    Encoders are looked up in the contamination ledger (`encoders.ledger`), which says which part
+    and where that was read. For our own judges, and for encoders that the ledger does not know, a
+    data set counts as seen where its name, in any known spelling, stands in the training data.
     """
-    names = {record.dataset for record in read_records(real)}
+    names = sorted({record.dataset for record in read_records(real)})
     said: dict[str, str] = {
         f"{finder} ({card['name']})": ", ".join(card["training_data"])
         for finder, card in finder_cards().items()
     }
     said |= {"encoder structure": spaces.structure_card().training_data}
-    said |= {
-        f"encoder {spec}": spaces.encoder_named(spec).card.training_data
-        for spec in settings.encoders
-    }
-    found = []
-    for who, training in said.items():
-        for name in sorted(names):
-            if _named(name, training):
-                found.append({"who": who, "dataset": name, "training_data": training})
+    found = [
+        {"who": who, "dataset": name, "training_data": training}
+        for who, training in said.items()
+        for name in names
+        if _spelt(name, training)
+    ]
+    for spec in settings.encoders:
+        found += _of_encoder(f"encoder {spec}", spaces.encoder_named(spec).card, names)
     return found
+
+
+def _of_encoder(who: str, card: EncoderCard, names: list[str]) -> list[dict[str, str]]:
+    sightings = {sighting.dataset: sighting for sighting in seen(card, names)}
+    found = []
+    for name in names:
+        row = {"who": who, "dataset": name, "training_data": card.training_data}
+        if sighting := sightings.get(name):
+            found.append(row | {"part": sighting.part, "source": sighting.source,
+                                "note": sighting.note})  # fmt: skip
+        elif not (knows(card) and known_set(name)) and _spelt(name, card.training_data):
+            found.append(row)
+    return found
+
+
+def _spelt(dataset: str, training: str) -> bool:
+    """Return whether a data set stands in a text in any known spelling of its name."""
+    return any(_named(spelling, training) for spelling in spellings(dataset))
 
 
 def _named(dataset: str, training: str) -> bool:
