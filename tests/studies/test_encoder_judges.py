@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
+from retinaforge.encoders import load
 from retinaforge.reports.board import board_from
 from retinaforge.reports.encoder_table import encoder_table
 from retinaforge.studies import Study, encoder_judges
+from retinaforge.studies.features import embed
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 
 ARMS = [
@@ -72,15 +76,29 @@ def test_a_judge_that_was_the_loss_is_marked_and_never_the_best(run):
     assert second[1].worse
 
 
-def test_judges_are_names_of_the_study_or_specs(tmp_path):
-    squares = {"set/0.png": np.full((64, 64, 3), 90, np.uint8)}
-    encoder_judges.save_features(tmp_path, STUDY, tmp_path, squares)
-    with (
-        np.load(tmp_path / "features-net.npz") as one,
-        np.load(tmp_path / "features-other.npz") as two,
-    ):
-        assert one["features"].shape == two["features"].shape == (1, 192)
-        assert not np.allclose(one["features"], two["features"])
+def test_a_judge_is_added_to_a_finished_run_from_its_pictures(tmp_path):
+    run, job = RunFolder(tmp_path), Job("l1", 0)
+    pictures = run.job(job) / "reconstructions"
+    pictures.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(pictures / "synthetic_set-a_0.png")
+    rows = [{"part": part, "dataset": "set", "image": "a/0.jpg"} for part in ("test", "val")]
+    pd.DataFrame(rows).to_parquet(run.job(job) / "per_image.parquet")
+    assert encoder_judges.complete_features(STUDY, tmp_path, run, [job]) == []
+    files = [np.load(run.job(job) / f"features-{name}.npz") for name in ("net", "other")]
+    assert [f["names"].tolist() for f in files] == [["set/a/0.jpg"]] * 2
+    expected = embed(load(STUDY.encoders["net"]), [pixels])
+    np.testing.assert_allclose(files[0]["features"], expected)
+    assert not np.allclose(files[0]["features"], files[1]["features"])
+
+
+def test_a_judge_that_does_not_load_is_named_and_the_others_judge(tmp_path):
+    study = STUDY.model_copy(update={"encoders": {**STUDY.encoders, "net": "retfound:gone.pth"}})
+    problems = encoder_judges.complete_features(
+        study, tmp_path, RunFolder(tmp_path), [Job("l1", 0)]
+    )
+    assert len(problems) == 1
+    assert problems[0].startswith("judge net: expected")
 
 
 def test_without_judges_there_is_no_table():

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
-from retinaforge.core import Card, Score, rng_for
+from retinaforge.core import Card, RetinaForgeError, Score, rng_for
 from retinaforge.core.artefacts import write_bytes
-from retinaforge.encoders import load_encoder
+from retinaforge.encoders import load
 from retinaforge.losses import encoders_named
 from retinaforge.metrics import difference_score, mean_score
 from retinaforge.studies.features import embed
-from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
+from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder, slug_of
 from retinaforge.studies.plan import Study, located
 
 ROLE = "encoder-judge"
@@ -41,6 +43,7 @@ CARD = Card(
     known_failure="an encoder that was the loss finds its own arm near whatever its vessels; one "
     "that sees no vessels is content with any",
 )
+PHOTOGRAPH = ("dataset", "image")
 Features = Mapping[str, np.ndarray]
 
 
@@ -52,13 +55,49 @@ def specs_of(study: Study, data: Path) -> dict[str, str]:
     }
 
 
-def save_features(folder: Path, study: Study, data: Path, squares: Features) -> None:
-    """Embed an arm's held-out reconstructions with every judge, one file a judge."""
+def complete_features(study: Study, data: Path, run: RunFolder, jobs: Sequence[Job]) -> list[str]:
+    """Embed every arm's held-out reconstructions with every judge that has not seen them yet.
+
+    They are read from the pictures that measuring left, so a judge can be added to a finished run.
+
+    Returns:
+        What could not be had, in words.
+    """
+    problems = []
     for name, spec in specs_of(study, data).items():
-        features = embed(load_encoder(spec), list(squares.values()))
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, features=features, names=np.array(list(squares)))
-        write_bytes(_file(folder, name), buffer.getvalue())
+        waiting = [job for job in jobs if not _file(run.job(job), name).is_file()]
+        try:
+            encoder = load(spec) if waiting else None
+        except (RetinaForgeError, OSError) as error:
+            problems.append(f"judge {name}: {error}")
+            continue
+        for job in waiting:
+            squares = _reconstructions(run, job)
+            if squares:
+                _save(_file(run.job(job), name), embed(encoder, list(squares.values())), squares)
+    return problems
+
+
+def _reconstructions(run: RunFolder, job: Job) -> dict[str, np.ndarray]:
+    """Return a job's held-out reconstructions by "dataset/name"."""
+    table = pd.read_parquet(
+        run.job(job) / "per_image.parquet", columns=["part", "dataset", "image"]
+    )
+    images = table[table.part == "test"].drop_duplicates()
+    folder = run.job(job) / "reconstructions"
+    found = {}
+    for dataset, image in zip(images["dataset"], images["image"], strict=True):
+        path = folder / f"synthetic_{slug_of(dataset, image)}.png"
+        if path.is_file():
+            with Image.open(path) as picture:
+                found[f"{dataset}/{image}"] = np.asarray(picture.convert("RGB"))
+    return found
+
+
+def _save(path: Path, features: np.ndarray, names: Iterable[str]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, features=features, names=np.array(list(names)))
+    write_bytes(path, buffer.getvalue())
 
 
 def encoder_scores(study: Study, run: RunFolder, jobs: Sequence[Job]) -> list[Score]:

@@ -13,6 +13,11 @@ State = Literal["waiting", "running", "trained", "done", "failed"]
 RESIZE_ONLY = "resize-only"
 
 
+def slug_of(dataset: str, image: str) -> str:
+    """Return a file name for a photograph that no other one of the study has."""
+    return f"{dataset}-{image}".replace("/", "_").rsplit(".", 1)[0]
+
+
 @dataclass(frozen=True)
 class Job:
     """One arm with one seed."""

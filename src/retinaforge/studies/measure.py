@@ -19,9 +19,8 @@ from retinaforge.core import Quantity, Record, Refusal, RetinaForgeError
 from retinaforge.core.artefacts import DiskFull, whole_file, write_bytes, write_json, write_with
 from retinaforge.encoders import load as load_encoder
 from retinaforge.metrics import IMAGE_METRICS
-from retinaforge.studies import encoder_judges
 from retinaforge.studies.features import embed
-from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
+from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder, slug_of
 from retinaforge.studies.plan import Study, located
 from retinaforge.studies.prepare import Prepared
 from retinaforge.tasks.ceiling import JudgedOriginal, judge_original, vessel_rows
@@ -52,7 +51,7 @@ class Row:
 
 def slug(record: Record) -> str:
     """Return a file name for a record that no other record of the study has."""
-    return f"{record.dataset}-{record.name}".replace("/", "_").rsplit(".", 1)[0]
+    return slug_of(record.dataset, record.name)
 
 
 def available_judges(specs: Sequence[str], data: Path) -> tuple[list[Judge], list[str]]:
@@ -134,8 +133,6 @@ def measure_arm(
             except (RetinaForgeError, OSError, ValueError) as error:
                 problems.append(f"{record.name}: {type(error).__name__}: {error}")
     _save_features(run.job(job), located(study.measure.encoder, data), squares)
-    if squares:
-        encoder_judges.save_features(run.job(job), study, data, squares)
     _save_rows(run.job(job), job, rows)
     run.set_status(job, "running", problems=problems)
 

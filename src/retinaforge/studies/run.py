@@ -20,6 +20,7 @@ from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.core.artefacts import environment, write_json
 from retinaforge.reports import write_report
 from retinaforge.studies.arm import settle_precision
+from retinaforge.studies.encoder_judges import complete_features
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.measure import available_judges
 from retinaforge.studies.panels import draw_panels
@@ -121,13 +122,14 @@ def finish(
             "no arm was measured, so there is nothing to report; "
             f"the reasons stand in {run.root}/arms/*/seed-*/status.json"
         )
+    problems = complete_features(study, data, run, measured)
     scores = summarise(study, data, run, measured)
     write_json(
         run.scorecard,
         {
             "schema_version": SCHEMA_VERSION,
             "scores": [score.as_dict() for score in scores],
-            "protocol": _protocol(study, data, run),
+            "protocol": {**_protocol(study, data, run), "encoders_left_out": problems},
         },
     )
     draw_panels(study, run, prepared.test, measured, gather_rows(run, measured))
@@ -141,14 +143,15 @@ def _open_folder(run: RunFolder, study: Study) -> None:
         # Through the model, so that a folder begun before a field existed has its default.
         stored = Study.model_validate_json(run.study.read_text())
         there = json.loads(stored.model_dump_json())
+        # Encoders that judge look at what lies there already: they may be added at any time.
+        there["measure"]["encoder_judges"] = plain["measure"]["encoder_judges"]
         if changed := [key for key in plain if plain[key] != there.get(key)]:
             raise Refusal(
                 f"the study that {run.root} was begun with",
                 f"another one (different: {', '.join(changed)})",
                 "choose a new --out, or go back to the old study file to resume",
             )
-    else:
-        write_json(run.study, plain)
+    write_json(run.study, plain)
 
 
 def _write_environment(run: RunFolder, study: Study, prepared: Prepared) -> None:
