@@ -10,7 +10,7 @@ import torch
 
 from retinaforge.encoders.fundus import load_fundus
 from retinaforge.nets.vit import VitShape
-from retinaforge.tasks import pretrain as task
+from retinaforge.tasks import pretrain_plan as task
 
 SMALL = ("--batch", 2, "--steps", 3, "--sheet", 64, "--precision", "fp32")
 

@@ -8,15 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from retinaforge.nets.fundus_vit import FundusVit, MetadataTokens
-from retinaforge.nets.mae import (
-    DecoderShape,
-    MaskedAutoencoder,
+from retinaforge.nets.mae import DecoderShape, MaskedAutoencoder, new_mae
+from retinaforge.nets.mae_patches import (
     choose_patches,
     cut_patches,
     gradient_map,
     join_patches,
     masked_error,
-    new_mae,
     normalise_patches,
 )
 from retinaforge.nets.vit import VisionTransformer, VitShape, initialise

@@ -14,15 +14,8 @@ import torch
 from retinaforge.core import Record, Refusal
 from retinaforge.images import read_records
 from retinaforge.phantoms import write_phantoms
-from retinaforge.tasks.pretrain_data import (
-    ViewPlan,
-    chances,
-    is_synthetic,
-    metadata_of,
-    tint,
-    training_records,
-    view_drawer,
-)
+from retinaforge.tasks.pretrain_data import ViewPlan, tint, view_drawer
+from retinaforge.tasks.pretrain_rows import chances, is_synthetic, metadata_of, training_records
 from retinaforge.tasks.sheets import Sheets, build_sheets
 
 PLAN = ViewPlan(batch=4, side_px=64, patch_px=16, metadata=("age", "sex", "eye"))

@@ -12,7 +12,7 @@ from retinaforge.nets.fundus_vit import FundusVit
 from retinaforge.nets.mae import DecoderShape, new_mae
 from retinaforge.nets.vit import VitShape, initialise
 from retinaforge.training import journal
-from retinaforge.training.pretrain import PretrainConfig
+from retinaforge.training.pretrain_config import PretrainConfig
 from retinaforge.training.pretrain_dino import DinoConfig, SelfDistillation
 from retinaforge.training.pretrain_methods import MaskedModelling
 

@@ -12,18 +12,12 @@ import typer
 
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import Refusal
-from retinaforge.tasks.pretrain import (
-    ENCODER,
-    MODEL,
-    SHAPES,
-    PretrainPlan,
-    pretrain_encoder,
-    scaled_rate,
-    training_sheets,
-)
+from retinaforge.tasks.pretrain import MODEL, pretrain_encoder, training_sheets
+from retinaforge.tasks.pretrain_card import ENCODER
 from retinaforge.tasks.pretrain_data import ViewPlan
+from retinaforge.tasks.pretrain_plan import SHAPES, PretrainPlan, scaled_rate
 from retinaforge.training import rich_progress
-from retinaforge.training.pretrain import PretrainConfig
+from retinaforge.training.pretrain_config import PretrainConfig
 
 EXAMPLES = (
     "Examples:\n\n"

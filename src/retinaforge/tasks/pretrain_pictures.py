@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from retinaforge.nets.mae import cut_patches, join_patches, patch_statistics
+from retinaforge.nets.mae_patches import cut_patches, join_patches, patch_statistics
 from retinaforge.training.pretrain_methods import MaskedModelling
 
 GREY = 0.0  # of hidden patches, in [-1, 1]

@@ -15,7 +15,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from retinaforge.core import artefacts
 from retinaforge.training import checkpoint, journal
 from retinaforge.training.batch import draw_ahead
-from retinaforge.training.config import TrainConfig
 from retinaforge.training.precision import autocast, choose_precision
+from retinaforge.training.pretrain_config import PretrainConfig, PretrainResult
 from retinaforge.training.pretrain_methods import Method
 from retinaforge.training.progress import OnProgress, Progress
 from retinaforge.training.result import RESULT
@@ -37,47 +37,6 @@ Inputs = Mapping[str, Tensor]
 """What a method is given at a step, by name, each beginning with the batch."""
 InputsAt = Callable[[int], Inputs]
 """Gives batch number step * processes + rank; a pure function of that number."""
-
-
-@dataclass(frozen=True)
-class PretrainConfig(TrainConfig):
-    """State how long and how an encoder is pretrained; what it adds to `TrainConfig`:
-
-    Attributes:
-        weight_decay: of AdamW, on matrices only.
-    """
-
-    steps: int = 5000
-    learning_rate: float = 1e-3
-    warmup_steps: int = 250
-    last_learning_rate: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.05
-
-
-@dataclass(frozen=True)
-class PretrainResult:
-    """What `pretrain` returns.
-
-    Attributes:
-        state: "trained", or "found done" where an earlier call had finished.
-        steps: steps done, skipped ones included.
-        images: drawn in them, over all processes.
-        seconds: spent in them, over all sittings.
-        images_per_s: over all processes.
-        skipped: steps that were left out.
-        precision: bf16 or fp32.
-        readings: means over the last lines of the log.
-    """
-
-    state: str
-    steps: int
-    images: int
-    seconds: float
-    images_per_s: float
-    skipped: int
-    precision: str
-    readings: dict[str, float | None]
 
 
 def pretrain(
