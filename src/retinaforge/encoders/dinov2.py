@@ -85,13 +85,14 @@ DINOV2 = Family(
     about="DINOv2, ViT-S, B, L or g with patches of 14 px, with four registers or none",
     licence=LICENCE,
     modality="natural",
-    training_sets=("lvd_142m",),
+    training_sets=("lvd_142m", "imagenet21k"),
     reference="Oquab et al., TMLR 2024; with registers Darcet et al., ICLR 2024",
     layout_source="facebookresearch/dinov2, dinov2/models/vision_transformer.py, layers/ and "
     "hub/backbones.py, commit b8931f7; transformers 5.23, models/dinov2 and "
     "dinov2_with_registers, and the names of its version 4",
     confirmed="values of transformers 5.23's Dinov2Model and Dinov2WithRegistersModel and of timm "
-    "1.0.31 (SwiGLU too), narrow and shallow, to 1e-4",
+    "1.0.31 (SwiGLU too), narrow and shallow, to 1e-4 (tested); "
+    "beside Meta's own class, run once, without a difference",
     recognises=lambda found: (
         is_facebook_dinov2(found)
         or is_hugging_face_dinov2(found)

@@ -65,10 +65,12 @@ PRETI = Family(
     reference="Lee et al., MICCAI 2025, arXiv 2505.12233",
     layout_source="MICV-yonsei/PRETI, models/PRETI_model.py (forward_encoder_no_masking), train.py "
     "and data/PRETI_dataset.py, commit 2ac2b0f; positions on another grid as in its "
-    "downstreams/propagation/src/models_mae.py",
+    "downstreams/propagation/src/models_mae.py; with Adam's moments it takes the bytes of the "
+    "published file",
+    input_px=224,
     confirmed="values of timm 1.0.31's VisionTransformer with two registers, which does the same, "
-    "to 1e-4; not confirmed: which vector its evaluation takes, whose code is not published (here "
-    "the class token)",
+    "to 1e-4 (tested); beside PRETI's own class, run once, to 2e-6; not confirmed: which vector "
+    "its evaluation takes, whose code is not published (here the class token)",
     recognises=is_preti,
     load=load_preti,
     files=(

@@ -143,7 +143,9 @@ RETFOUND = Family(
     reference=REFERENCE,
     layout_source="rmaphoh/RETFound, models_vit.py and main_finetune.py, commit ae9a9ec; the "
     "decoder's keys from facebookresearch/mae, models_mae.py, as UrFound and PRETI carry it",
-    confirmed="values of timm 1.0.31's VisionTransformer, whose subclass RETFound's is, to 1e-4",
+    input_px=224,
+    confirmed="values of timm 1.0.31's VisionTransformer, whose subclass RETFound's is, to 1e-4 "
+    "(tested); beside RETFound's own class, run once, to 2e-6",
     recognises=is_retfound,
     load=load_retfound,
     files=MAE_FILES,
@@ -158,6 +160,7 @@ RETFOUND_DINOV2 = Family(
     reference=DINOV2_REFERENCE,
     layout_source="rmaphoh/RETFound, main_finetune.py, commit ae9a9ec; keys as its issue 46 lists "
     "them; heads and chunks from facebookresearch/dinov2, commit b8931f7",
+    input_px=224,
     confirmed="values of timm 1.0.31's vit_large_patch14_dinov2, narrow and shallow, to 1e-4",
     recognises=lambda found: is_dinov2_teacher(found) and "retfound" in found.path.name.lower(),
     load=load_retfound_dinov2,

@@ -50,6 +50,7 @@ RETFOUND_GREEN = Family(
     reference="Engelmann and Bernabeu, Nature Communications 16, 6862, 2025",
     layout_source="justinengelmann/RETFound_Green, README.md and "
     "Training_and_eval_code/data.py, commit 767c77e: timm's vit_small_patch14_reg4_dinov2",
+    input_px=392,
     confirmed="values of timm 1.0.31's DINOv2 with registers, narrow and shallow, to 1e-4",
     recognises=is_green,
     load=load_retfound_green,

@@ -53,9 +53,10 @@ URFOUND = Family(
     training_sets=SETS,
     reference="Yu et al., MICCAI 2024, arXiv 2408.05618",
     layout_source="yukkai/UrFound, util/model_urfound.py, util/dataset.py, finetune/models_vit.py, "
-    "commit 9e1c01f",
+    "commit 9e1c01f; with Adam's moments it takes the bytes of the published file",
+    input_px=224,
     confirmed="values of timm 1.0.31's VisionTransformer, whose subclass its fine-tuning takes, to "
-    "1e-4",
+    "1e-4 (tested)",
     recognises=is_urfound,
     load=load_urfound,
     files=(
