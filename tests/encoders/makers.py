@@ -23,6 +23,7 @@ from retinaforge.nets.sam_vit import SamShape, SamVit
 from retinaforge.nets.squeezenet import SqueezeNet
 from retinaforge.nets.unet import VesselNet
 from retinaforge.nets.vgg import VGG16
+from retinaforge.nets.vit3d import Vit3d, Vit3dShape
 
 TOWER = ClipShape(width=64, depth=2, heads=1, patch_px=8, input_px=32, hidden=128, projected=24)
 
@@ -101,12 +102,26 @@ def lvm_med(folder: Path) -> Path:
     return _torch(SamVit(shape).state_dict(), folder / "lvmmed_vit.pth")
 
 
+def octcube(folder: Path) -> Path:
+    """Write a file of joint training: flash-attn's blocks, a layer for pictures, the decoder."""
+    torch.manual_seed(0)
+    shape = Vit3dShape(64, 4, 1, 128, 8, slices=3, channels=1, grid=4, depths=5, pictures=True)
+    state = {}
+    for key, value in Vit3d(shape).state_dict().items():
+        renamed = key.replace(".attn.qkv.", ".mixer.Wqkv.").replace(".attn.proj", ".mixer.out_proj")
+        deep = key.endswith("patch_embed.proj.weight")
+        state[renamed] = value.unflatten(1, (1, 3)) if deep else value
+    state |= {"decoder_embed.weight": torch.zeros(8, 64), "mask_token": torch.zeros(1, 1, 8)}
+    return _torch({"model": state, "epoch": 49}, folder / "OCTCube.pth")
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "alexnet": alexnet,
     "clip": clip,
     "dinov3": dinov3,
     "inception": inception,
     "lvm-med": lvm_med,
+    "octcube": octcube,
     "radimagenet": radimagenet,
     "resnet": resnet,
     "segmenter": segmenter,

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, layer_norm
 
 from retinaforge.nets.relative import RelativeAttention, in_windows
-from retinaforge.nets.tokens import TokenNetwork, TokenOutput
+from retinaforge.nets.tokens import TokenNetwork, TokenOutput, mean_of_tokens
 from retinaforge.nets.vit import PatchEmbed
 
 EPSILON = 1e-6
@@ -92,6 +92,8 @@ class _MapNorm(nn.Module):
 class SamVit(TokenNetwork):
     """SAM's image encoder; any size of image, relative positions interpolated."""
 
+    pools_patches = True
+
     def __init__(self, shape: SamShape) -> None:
         super().__init__()
         self.shape, self.depth, self.patch_px = shape, len(shape.windows), shape.patch_px
@@ -107,13 +109,18 @@ class SamVit(TokenNetwork):
         )
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        blocks: Sequence[int] = (),
+        *,
+        inside: Float[Tensor, "batch tokens"] | None = None,
     ) -> TokenOutput:
         """Return patch tokens after the blocks counted from 1; for a class token their mean.
 
         Args:
             images: normalised; height and width multiples of `shape.patch_px`.
             blocks: after which blocks to keep the tokens, 1 to depth.
+            inside: how much of each patch lies in the field of view.
         """
         x = self.patch_embed(images).movedim(1, -1)
         if self.shape.positions:
@@ -123,9 +130,11 @@ class SamVit(TokenNetwork):
             x = block(x)
             if number in blocks:
                 kept.append(x.flatten(1, 2))
-        mean = x.mean((1, 2))
-        pooled = self.neck(x.movedim(-1, 1)).mean((2, 3)) if self.shape.pooled == "neck" else mean
-        return TokenOutput(kept, mean, pooled)
+        mean = mean_of_tokens(x.flatten(1, 2), inside)
+        if self.shape.pooled == "patches":
+            return TokenOutput(kept, mean, mean)
+        necked = self.neck(x.movedim(-1, 1)).flatten(2).transpose(1, 2)
+        return TokenOutput(kept, mean, mean_of_tokens(necked, inside))
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         if self.pos_embed.shape[1:3] == (rows, columns):
