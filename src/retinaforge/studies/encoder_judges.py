@@ -80,11 +80,11 @@ def complete_features(study: Study, data: Path, run: RunFolder, jobs: Sequence[J
 
 def _reconstructions(run: RunFolder, job: Job) -> dict[str, np.ndarray]:
     """Return a job's held-out reconstructions by "dataset/name"."""
-    table = pd.read_parquet(
-        run.job(job) / "per_image.parquet", columns=["part", "dataset", "image"]
-    )
-    images = table[table.part == "test"].drop_duplicates()
     folder = run.job(job) / "reconstructions"
+    if not folder.is_dir():
+        return {}
+    table = pd.read_parquet(folder.parent / "per_image.parquet", columns=["part", *PHOTOGRAPH])
+    images = table[table.part == "test"].drop_duplicates()
     found = {}
     for dataset, image in zip(images["dataset"], images["image"], strict=True):
         path = folder / f"synthetic_{slug_of(dataset, image)}.png"
