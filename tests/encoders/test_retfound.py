@@ -28,7 +28,7 @@ def written(folder: Path, case: str, name: str) -> Path:
         ("RETFound_mae_natureOCT.pth", "OCT", "its name says so"),
         ("RETFound_oct_weights.pth", "OCT", "its name says so"),
         ("RETFound_mae_natureCFP.pth", "colour fundus", "its name says so"),
-        ("doctor.pth", "colour fundus", "taken for granted: the file does not say"),
+        ("doctor.pth", "colour fundus", "taken for granted, for the file does not say"),
     ],
 )
 def test_weights_of_oct_scans_are_called_so(tmp_path, name, modality, how) -> None:
@@ -70,7 +70,7 @@ def test_a_known_fingerprint_says_which_published_file_it_is(tmp_path, monkeypat
 def test_an_unknown_fingerprint_is_said(tmp_path) -> None:
     card = load(f"retfound:{written(tmp_path, 'retfound', 'a.pth')}").card
     assert card.certainty.startswith(RETFOUND.confirmed)
-    assert "whose weights they are is taken from who names it" in card.certainty
+    assert "whose weights they are rests on its keys and name" in card.certainty
 
 
 def test_pooling_is_the_files_or_the_users(tmp_path) -> None:

@@ -90,6 +90,7 @@ DINOV2 = Family(
     layout_source="facebookresearch/dinov2, dinov2/models/vision_transformer.py, layers/ and "
     "hub/backbones.py, commit b8931f7; transformers 5.23, models/dinov2 and "
     "dinov2_with_registers, and the names of its version 4",
+    input_px=224,
     confirmed="values of transformers 5.23's Dinov2Model and Dinov2WithRegistersModel and of timm "
     "1.0.31 (SwiGLU too), narrow and shallow, to 1e-4 (tested); "
     "beside Meta's own class, run once, without a difference",

@@ -52,6 +52,7 @@ class Family:
         files: what the authors offer.
         options: names that a spec may set after commas beside those of `loading.FOR_ALL`; the
             loader finds them in `Checkpoint.options`.
+        input_px: side that its published weights take; None where the file decides or any is taken.
         opens: builds the encoder of what is no weight file (an ONNX graph, an address), from the
             text after the colon and the options; None for a weight file. Asked first.
     """
@@ -69,3 +70,4 @@ class Family:
     files: tuple[PublishedFile, ...] = ()
     options: tuple[str, ...] = ()
     opens: Callable[[str, Mapping[str, str]], Encoder | None] | None = None
+    input_px: int | None = None

@@ -43,8 +43,8 @@ def load_preti(checkpoint: Checkpoint) -> TokenEncoder:
         checkpoint, weights, shape, ignore=LEFT_ASIDE, preprocess=imagenet(),
         normalised=f"{IMAGENET_WORDS}; trained on random crops of photographs cut by AutoMorph",
         name="preti", licence=LICENCE, reference=PRETI.reference,
-        training_data="fundus photographs of Mediwhale, left and right eye of a person, with age "
-        "and sex; from ImageNet weights of timm's ViT-B/16",
+        training_data="in-house fundus photographs (Yonsei University and Mediwhale), left and "
+        "right eye of a person, with age and sex; from ImageNet weights of timm's ViT-B/16",
         certainty=f"{PRETI.confirmed}; {identity(checkpoint, PRETI.files)}",
     )  # fmt: skip
 

@@ -61,9 +61,9 @@ def identity(checkpoint: Checkpoint, files: Sequence[PublishedFile]) -> str:
         return f"its SHA-256 is that of {found.name} ({found.source})"
     if any(file.sha256 for file in files):
         return (
-            "its SHA-256 is none that is known; whose weights they are is taken from who names it"
+            "its SHA-256 is none that is known: whose weights they are rests on its keys and name"
         )
-    return "no SHA-256 is published; whose weights they are is taken from who names it"
+    return "no SHA-256 is published: whose weights they are rests on its keys and name"
 
 
 def kind_seen(
@@ -88,7 +88,7 @@ def kind_seen(
     asked = _asked(checkpoint.options.get("modality"), allowed)
     found = _of_file(checkpoint, files, allowed)
     if found is None:
-        how = "modality= says so" if asked else "taken for granted: the file does not say"
+        how = "modality= says so" if asked else "taken for granted, for the file does not say"
         return Seen(asked or default, how)
     wanted = asked or default
     if wanted != found.kind:

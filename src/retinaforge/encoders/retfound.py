@@ -145,7 +145,8 @@ RETFOUND = Family(
     "decoder's keys from facebookresearch/mae, models_mae.py, as UrFound and PRETI carry it",
     input_px=224,
     confirmed="values of timm 1.0.31's VisionTransformer, whose subclass RETFound's is, to 1e-4 "
-    "(tested); beside RETFound's own class, run once, to 2e-6",
+    "(tested); beside RETFound's own class, run once, to 2e-6; any masked autoencoder has this "
+    "layout",
     recognises=is_retfound,
     load=load_retfound,
     files=MAE_FILES,

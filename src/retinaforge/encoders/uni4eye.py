@@ -57,6 +57,7 @@ UNI4EYE = Family(
     reference="Cai et al., IEEE TMI 2024 (Uni4Eye++); MICCAI 2022 (Uni4Eye)",
     layout_source="Davidczy/Uni4Eye_pp, models_mymae23D.py, PatchEmbed23D.py, octa500.py, "
     "main_pretrain_partial23D.py, commit 4e984a8",
+    input_px=224,
     confirmed="values of timm 1.0.31's VisionTransformer, which does the same on plane images, to "
     "1e-4 (tested); beside its own class, run once, to 2e-6; not confirmed: Uni4Eye of 2022, whose "
     "code could not be read, and which vector its fine-tuning takes (here the class token)",

@@ -87,6 +87,7 @@ VISIONFM = Family(
     reference="Qiu et al., NEJM AI 1(12), 2024",
     layout_source="ABILab-CUHK/VisionFM, models/vision_transformer.py, models/head.py, utils.py "
     "(load_pretrained_weights, get_stats), main_pretrain.py, commit 25c4695",
+    input_px=224,
     confirmed="values of timm 1.0.31's VisionTransformer, which does the same, to 1e-4 (tested); "
     "beside VisionFM's own class, run once, to 2e-6",
     recognises=is_visionfm,
