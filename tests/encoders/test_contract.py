@@ -112,7 +112,7 @@ def test_tokens_features_and_embedding(encoder) -> None:
         assert rows.ndim == 3
         assert len(rows) == 2
         flat = maps.flatten(2).transpose(1, 2) if maps.ndim == 4 else maps
-        torch.testing.assert_close(rows, flat, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(rows, flat, rtol=1e-3, atol=1e-4)
         assert rows.dtype == torch.float32
         assert rows.isfinite().all()
     vectors = encoder.embedding(images)
@@ -202,7 +202,8 @@ def test_another_side_is_reported(made, encoder) -> None:
     other = load(f"{name}:{path},px={side}")
     assert other.input_px == other.card.input_px == side
     grids = [s // patch for s in (encoder.input_px, side)]
-    positions = any("pos" in key for key, _ in encoder.network.named_parameters())
+    named = [key for key, _ in encoder.network.named_parameters()]
+    positions = any("pos_embed" in key or "position" in key for key in named)
     words = f"interpolated from {grids[0]} x {grids[0]} to {grids[1]} x {grids[1]}"
     assert (words in other.card.key_report) == positions
     with pytest.raises(Refusal, match=rf"px= a multiple of {patch}"):

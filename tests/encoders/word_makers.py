@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import published
 import torch
+from safetensors.torch import save_file
 
 from retinaforge.nets.clip_trunk import TrunkTower
+from retinaforge.nets.davit import DavitShape, DavitTower
 from retinaforge.nets.flair import FlairTower
 from retinaforge.nets.resnet import ResnetShape, Stage
 from retinaforge.nets.vit import VitShape, initialise
@@ -40,4 +43,33 @@ def flair(folder: Path) -> Path:
     return folder / "flair_resnet.pth"
 
 
-WORD_MAKERS: dict[str, Callable[[Path], Path]] = {"biomedclip": biomedclip, "flair": flair}
+def medimageinsight(folder: Path) -> Path:
+    """Write MedImageInsight's layout, both towers small."""
+    width, words = 64, 92
+    with torch.device("meta"):
+        tower = DavitTower(DavitShape((32, 64, 96, 128), (1, 1, 2, 1)), 48).state_dict()
+    shapes = {key: tuple(value.shape) for key, value in tower.items()}
+    block = {
+        "ln_1.weight": (width,), "ln_1.bias": (width,), "ln_2.weight": (width,),
+        "ln_2.bias": (width,), "attn.in_proj_weight": (3 * width, width),
+        "attn.in_proj_bias": (3 * width,), "attn.out_proj.weight": (width, width),
+        "attn.out_proj.bias": (width,), "mlp.c_fc.weight": (4 * width, width),
+        "mlp.c_fc.bias": (4 * width,), "mlp.c_proj.weight": (width, 4 * width),
+        "mlp.c_proj.bias": (width,),
+    }  # fmt: skip
+    shapes |= {f"lang_encoder.resblocks.{n}.{key}": v for n in (0, 1) for key, v in block.items()}
+    shapes |= {
+        "lang_encoder.token_embedding.weight": (words, width),
+        "lang_encoder.positional_embedding": (8, width), "lang_encoder.ln_final.weight": (width,),
+        "lang_encoder.ln_final.bias": (width,), "lang_projection": (width, 48), "logit_scale": (),
+    }  # fmt: skip
+    weights = published.transformer_weights(shapes, 4)
+    save_file(weights, folder / "medimageinsigt-v1.0.0.pt")
+    return folder / "medimageinsigt-v1.0.0.pt"
+
+
+WORD_MAKERS: dict[str, Callable[[Path], Path]] = {
+    "biomedclip": biomedclip,
+    "flair": flair,
+    "medimageinsight": medimageinsight,
+}

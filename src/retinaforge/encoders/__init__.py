@@ -17,6 +17,7 @@ from retinaforge.encoders.flair import FLAIR
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
 from retinaforge.encoders.lvm_med import LVM_MED
+from retinaforge.encoders.medimageinsight import MEDIMAGEINSIGHT
 from retinaforge.encoders.octcube import OCTCUBE
 from retinaforge.encoders.preti import PRETI
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
@@ -42,6 +43,7 @@ FAMILIES: tuple[Family, ...] = (
     CLIP,
     BIOMEDCLIP,
     FLAIR,
+    MEDIMAGEINSIGHT,
     INCEPTION,
     SQUEEZENET,
     VGG16,

@@ -21,6 +21,12 @@ FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 TEXTS_AT_ONCE = 64
 
 
+def require_texts(texts: Sequence[str]) -> None:
+    """Refuse no text at all, and texts without a word."""
+    if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
+        raise Refusal("texts of at least one word", repr(texts)[:80], "leave empty texts out")
+
+
 class TextTower(nn.Module):
     """A frozen network of words with its tokeniser.
 
@@ -37,8 +43,7 @@ class TextTower(nn.Module):
     @torch.no_grad()
     def forward(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """Return one vector of length 1 a text; a text's vector does not depend on the others."""
-        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise Refusal("texts of at least one word", repr(texts)[:80], "leave empty texts out")
+        require_texts(texts)
         parts = [texts[i : i + TEXTS_AT_ONCE] for i in range(0, len(texts), TEXTS_AT_ONCE)]
         device = next(self.network.parameters()).device
         found = []
