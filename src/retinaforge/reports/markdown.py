@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from retinaforge.core import Refusal
 from retinaforge.reports.board import Board, arms_of, board_from
+from retinaforge.reports.encoder_table import encoder_table
 from retinaforge.reports.tables import Cell, Row, table_of
 
 
@@ -24,6 +26,41 @@ def markdown_table(path: Path, *, measures: tuple[str, ...] = ()) -> str:
     Raises:
         Refusal: "expected a scorecard; got ...".
     """
+    board, study = _read(path)
+    chosen = [m for m in measures if m in board.measures(measures)] or board.measures()
+    return _rendered(board, chosen, {arm["name"]: arm["expression"] for arm in arms_of(study)})
+
+
+def markdown_encoders(path: Path) -> str:
+    """Return arms by encoder judges as a Markdown table; "" where no encoder judged.
+
+    Args:
+        path: a run folder or a scorecard.json.
+
+    Returns:
+        The table, its legend below it. Bold: nearest among the arms that the judge did not train;
+        *: differs from the baseline (sign-flip p < 0.05, not corrected); †: the judge was the loss.
+
+    Raises:
+        Refusal: "expected a scorecard; got ...".
+    """
+    board, _ = _read(path)
+    table = encoder_table(board)
+    if table is None:
+        return ""
+    head = ["arm", *(f"{name} {arrow}" for name, arrow in table.columns)]
+    lines = [_line(head), _line(["---", *["---:"] * len(table.columns)])]
+    lines += [_line([_name(row), *map(_cell, row.cells)]) for row in table.rows]
+    legend = (
+        "1 − cosine of embeddings, photograph against reconstruction. In brackets: 95 % interval "
+        "over patients. Bold: nearest among the arms that this encoder did not train. \\*: differs "
+        f"from {board.baseline} (sign-flip p < 0.05 over patients, not corrected). †: this encoder "
+        "was the arm's loss."
+    )
+    return "\n".join([*lines, "", legend, ""])
+
+
+def _read(path: Path) -> tuple[Board, dict[str, Any]]:
     file = path / "scorecard.json" if path.is_dir() else path
     try:
         scorecard = json.loads(file.read_text(encoding="utf-8"))
@@ -33,9 +70,7 @@ def markdown_table(path: Path, *, measures: tuple[str, ...] = ()) -> str:
         raise Refusal(
             "a scorecard", f"{file}: {error}", "run `retinaforge study run` to its end first"
         ) from error
-    board = board_from(scorecard, study=study)
-    chosen = [m for m in measures if m in board.measures(measures)] or board.measures()
-    return _rendered(board, chosen, {arm["name"]: arm["expression"] for arm in arms_of(study)})
+    return board_from(scorecard, study=study), study
 
 
 def _rendered(board: Board, measures: list[str], losses: dict[str, str]) -> str:
