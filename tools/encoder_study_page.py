@@ -37,8 +37,8 @@ def page(run: Path = RUN) -> str:
         markdown_table(run / "scorecard.json").strip(),
         "## The same vessels by each judge",
         "Differences to `l1`, reconstruction against original, mean over the held-out photographs; "
-        "in brackets the sign-flip p over patients, not corrected. The vessel network `ours` was the "
-        "loss of `l1+vessels`; the filter judge is of one family with `l1+log`.",
+        "in brackets the sign-flip p over patients, not corrected. The vessel network `ours` was "
+        "the loss of `l1+vessels`; the filter judge is of one family with `l1+log`.",
         *(_judge_table(scores, judge) for judge in judges),
         "## Encoders as judges",
         markdown_encoders(run / "scorecard.json").strip(),
