@@ -78,6 +78,15 @@ def test_values_agree_with_transformers(tmp_path: Path, kind: str, layout: str) 
             )
 
 
+def test_a_classifier_of_hugging_face_gives_its_backbone(tmp_path: Path) -> None:
+    model = theirs("registers")
+    state = {f"dinov2_with_registers.{k}": v for k, v in old_layout(model.state_dict()).items()}
+    save_file({**state, "classifier.weight": torch.zeros(3, 256)}, tmp_path / "model.safetensors")
+    encoder = load(f"{tmp_path / 'model.safetensors'},px=70")
+    assert "1 arrays classifier.* left aside" in encoder.card.key_report
+    assert "2 heads" in encoder.card.network  # of 64 channels, for want of a config.json
+
+
 def test_metas_layout_chunked_blocks_and_a_teacher_are_one_network(tmp_path: Path) -> None:
     weights = vit_makers.drawn("dinov2")
     spread = {re.sub(r"^blocks\.(\d+)", lambda m: f"blocks.{int(m[1]) // 2}.{m[1]}", k): v

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 
@@ -85,6 +86,18 @@ def test_pooling_is_the_files_or_the_users(tmp_path) -> None:
     for path, asked in ((plain, "max"), (tuned, "class")):
         with pytest.raises(Refusal, match=f"pool=class or pool=mean, .*; got pool={asked}"):
             load(f"retfound:{path},pool={asked}")
+
+
+def test_files_that_its_own_code_fine_tuned_are_known_by_their_arguments(tmp_path) -> None:
+    classes = {"head.weight": torch.zeros(5, 128), "head.bias": torch.zeros(5)}
+    for model, case in (("RETFound_mae", "retfound"), ("RETFound_dinov2", "dinov2")):
+        plain = {k: v for k, v in vit_makers.drawn(case).items()
+                 if not k.startswith(("decoder", "mask_token"))}  # fmt: skip
+        content = {"model": plain | classes, "args": argparse.Namespace(model=model)}
+        torch.save(content, tmp_path / "checkpoint-best.pth")
+        card = load(tmp_path / "checkpoint-best.pth").card
+        assert card.family == model.lower().replace("_", "-").removesuffix("-mae")
+        assert "fine-tuned since, on what the file does not say" in card.training_data
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,12 @@ from retinaforge.encoders.dinov2_layout import from_meta
 from retinaforge.encoders.encoder import TokenEncoder, imagenet
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.provenance import Seen, identity, kind_seen
-from retinaforge.encoders.vit_marks import is_dinov2_teacher, is_retfound, require
+from retinaforge.encoders.vit_marks import (
+    is_dinov2_teacher,
+    is_retfound,
+    is_tuned_dinov2,
+    require,
+)
 from retinaforge.encoders.vits import HEAD, IMAGENET_WORDS, MASK_TOKEN, load_vit, vit_shape
 from retinaforge.nets.vit_blocks import Pooling, VitShape
 
@@ -73,7 +78,7 @@ def load_retfound_dinov2(checkpoint: Checkpoint) -> TokenEncoder:
         Refusal: with what the file seems to be, where it bears another family's marks.
     """
     wanted = "a teacher checkpoint of DINOv2 in RETFound-DINOv2's layout"
-    require(checkpoint, "retfound-dinov2", wanted, is_dinov2_teacher)
+    require(checkpoint, "retfound-dinov2", wanted, is_dinov2_teacher, is_tuned_dinov2)
     weights = from_meta(checkpoint.weights)
     shape = vit_shape(weights)
     seen = kind_seen(checkpoint, DINOV2_FILES, allowed=("cfp",))
@@ -163,7 +168,10 @@ RETFOUND_DINOV2 = Family(
     "them; heads and chunks from facebookresearch/dinov2, commit b8931f7",
     input_px=224,
     confirmed="values of timm 1.0.31's vit_large_patch14_dinov2, narrow and shallow, to 1e-4",
-    recognises=lambda found: is_dinov2_teacher(found) and "retfound" in found.path.name.lower(),
+    recognises=lambda found: (
+        is_tuned_dinov2(found)
+        or (is_dinov2_teacher(found) and "retfound" in found.path.name.lower())
+    ),
     load=load_retfound_dinov2,
     files=DINOV2_FILES,
 )

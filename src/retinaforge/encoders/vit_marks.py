@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from retinaforge.core import Refusal
 from retinaforge.encoders.checkpoint import Checkpoint
@@ -33,6 +33,17 @@ def is_teacher(checkpoint: Checkpoint) -> bool:
     return bool({"teacher", "student"} & set(checkpoint.wrapper.split("."))) or starts(
         checkpoint, "dino_head.", "ibot_head."
     )
+
+
+def trained_as(checkpoint: Checkpoint) -> str:
+    """Return the model that the training's arguments in the file name; "" where there are none."""
+    args = checkpoint.said.get("args", {})
+    return str(args.get("model", "")) if isinstance(args, Mapping) else ""
+
+
+def is_tuned_dinov2(checkpoint: Checkpoint) -> bool:
+    """Return whether RETFound's code fine-tuned it from its DINOv2."""
+    return trained_as(checkpoint) == "RETFound_dinov2" and is_scaled(checkpoint)
 
 
 def is_dinov2_teacher(checkpoint: Checkpoint) -> bool:
@@ -88,6 +99,7 @@ def is_retfound(checkpoint: Checkpoint) -> bool:
     """Return whether it is MAE's layout, with its decoder or fine-tuned as RETFound is."""
     others = (is_preti, is_urfound, is_teacher, is_scaled)
     marked = has(checkpoint, "decoder_embed.weight") or has(checkpoint, "fc_norm.weight")
+    marked = marked or trained_as(checkpoint) == "RETFound_mae"
     metadata = "format" in checkpoint.said.get("metadata", {})  # ours
     plain = has(checkpoint, *PLAIN) and marked and not metadata
     return plain and not any(other(checkpoint) for other in others)
