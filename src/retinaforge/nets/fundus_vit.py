@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, scaled_dot_product_attention
 
 from retinaforge.nets.tokens import TokenOutput
-from retinaforge.nets.vit import Block, VisionTransformer, VitShape
+from retinaforge.nets.vit import LAST_CLASSES, Block, VisionTransformer, VitShape
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BLACK = 12 / 255  # a patch whose brightest channel stays below shows no retina
@@ -90,16 +90,18 @@ class FundusVit(VisionTransformer):
         self,
         images: Float[Tensor, "batch 3 height width"],
         blocks: Sequence[int] = (),
+        inside: Float[Tensor, "batch tokens"] | None = None,
         metadata: Float[Tensor, "batch kinds"] | None = None,
     ) -> TokenOutput:
         """Return patch tokens after the blocks counted from 1, class token and embedding.
 
-        The embedding is the class token, or, where `shape.pooling` is "normed mean", the normed
-        mean of the patches that show something.
+        The embedding is what `shape.pooling` says; a mean is over patches that show something.
 
         Args:
             images: normalised by ImageNet's mean and deviation; sides multiples of the patch.
             blocks: after which blocks to keep the tokens, 1 to depth.
+            inside: share of field of view in each patch, which weighs the mean; None weighs all
+                patches that show something alike.
             metadata: as `MetadataTokens.forward` has it; None for unknown.
         """
         field = self.find_field(images)
@@ -108,17 +110,16 @@ class FundusVit(VisionTransformer):
         first, last = 1 + self.shape.registers, 1 + self.shape.registers + field.shape[1]
         keys = _keys(field, first, x.shape[1])
         kept: list[Tensor] = []
+        classes: list[Tensor] = []
         for number, block in enumerate(self.blocks, start=1):
             x = _through(block, x, keys)
             if number in blocks:
                 kept.append(x[:, first:last])
+            classes = [*classes, x[:, 0]][-LAST_CLASSES:]
         norm = self.get_submodule(self.shape.final_norm)
-        class_token = norm(x[:, 0])
-        if self.shape.pools == "class":
-            return TokenOutput(kept, class_token, class_token)
-        share = (field / field.sum(1, keepdim=True)).to(x.dtype)
-        mean = (x[:, first:last] * share[..., None]).sum(1)
-        return TokenOutput(kept, class_token, norm(mean))
+        weights = field.to(x.dtype) if inside is None else inside
+        embedding = self._embedding(x[:, first:last], classes, norm, weights)
+        return TokenOutput(kept, norm(x[:, 0]), embedding)
 
 
 def _keys(field: Bool[Tensor, "batch patches"], first: int, tokens: int) -> Tensor | None:
