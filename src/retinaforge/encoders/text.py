@@ -45,8 +45,7 @@ class TextTower(nn.Module):
         """Return one vector of length 1 a text; a text's vector does not depend on the others."""
         require_texts(texts)
         parts = [texts[i : i + TEXTS_AT_ONCE] for i in range(0, len(texts), TEXTS_AT_ONCE)]
-        device = next(self.network.parameters()).device
-        found = []
+        device, found = _device_of(self.network), []
         for part in parts:
             ids, real = self.tokenise(list(part))
             found.append(self.network(ids.to(device), real.to(device)))
@@ -62,7 +61,6 @@ class ImageText(Encoder):
 
     prompt: str = "{}"
     make_text: Callable[[], TextTower] | None = None
-    text_tower: TextTower | None = None
 
     def text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """Return one vector of length 1 a text; the tower is read at the first call.
@@ -70,16 +68,22 @@ class ImageText(Encoder):
         Raises:
             Refusal: if there is no text tower in the file, no tokeniser, or not the package.
         """
-        if self.text_tower is None:
+        tower = self._modules.get("text_tower")
+        if tower is None:
             if self.make_text is None:
                 raise Refusal(
                     "a file with both towers",
                     f"{self.card.name}, which holds the image tower alone",
                     "name the whole model's file",
                 )
-            self.text_tower = self.make_text()
-        first = next(self.network.parameters(), None)
-        return self.text_tower.to(first.device if first is not None else "cpu")(texts)
+            tower = self.make_text()
+            self.add_module("text_tower", tower)
+        return tower.to(_device_of(self.network))(texts)
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    first = next(network.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def adherence(encoder: Encoder, images: Images, texts: Sequence[str]) -> Float[Tensor, "batch"]:
