@@ -113,7 +113,7 @@ def _unreadable(path: Path, error: Exception) -> Refusal:
     said = next((line.strip() for line in words if any(w in line for w in PICKLE_WORDS)), "")
     if isinstance(error, pickle.UnpicklingError) and said:
         return _pickled(path, str(error))
-    first = words[0] if words else "empty"
+    first = words[0].partition(". ")[0] if words else "empty"
     return Refusal(
         "a whole .npz, .safetensors or torch weight file that holds only arrays",
         f"{path} ({type(error).__name__}: {first})",
@@ -135,9 +135,9 @@ def _pickled(path: Path, message: str) -> Refusal:
 
 
 CONVERT = """\
-    import torch, safetensors.torch
-    found = torch.load("{path}", map_location="cpu", weights_only=False)  # runs what is in it
-    found = getattr(found, "state_dict", lambda: found)()
-    found = next((found[k] for k in ("teacher", "model", "state_dict") if k in found), found)
-    arrays = {{k: v.contiguous().clone() for k, v in found.items() if torch.is_tensor(v)}}
-    safetensors.torch.save_file(arrays, "{converted}")"""
+    import torch, safetensors.torch as st
+    d = torch.load("{path}", "cpu", weights_only=False)  # runs it
+    d = d.state_dict() if hasattr(d, "state_dict") else d
+    d = next((d[k] for k in ("teacher", "model", "state_dict") if k in d), d)
+    d = {{k: v.clone() for k, v in d.items() if torch.is_tensor(v)}}
+    st.save_file(d, "{converted}")"""

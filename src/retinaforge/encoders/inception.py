@@ -99,6 +99,7 @@ INCEPTION = Family(
     reference="Szegedy et al., CVPR 2016; Heusel et al., NeurIPS 2017",
     layout_source="mseitzer/pytorch-fid, src/pytorch_fid/inception.py; pytorch/vision, "
     "torchvision/models/inception.py",
+    input_px=INPUT_PX,
     confirmed="torch-fidelity 0.4.0 and torchvision 0.28.0, to 1e-4 on random weights",
     recognises=lambda checkpoint: "Conv2d_1a_3x3.conv.weight" in checkpoint.weights,
     load=load_inception,

@@ -139,6 +139,12 @@ def held_out(family: str) -> tuple[str, ...]:
     return tuple(_entry(family).get("held_out", ()))
 
 
+def sets_of(family: str, modality: str) -> tuple[str, ...]:
+    """Return the sets on record for a family's weights of one kind of images."""
+    lines = _entry(family)["sets"].items()
+    return tuple(name for name, line in lines if line.get("modality", modality) == modality)
+
+
 def warning(who: str, sightings: Iterable[Sighting]) -> str:
     """Return the words to print where a judge has seen the data; "" where it has not."""
     lines = [sighting.in_words() for sighting in sightings]

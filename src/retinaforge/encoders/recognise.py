@@ -141,7 +141,8 @@ def contents(checkpoint: Checkpoint) -> str:
     named = ", ".join(f"{name} ({count})" for name, count in groups.most_common(5))
     lay = f', under "{checkpoint.wrapper}"' if checkpoint.wrapper else ""
     taken = f', "{checkpoint.prefix}" taken off' if checkpoint.prefix else ""
-    return f"{len(checkpoint.weights)} arrays{lay}{taken}: {named or 'none'}"
+    count = len(checkpoint.weights)
+    return f"{count} array{'s' * (count != 1)}{lay}{taken}: {named or 'none'}"
 
 
 def with_guess(
