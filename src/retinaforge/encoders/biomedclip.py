@@ -117,6 +117,7 @@ BIOMEDCLIP = Family(
     layout_source="mlfoundations/open_clip, src/open_clip/timm_model.py and hf_model.py at "
     "89fb801; the published open_clip_config.json (microsoft/BiomedCLIP-PubMedBERT_256-"
     "vit_base_patch16_224 on the hub)",
+    input_px=224,
     confirmed="open_clip 3.3.0 around timm 1.0.31 (both towers), to 1e-4 on random weights",
     recognises=lambda checkpoint: (
         {"visual.trunk.cls_token", "visual.head.proj.weight"} <= checkpoint.weights.keys()
