@@ -130,6 +130,7 @@ FLAIR = Family(
     training_sets=SETS,
     reference="Silva-Rodriguez et al., Medical Image Analysis 99, 2025 (arXiv 2308.07898)",
     layout_source="jusiro/FLAIR, flair/modeling/model.py, main_pretrain.py, commit d6652d5",
+    input_px=INPUT_PX,
     confirmed="torchvision 0.28.0 (a shallower ResNet with FLAIR's canvas and projection) and "
     "transformers 5.23 (text tower), to 1e-4 on random weights",
     recognises=lambda checkpoint: (
