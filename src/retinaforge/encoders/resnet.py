@@ -134,6 +134,7 @@ RESNET = Family(
     training_sets=("imagenet",),
     reference="He et al., CVPR 2016",
     layout_source="pytorch/vision, torchvision/models/resnet.py (0.28.0)",
+    input_px=INPUT_PX,
     confirmed="torchvision 0.28.0, to 1e-4 on random weights",
     recognises=_is_resnet,
     load=load_resnet,
@@ -155,6 +156,7 @@ RADIMAGENET = replace(
     training_sets=("radimagenet",),
     reference="Mei et al., Radiology: Artificial Intelligence 2022",
     layout_source="BMEII-AI/RadImageNet, pytorch_example.ipynb, commit 0ce16f73",
+    input_px=INPUT_PX,
     confirmed="the network as torchvision 0.28.0, to 1e-4 on random weights; not confirmed: a file "
     "of the authors was not at hand",
     recognises=_is_radimagenet,
