@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "refine": Entry("refine", "refine"),
     "validate": Entry("validate", "validate_command"),
     "compare": Entry("compare", "compare_command"),
+    "encoders": Entry("encoders"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""
