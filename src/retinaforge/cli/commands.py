@@ -46,6 +46,8 @@ COMMANDS: dict[str, Entry] = {
     "validate": Entry("validate", "validate_command"),
     "compare": Entry("compare", "compare_command"),
     "encoders": Entry("encoders"),
+    "probe": Entry("probe", "probe_command"),
+    "nearest": Entry("nearest", "nearest_command"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

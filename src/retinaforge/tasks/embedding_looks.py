@@ -16,6 +16,9 @@ FREE_PX = 384
 """Side at which a network sees a photograph if it takes any size."""
 
 COLOUR_PX = 256
+MAP_SIDE = 14
+"""Of a map, positions a side that are kept as tokens: as many as a ViT/16 has at 224 px."""
+
 LARGEST_HALF = float(np.finfo(np.float16).max)
 Rows = Mapping[str, np.ndarray]
 
@@ -48,7 +51,8 @@ def encoder_look(
     Args:
         encoder: frozen.
         size_px: side of the square; None for the encoder's own, or `FREE_PX` where it has none.
-        tokens: also the patch tokens (positions of a map) of the last block.
+        tokens: also the last block's patch tokens; of a map its positions, averaged down to 14 a
+            side at most.
         name: what results call it; empty for its card's name.
     """
 
@@ -88,10 +92,16 @@ def vectors_and_tokens(encoder: Encoder, images: torch.Tensor) -> tuple[torch.Te
         seen = network(encoder.prepare(images, None), (network.depth,))
         return seen.embedding, seen.tokens[0]
     last = encoder.features(images, encoder.blocks[-1:])[0]
-    tokens = last.flatten(2).transpose(1, 2) if last.ndim == 4 else last
+    tokens = _positions(last) if last.ndim == 4 else last
     if isinstance(encoder, MapEncoder) and type(encoder).embedding is MapEncoder.embedding:
-        return tokens.mean(1), tokens
+        return last.mean((2, 3)), tokens
     return encoder.embedding(images), tokens
+
+
+def _positions(maps: torch.Tensor) -> torch.Tensor:
+    """Return a map's positions as tokens, averaged down to `MAP_SIDE` a side at most."""
+    rows, columns = (min(side, MAP_SIDE) for side in maps.shape[-2:])
+    return torch.nn.functional.adaptive_avg_pool2d(maps, (rows, columns)).flatten(2).mT
 
 
 def device_of(encoder: Encoder) -> torch.device:
