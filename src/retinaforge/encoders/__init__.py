@@ -19,11 +19,13 @@ from retinaforge.encoders.loading import load_spec
 from retinaforge.encoders.lvm_med import LVM_MED
 from retinaforge.encoders.medimageinsight import MEDIMAGEINSIGHT
 from retinaforge.encoders.octcube import OCTCUBE
+from retinaforge.encoders.onnx_any import ONNX
 from retinaforge.encoders.preti import PRETI
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
 from retinaforge.encoders.retfound import RETFOUND, RETFOUND_DINOV2
 from retinaforge.encoders.retfound_green import RETFOUND_GREEN
 from retinaforge.encoders.segmenter import SEGMENTER
+from retinaforge.encoders.timm_any import TIMM
 from retinaforge.encoders.transformer import random_vit
 from retinaforge.encoders.uni4eye import UNI4EYE
 from retinaforge.encoders.urfound import URFOUND
@@ -44,6 +46,7 @@ FAMILIES: tuple[Family, ...] = (
     BIOMEDCLIP,
     FLAIR,
     MEDIMAGEINSIGHT,
+    ONNX,
     INCEPTION,
     SQUEEZENET,
     VGG16,
@@ -53,6 +56,7 @@ FAMILIES: tuple[Family, ...] = (
     DINOV3,
     LVM_MED,
     OCTCUBE,
+    TIMM,
     SEGMENTER,
 )
 
