@@ -6,7 +6,9 @@ tokens behind the patches. Without them the keys are exactly those of `VisionTra
 
 References:
     Lee et al., "PRETI: Patient-aware retinal foundation model via metadata-guided representation
-    learning", MICCAI 2025, arXiv 2505.12233 (masking inside the retina, metadata embedding).
+    learning", MICCAI 2025, arXiv 2505.12233; read in MICV-yonsei/PRETI, models/PRETI_model.py,
+    commit 1497be6fef8684b11e4207d5d4657f46d6ccf0d7. There two learnt tokens are the places from
+    which age and sex are predicted; here the tokens tell age, sex and eye, or that nobody knows.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ a patch only pixels of the field count. Keys are MAE's as published: the encoder
 
 References:
     He et al., "Masked autoencoders are scalable vision learners", CVPR 2022.
-    Lee et al., PRETI, MICCAI 2025, arXiv 2505.12233 (masking inside the retina only).
+    Lee et al., PRETI, MICCAI 2025, arXiv 2505.12233 (masking inside the retina only; its ratio
+    falls in the course of the training, ours stays).
     Cai et al., "Uni4Eye", MICCAI 2022 (the gradient map as second target).
 """
 
