@@ -52,6 +52,7 @@ def load_dinov3(checkpoint: Checkpoint) -> TokenEncoder:
         key_report=report.in_words(),
         reference=DINOV3.reference,
         family="dinov3",
+        training_sets=("sat_493m",) if _satellite(checkpoint) else (),
     )
     return TokenEncoder(
         card, network, preprocess=_preprocess(checkpoint), blocks=quarter_depths(shape.depth),
@@ -123,6 +124,7 @@ DINOV3 = Family(
     reference="Siméoni et al., arXiv 2508.10104",
     layout_source="facebookresearch/dinov3, dinov3/models/vision_transformer.py and "
     "dinov3/hub/backbones.py, commit 6876159; transformers 5, models/dinov3_vit",
+    input_px=INPUT_PX,
     confirmed="transformers' DINOv3ViTModel, to 1e-4 on random weights",
     recognises=_recognises,
     load=load_dinov3,

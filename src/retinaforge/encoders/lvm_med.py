@@ -59,7 +59,8 @@ def _load_vit(checkpoint: Checkpoint) -> TokenEncoder:
     report = load_keys(network, checkpoint.weights, ignore={})
     words = (
         f"ViT in SAM's layout, width {shape.width}, {network.depth} blocks, windows of "
-        f"{max(shape.windows)} patches, relative positions; the neck is loaded and not used"
+        f"{max(shape.windows)} patches, relative positions of {shape.grid} x {shape.grid} patches "
+        "interpolated to the image's; the neck is loaded and not used"
     )
     card = _card(checkpoint, "vit", words, report.in_words())
     return TokenEncoder(
@@ -139,6 +140,7 @@ LVM_MED = Family(
     layout_source="duyhominhnguyen/LVM-Med, segment_anything/our_vit.py, model/"
     "unet_vit_classification.py and segmentation_models_pytorch_example/encoders/resnet.py, which "
     "load both files strictly, commit ad6f68b",
+    input_px=INPUT_PX,
     confirmed="its authors' code (ViT, also transformers' SamVisionModel) and torchvision 0.28.0 "
     "(ResNet), to 1e-4 on random weights",
     recognises=_recognises,
