@@ -131,6 +131,15 @@ def test_a_convolutional_clip_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_openais_torchscript_archives_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "ViT-B-32.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
+    said = r"got .*a TorchScript archive .*torch.jit.load\(\"ViT-B-32.pt\".*ViT-B-32.safetensors"
+    with pytest.raises(Refusal, match=f"(?s){said}"):
+        load(f"clip:{path}")
+
+
 def test_gradients_reach_the_image(tmp_path: Path) -> None:
     encoder, pixels = load(f"clip:{write(tmp_path)}"), image().requires_grad_()
     encoder.embedding(pixels).sum().backward()

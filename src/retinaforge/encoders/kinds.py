@@ -11,7 +11,7 @@ from retinaforge.core import Refusal
 
 Kind = Literal[
     "npz", "safetensors", "index", "torch", "lfs", "html", "json", "hdf5", "onnx", "empty",
-    "archive", "text", "unknown",
+    "archive", "text", "torchscript", "unknown",
 ]  # fmt: skip
 FIRST_BYTES = 1024
 SAVE_ALONE = "name a .npz, .safetensors or torch weight file"
@@ -33,6 +33,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "name the checkpoint that it was exported from; only families that say so take ONNX",
     ),
     "json": ("JSON that is no index of shards", SAVE_ALONE),
+    "torchscript": (
+        "a TorchScript archive (a program with its weights, as OpenAI publishes CLIP)",
+        "where you trust who made it, save its arrays once and name the new file:\n"
+        "    import torch, safetensors.torch\n"
+        '    found = torch.jit.load("{name}", map_location="cpu").state_dict()  # runs it\n'
+        "    arrays = {{k: v.contiguous().clone() for k, v in found.items()}}\n"
+        '    safetensors.torch.save_file(arrays, "{converted}")',
+    ),
     "archive": ("an archive", "unpack it and name the weight file inside"),
     "text": ("text", "fetch it again, " + SAVE_ALONE),
     "empty": ("an empty file", "fetch it again"),
@@ -69,6 +77,8 @@ def _kind_of_zip(path: Path) -> Kind:
             names = archive.namelist()
     except zipfile.BadZipFile:
         return "torch"  # cut off: torch's own words say so
+    if any("/code/" in name for name in names):
+        return "torchscript"
     if any(name.endswith("data.pkl") for name in names):
         return "torch"
     return "npz" if names and all(name.endswith(".npy") for name in names) else "archive"
@@ -99,5 +109,5 @@ def refuse_kind(path: Path, kind: Kind) -> Refusal:
     return Refusal(
         "a whole .npz, .safetensors or torch weight file that holds only arrays",
         f"{path}, {what.format(size=path.stat().st_size)}",
-        remedy,
+        remedy.format(name=path.name, converted=path.with_suffix(".safetensors").name),
     )
