@@ -18,7 +18,9 @@ from retinaforge.encoders.card import Modality
 from retinaforge.encoders.ledger import known_set
 from retinaforge.losses import build_terms
 
-NOT_OF_WEIGHTS = ("onnx",)  # a graph has no arrays, layers or gradient: test_onnx_any.py
+# A graph has no arrays, layers or gradient (test_onnx_any.py); timm's layouts are any, so its files
+# are known by a name alone (test_timm_any.py).
+NOT_OF_WEIGHTS = ("onnx", "timm")
 NAMES = [family.name for family in FAMILIES if family.name not in NOT_OF_WEIGHTS]
 BY_NAME = {family.name: family for family in FAMILIES}
 
