@@ -18,7 +18,7 @@ from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of, whole_file, write_json
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.fetch_sources import Source, open_source
-from retinaforge.encoders.kinds import kind_of, refuse_kind
+from retinaforge.encoders.kinds import WEIGHTS, WORDS, stand_in_of
 
 BLOCK = 2**20
 HEX = 64
@@ -94,18 +94,17 @@ def fetch(offer: Offer, folder: Path, on_progress: Progress | None = None) -> Pa
     path = folder / offer.source.name
     if path.is_file():
         return _already_there(path, offer)
-    digest, size = hashlib.sha256(), 0
+    digest, size, head = hashlib.sha256(), 0, b""
     with whole_file(path) as stream:
         for block in offer.source.blocks(BLOCK):
             stream.write(block)
             digest.update(block)
-            size += len(block)
+            size, head = size + len(block), head or block[:BLOCK]
             if on_progress:
                 on_progress(size, offer.source.size)
-        stream.flush()
+        _require_content(offer, head, size)
         _require_whole(offer, size)
         _require_hash(offer, digest.hexdigest())
-        _require_weights(Path(stream.name), offer)
     _write_licence(path, offer, digest.hexdigest(), size)
     return path
 
@@ -144,14 +143,12 @@ def _require_hash(offer: Offer, found: str) -> None:
         )
 
 
-def _require_weights(path: Path, offer: Offer) -> None:
-    kind = kind_of(path)
-    if kind in ("html", "lfs", "empty", "text", "json"):
-        refusal = refuse_kind(path, kind)
-        what = refusal.came.partition(", ")[2]
+def _require_content(offer: Offer, head: bytes, size: int) -> None:
+    if stand_in := stand_in_of(head):
         raise Refusal(
-            refusal.expected,
-            f"{what}, from {offer.source.address}; nothing was kept",
+            WEIGHTS,
+            f"{WORDS[stand_in][0].format(size=size)}, from {offer.source.address}; nothing was "
+            "kept",
             "open the address in a browser: it may ask for a login or a click",
         )
 

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from retinaforge.core import Refusal
-from retinaforge.encoders.kinds import kind_of, refuse_kind
+from retinaforge.encoders.kinds import WEIGHTS, kind_of, refuse_kind
 
 INDEX_KEY = "weight_map"
 IN_A_FOLDER = (
@@ -115,7 +115,7 @@ def _unreadable(path: Path, error: Exception) -> Refusal:
         return _pickled(path, str(error))
     first = words[0].partition(". ")[0] if words else "empty"
     return Refusal(
-        "a whole .npz, .safetensors or torch weight file that holds only arrays",
+        WEIGHTS,
         f"{path} ({type(error).__name__}: {first})",
         "fetch it again, or save its state dict alone as .safetensors",
     )
@@ -127,7 +127,7 @@ def _pickled(path: Path, message: str) -> Refusal:
     wanted = after.split(" ")[0] if after else "code of its own"
     converted = path.with_suffix(".safetensors").name
     return Refusal(
-        "a whole .npz, .safetensors or torch weight file that holds only arrays",
+        WEIGHTS,
         f"{path}, a pickle that runs {wanted} when it is opened",
         "where you trust who made it, convert it once where its code is installed and name the "
         f"new file:\n{CONVERT.format(path=path.name, converted=converted)}",

@@ -14,6 +14,7 @@ Kind = Literal[
     "archive", "text", "torchscript", "unknown",
 ]  # fmt: skip
 FIRST_BYTES = 1024
+WEIGHTS = "a whole .npz, .safetensors or torch weight file that holds only arrays"
 SAVE_ALONE = "name a .npz, .safetensors or torch weight file"
 WORDS: dict[str, tuple[str, str]] = {
     "lfs": (
@@ -52,10 +53,8 @@ def kind_of(path: Path) -> Kind:
     """Return the kind of a file, from its first bytes (and a zip's list of names)."""
     with path.open("rb") as file:
         head = file.read(FIRST_BYTES)
-    if not head:
-        return "empty"
-    if head.startswith(b"version https://git-lfs"):
-        return "lfs"
+    if stand_in := stand_in_of(head):
+        return stand_in
     if head.startswith(b"PK"):
         return _kind_of_zip(path)
     if head.startswith(b"\x89HDF"):
@@ -69,6 +68,16 @@ def kind_of(path: Path) -> Kind:
     if path.suffix == ".onnx" or (head[0] == 8 and b"\x12" in head[2:4]):
         return "onnx"
     return _kind_of_text(path, head)
+
+
+def stand_in_of(head: bytes) -> Kind | None:
+    """Return what stands in a file's place: nothing, a pointer or a page; None for content."""
+    start = head.lstrip().lower()
+    if not head:
+        return "empty"
+    if start.startswith(b"version https://git-lfs"):
+        return "lfs"
+    return "html" if start.startswith((b"<!doctype html", b"<html", b"<?xml")) else None
 
 
 def _kind_of_zip(path: Path) -> Kind:
@@ -85,10 +94,7 @@ def _kind_of_zip(path: Path) -> Kind:
 
 
 def _kind_of_text(path: Path, head: bytes) -> Kind:
-    start = head.lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        return "html"
-    if path.suffix == ".json" or start.startswith(b"{"):
+    if path.suffix == ".json" or head.lstrip().startswith(b"{"):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
