@@ -17,7 +17,7 @@ from retinaforge.encoders.encoder import quarter_depths, standardise
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.text import TextTower, tokeniser
 from retinaforge.encoders.vits import vit_shape
-from retinaforge.encoders.weights import load_keys
+from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.bert_text import BertText
 from retinaforge.nets.clip_trunk import TrunkTower
 
@@ -45,7 +45,7 @@ def load_biomedclip(checkpoint: Checkpoint) -> BiomedClipEncoder:
             f"a trunk with keys such as {', '.join(sorted(trunk)[:3]) or 'none'}",
             "name open_clip_pytorch_model.bin of BiomedCLIP",
         )
-    network = TrunkTower(vit_shape(trunk), len(head))
+    network = unfilled(lambda: TrunkTower(vit_shape(trunk), len(head)))
     visual = {key.removeprefix("visual."): value for key, value in checkpoint.weights.items()}
     report = load_keys(network, visual, ignore=LEFT_ASIDE)
     shape = network.trunk.shape

@@ -19,7 +19,7 @@ from retinaforge.encoders.clip_shapes import clip_shape, text_shape
 from retinaforge.encoders.encoder import Field, Images, TokenEncoder, quarter_depths, standardise
 from retinaforge.encoders.family import Family
 from retinaforge.encoders.text import ImageText, TextTower, tokeniser
-from retinaforge.encoders.weights import load_keys
+from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.clip import ClipShape, ClipTower
 from retinaforge.nets.clip_text import ClipText
 
@@ -74,7 +74,7 @@ def load_clip(checkpoint: Checkpoint) -> ClipEncoder:
     """
     found = read(checkpoint)
     shape = clip_shape(found.weights, found.said)
-    network = ClipTower(shape)
+    network = unfilled(lambda: ClipTower(shape))
     report = load_keys(network, found.weights, ignore=TEXT_HALF | POSITIONS | BESIDES)
     said = found.said
     card = EncoderCard(
@@ -111,7 +111,7 @@ def clip_text(path: Path, options: Mapping[str, str]) -> TextTower:
     tokenise = tokeniser(
         checkpoint, "clip", context=shape.context, vocabulary=shape.vocabulary
     )  # fmt: skip
-    network = ClipText(shape)
+    network = unfilled(lambda: ClipText(shape))
     load_keys(network, found.weights, ignore=IMAGE_HALF | POSITIONS | BESIDES)
     return TextTower(network, tokenise)
 

@@ -18,7 +18,7 @@ from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.provenance import identity
 from retinaforge.encoders.resnet import uncounted
 from retinaforge.encoders.text import ImageText, TextTower, tokeniser
-from retinaforge.encoders.weights import load_keys
+from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.bert_text import BertText
 from retinaforge.nets.flair import FlairTower
 from retinaforge.nets.resnet import STAGES, resnet_shape
@@ -76,7 +76,7 @@ def load_flair(checkpoint: Checkpoint) -> FlairEncoder:
             f"keys such as {', '.join(sorted(checkpoint.weights)[:3]) or 'none'}",
             "name flair_resnet.pth or model.safetensors of jusiro2/FLAIR",
         )
-    network = FlairTower(shape, len(head))
+    network = unfilled(lambda: FlairTower(shape, len(head)))
     report = load_keys(network, vision, ignore={})
     card = EncoderCard(
         name="flair",

@@ -21,7 +21,7 @@ from retinaforge.encoders.medimageinsight_endpoint import OPTIONS, WIDTH, at_add
 from retinaforge.encoders.onnx_any import from_onnx
 from retinaforge.encoders.provenance import identity
 from retinaforge.encoders.text import ImageText, TextTower, tokeniser
-from retinaforge.encoders.weights import load_keys
+from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.clip_text import ClipText, TextShape
 from retinaforge.nets.davit import DavitShape, DavitTower
 
@@ -64,7 +64,7 @@ def load_medimageinsight(checkpoint: Checkpoint) -> MedImageInsightEncoder:
     weights = checkpoint.renamed(_of_today).weights
     shape = davit_shape(weights)
     projection = needed(weights, "image_projection")
-    network = DavitTower(shape, projection.shape[1])
+    network = unfilled(lambda: DavitTower(shape, projection.shape[1]))
     report = load_keys(network, weights, ignore=TEXT_HALF)
     card = EncoderCard(
         name="medimageinsight",
@@ -125,7 +125,7 @@ def medimageinsight_text(path: Path, options: Mapping[str, str]) -> TextTower:
     checkpoint = read_checkpoint(path, options)
     shape, weights = text_half(checkpoint.renamed(_of_today).weights)
     tokenise = tokeniser(checkpoint, "clip", context=shape.context, vocabulary=shape.vocabulary)
-    network = ClipText(shape)
+    network = unfilled(lambda: ClipText(shape))
     load_keys(network, weights, ignore={})
     return TextTower(network, tokenise)
 
