@@ -55,6 +55,11 @@ def untrained_twin(encoder: Encoder, seed: int = 0) -> Encoder:
     return twin.requires_grad_(False)
 
 
+def has_twin(encoder: Encoder) -> bool:
+    """Return whether a twin says anything: not of random weights, nor of a graph without layers."""
+    return not is_untrained(encoder) and any(True for _ in encoder.network.parameters())
+
+
 def is_untrained(encoder: Encoder) -> bool:
     """Return whether an encoder has random weights already, and so is its own twin."""
     return encoder.card.domain == RANDOM

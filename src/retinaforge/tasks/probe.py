@@ -17,7 +17,7 @@ import numpy as np
 
 from retinaforge.core import Record, Refusal
 from retinaforge.encoders import Encoder
-from retinaforge.encoders.twin import is_untrained, untrained_twin
+from retinaforge.encoders.twin import has_twin, untrained_twin
 from retinaforge.tasks.embedding import Embedded, embed_looks
 from retinaforge.tasks.embedding_looks import Look, colour_look, encoder_look
 from retinaforge.tasks.probe_attentive import attentive
@@ -228,7 +228,7 @@ def looks_of(
     tokens = "attentive" in options.probes
     for name, encoder in encoders.items():
         pair = {name: encoder}
-        if options.twins and not is_untrained(encoder):
+        if options.twins and has_twin(encoder):
             twin_of[name] = f"untrained {name}"
             pair[twin_of[name]] = untrained_twin(encoder)
         for called, one in pair.items():

@@ -154,7 +154,8 @@ def _protocol(probed: Probed) -> dict[str, Any]:
         "choice": f"C and k by {probe_heads.INNER_FOLDS} inner folds of teaching patients: largest "
         "pooled AUROC, or smallest MAE; of ties the strongest",
         "attentive": f"one query over the last block's patch tokens, {a.EPOCHS} epochs (at least "
-        f"{a.STEPS} steps) of AdamW, rate {a.RATE:g}, batch {a.BATCH}, decay {a.DECAY:g}, fixed beforehand",
+        f"{a.STEPS} steps) of AdamW, rate {a.RATE:g}, batch {a.BATCH}, decay {a.DECAY:g}, fixed "
+        "beforehand",
         "twin": "the same architecture with random weights (seed 0)",
     }
 
