@@ -54,8 +54,15 @@ def test_image_tower_agrees_with_torchvision_on_the_published_canvas(path: Path)
     assert canvas[..., :46, :].mean() > 0.3
 
 
+def test_streams_keep_the_canvas(path: Path) -> None:
+    encoder = load(f"{path},px=64")
+    (streamed,) = encoder.embed_stream([image()[0]])
+    torch.testing.assert_close(streamed, encoder.embedding(image())[0], rtol=1e-4, atol=1e-5)
+
+
 def test_card_says_what_it_has_seen(path: Path) -> None:
     card = load(path).card
+    assert "1 arrays logit_scale* left aside" in card.key_report
     assert (card.family, card.input_px, card.modality) == ("flair", 512, "colour fundus")
     assert {"eyepacs", "idrid", "hrf", "airogs", "odir"} <= set(card.training_sets)
     assert not {"fives", "messidor2", "refuge"} & set(card.training_sets)

@@ -15,6 +15,7 @@ from retinaforge.encoders.clip import ClipEncoder
 from retinaforge.encoders.clip_said import MEAN, STD, read_json
 from retinaforge.encoders.encoder import quarter_depths, standardise
 from retinaforge.encoders.family import Family, PublishedFile
+from retinaforge.encoders.provenance import identity
 from retinaforge.encoders.text import TextTower, tokeniser
 from retinaforge.encoders.vits import vit_shape
 from retinaforge.encoders.weights import load_keys, unfilled
@@ -22,7 +23,10 @@ from retinaforge.nets.bert_text import BertText
 from retinaforge.nets.clip_trunk import TrunkTower
 
 CONTEXT = 256
-LEFT_ASIDE = {"text.": "the text tower, read when words come", "logit_scale": "no weights"}
+LEFT_ASIDE = {
+    "text.": "the text tower, read when words come",
+    "logit_scale": "the temperature of training",
+}
 
 
 class BiomedClipEncoder(ClipEncoder):
@@ -56,14 +60,14 @@ def load_biomedclip(checkpoint: Checkpoint) -> BiomedClipEncoder:
         f"projected to {len(head)}; open_clip's layout around timm's",
         licence=BIOMEDCLIP.licence,
         fingerprint_sha256=checkpoint.sha256,
-        training_data="PMC-15M, 15 million figures and captions of PubMed Central articles, "
-        "retinal photographs among them; which of public sets' images were printed there is not "
-        "known",
+        training_data="PMC-15M, 15 million figures and captions of PubMed Central articles; which "
+        "public sets' photographs were printed there is not known",
         domain="medical images",
         preprocessing=f"antialiased bicubic resize to {shape.input_px} px, CLIP's mean and "
         "standard deviation; vectors scaled to length 1",
         key_report=report.in_words(),
         reference=BIOMEDCLIP.reference,
+        certainty=f"{BIOMEDCLIP.confirmed}; {identity(checkpoint, BIOMEDCLIP.files)}",
     )
     encoder = BiomedClipEncoder(
         card,

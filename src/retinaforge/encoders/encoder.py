@@ -87,10 +87,13 @@ class Encoder(nn.Module, ABC):
         self.card = replace(self.card, precision=said[self.precision])
         return self
 
+    def sized(self, images: Images, side_px: int | None) -> Images:
+        """Bring images to a square of `side_px`; None leaves them."""
+        return resize(images, side_px, getattr(self.preprocess, "resampling", "bilinear"))
+
     def prepare(self, images: Images, input_px: int | None) -> Images:
         """Resize to `input_px` (or the encoder's own size) and normalise."""
-        resampling = getattr(self.preprocess, "resampling", "bilinear")
-        ready = self.preprocess(resize(images, input_px or self.input_px, resampling))
+        ready = self.preprocess(self.sized(images, input_px or self.input_px))
         return ready.contiguous(memory_format=torch.channels_last)
 
     def run(self, ready: Tensor, *further: Any, **named: Any) -> Any:
@@ -184,10 +187,9 @@ class Encoder(nn.Module, ABC):
             images: RGB in [-1, 1], of any sizes; those of one size after resizing run together.
             batch: how many to gather.
         """
-        resampling = getattr(self.preprocess, "resampling", "bilinear")
         gathered: list[Tensor] = []
         for image in images:
-            sized = resize(image[None], self.input_px, resampling)
+            sized = self.sized(image[None], self.input_px)
             if gathered and (len(gathered) == batch or sized.shape != gathered[0].shape):
                 yield from self._embed_gathered(gathered)
                 gathered = []

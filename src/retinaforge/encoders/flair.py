@@ -27,6 +27,10 @@ INPUT_PX = 512
 CONTEXT = 77
 POOLED_LAYERS = (1, 2, -1)
 BLACK = -1.0
+LEFT_ASIDE = {
+    "text_model.": "the text tower, read when words come",
+    "logit_scale": "the temperature of training",
+}
 # jusiro/FLAIR, main_pretrain.py at d6652d5 lists what the published training took. MESSIDOR-2,
 # FIVES, REFUGE, ACRIMA, DeepDRiD and MMAC are in its table for transfer alone.
 SETS = (
@@ -42,15 +46,14 @@ class FlairEncoder(ImageText, MapEncoder):
 
     prompt = "A fundus photograph of {}"
 
-    def prepare(self, images: Images, input_px: int | None) -> Images:
-        """Resize the longer side, fill the canvas black at the right and below; scale to 0-1."""
-        side = input_px or self.input_px
-        if side is not None and images.shape[-2:] != (side, side):
-            longest = max(images.shape[-2:])
-            rows, columns = (int(length / (longest / side)) for length in images.shape[-2:])
-            images = interpolate(images, (rows, columns), mode="bilinear", antialias=True)
-            images = pad(images, (0, side - columns, 0, side - rows), value=BLACK)
-        return super().prepare(images, side)
+    def sized(self, images: Images, side_px: int | None) -> Images:
+        """Resize the longer side and fill the square black at the right and below, as published."""
+        if side_px is None or images.shape[-2:] == (side_px, side_px):
+            return images
+        longest = max(images.shape[-2:])
+        rows, columns = (int(length / (longest / side_px)) for length in images.shape[-2:])
+        canvas = interpolate(images, (rows, columns), mode="bilinear", antialias=True)
+        return pad(canvas, (0, side_px - columns, 0, side_px - rows), value=BLACK)
 
     def embedding(
         self, images: Images, *, fov: Field | None = None
@@ -67,7 +70,8 @@ def load_flair(checkpoint: Checkpoint) -> FlairEncoder:
     Raises:
         Refusal: if the file is another's, or FLAIR with another image tower than a ResNet.
     """
-    vision = under(uncounted(checkpoint).weights, "vision_model.")
+    arrays = uncounted(checkpoint).weights
+    vision = under(arrays, "vision_model.")
     shape = resnet_shape(under(vision, "model."))
     head = vision.get("projection_head_vision.projection.weight")
     if shape is None or head is None:
@@ -77,7 +81,8 @@ def load_flair(checkpoint: Checkpoint) -> FlairEncoder:
             "name flair_resnet.pth or model.safetensors of jusiro2/FLAIR",
         )
     network = unfilled(lambda: FlairTower(shape, len(head)))
-    report = load_keys(network, vision, ignore={})
+    others = {key: value for key, value in arrays.items() if not key.startswith("vision_model.")}
+    report = load_keys(network, vision | others, ignore=LEFT_ASIDE)
     card = EncoderCard(
         name="flair",
         network=f"{shape.name}, its mean over positions projected to {len(head)}",

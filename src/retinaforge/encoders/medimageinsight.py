@@ -27,7 +27,10 @@ from retinaforge.nets.davit import DavitShape, DavitTower
 
 INPUT_PX = 480
 STAGES = (1, 2, 3, 4)
-TEXT_HALF = {"lang_": "the text tower, read when words come", "logit_scale": "no weights"}
+TEXT_HALF = {
+    "lang_": "the text tower, read when words come",
+    "logit_scale": "the temperature of training",
+}
 HEAD_WIDTH = 64
 # Names of the time before `image_encoder.` and `lang_encoder.`, which the published code renames.
 BEFORE = {
@@ -200,8 +203,8 @@ MEDIMAGEINSIGHT = Family(
     "LangEncoder/transformer.py, UniCLModel.py, 2024.09.27/config.yaml, commit 5deb6c3; "
     "microsoft/healthcareai-examples, agentic/medimageinsight/mcp-server, commit 45a4895",
     input_px=INPUT_PX,
-    confirmed="transformers 5.23 (Florence-2's DaViT, live) and its CLIP text layers, to 1e-4 on "
-    "random weights; not confirmed: the published file was not at hand",
+    confirmed="transformers 5.23 (Florence-2's DaViT), and the text tower as published on PyTorch's "
+    "attention, to 1e-4 on random weights; not confirmed: the published file was not at hand",
     recognises=lambda checkpoint: (
         {"image_projection", "lang_projection"} <= checkpoint.weights.keys()
         or {"vision_projection", "visual.convs.0.proj.weight"} <= checkpoint.weights.keys()
