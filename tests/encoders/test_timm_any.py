@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from retinaforge.core import Refusal
 from retinaforge.encoders import MapEncoder, load
-from retinaforge.encoders.timm_any import TimmEncoder
+from retinaforge.encoders.listing import family_listed
+from retinaforge.encoders.timm_any import TIMM, TimmEncoder
 
 KEPT: list[torch.library.Library] = []
 HAS_TIMM = importlib.util.find_spec("timm") is not None
@@ -125,6 +126,12 @@ def test_gradients_reach_the_images(stand_in, tmp_path: Path) -> None:
     assert images.grad is not None
     assert float(images.grad.abs().max()) > 0
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_the_list_says_how_it_is_named() -> None:
+    assert family_listed(TIMM).spec == "timm:NAME,file=FILE"
+    with pytest.raises(Refusal, match=r"resnet:FILE, .*timm:NAME,file=FILE"):
+        load("no-such-encoder")
 
 
 def test_names_and_specs_that_mean_nothing_are_refused(stand_in, tmp_path: Path) -> None:

@@ -129,11 +129,11 @@ DINOV3 = Family(
     recognises=_recognises,
     load=load_dinov3,
     files=(
-        _published("vits16", "08c60483"),
-        _published("vitb16", "73cec8be"),
-        _published("vitl16", "8aa4cbdd"),
         _on_the_hub("vits16"),
         _on_the_hub("vitb16"),
         _on_the_hub("vitl16"),
+        _published("vits16", "08c60483"),
+        _published("vitb16", "73cec8be"),
+        _published("vitl16", "8aa4cbdd"),
     ),
 )

@@ -71,3 +71,8 @@ class Family:
     options: tuple[str, ...] = ()
     opens: Callable[[str, Mapping[str, str]], Encoder | None] | None = None
     input_px: int | None = None
+
+    @property
+    def spec(self) -> str:
+        """Return how its encoders are named: "FAMILY:FILE", or with a model's name before it."""
+        return f"{self.name}:NAME,file=FILE" if "file" in self.options else f"{self.name}:FILE"

@@ -54,7 +54,7 @@ def _from_file(spec: Spec, families: Sequence[Family], shipped: Shipped) -> Enco
         return from_family(by_name[name], target, spec.options, families)
     path = Path(target).expanduser()
     if not target or not path.exists():
-        names = [name for name, *_ in shipped] + [f"{name}:FILE" for name in by_name]
+        names = [name for name, *_ in shipped] + [family.spec for family in families]
         names += [f"{name}[@SEED]" for name in RANDOM] + ["FILE"]
         raise Refusal(f"one of {', '.join(names)}", repr(str(spec)), "name the encoder so")
     checkpoint = read_checkpoint(path, spec.options)
