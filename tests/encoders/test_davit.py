@@ -12,12 +12,8 @@ from word_makers import medimageinsight
 
 from retinaforge.core import Refusal
 from retinaforge.encoders import load, read_checkpoint
-from retinaforge.encoders.medimageinsight import (
-    MEDIMAGEINSIGHT,
-    MedImageInsightEncoder,
-    davit_shape,
-    text_half,
-)
+from retinaforge.encoders.medimageinsight import MEDIMAGEINSIGHT, MedImageInsightEncoder
+from retinaforge.encoders.medimageinsight_layout import davit_shape, text_half
 from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.clip_text import ClipText
 from retinaforge.nets.davit import Davit, DavitShape, DavitTower

@@ -15,7 +15,8 @@ from retinaforge.encoders import Encoder, load, read_checkpoint
 from retinaforge.encoders.bert import load_bert
 from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.encoder import Field, Images, Preprocess
-from retinaforge.encoders.text import ImageText, TextTower, adherence, tokeniser, zero_shot
+from retinaforge.encoders.text import ImageText, TextTower, adherence, zero_shot
+from retinaforge.encoders.tokenise import tokeniser
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 START, END = "<|startoftext|>", "<|endoftext|>"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from retinaforge.core import Refusal
-from retinaforge.encoders.text import transformers
+from retinaforge.encoders.tokenise import transformers
 from retinaforge.encoders.weights import load_keys
 
 HEAD_WIDTH = 64

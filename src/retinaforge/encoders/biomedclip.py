@@ -16,7 +16,8 @@ from retinaforge.encoders.clip_said import MEAN, STD, read_json
 from retinaforge.encoders.encoder import quarter_depths, standardise
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.provenance import identity
-from retinaforge.encoders.text import TextTower, tokeniser
+from retinaforge.encoders.text import TextTower
+from retinaforge.encoders.tokenise import tokeniser
 from retinaforge.encoders.vits import vit_shape
 from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.bert_text import BertText

@@ -18,7 +18,8 @@ from retinaforge.encoders.clip_said import Said, what_is_said
 from retinaforge.encoders.clip_shapes import clip_shape, text_shape
 from retinaforge.encoders.encoder import Field, Images, TokenEncoder, quarter_depths, standardise
 from retinaforge.encoders.family import Family
-from retinaforge.encoders.text import ImageText, TextTower, tokeniser
+from retinaforge.encoders.text import ImageText, TextTower
+from retinaforge.encoders.tokenise import tokeniser
 from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.clip import ClipShape, ClipTower
 from retinaforge.nets.clip_text import ClipText

@@ -17,7 +17,8 @@ from retinaforge.encoders.encoder import Field, Images, MapEncoder, Preprocess
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.provenance import identity
 from retinaforge.encoders.resnet import uncounted
-from retinaforge.encoders.text import ImageText, TextTower, tokeniser
+from retinaforge.encoders.text import ImageText, TextTower
+from retinaforge.encoders.tokenise import tokeniser
 from retinaforge.encoders.weights import load_keys, unfilled
 from retinaforge.nets.bert_text import BertText
 from retinaforge.nets.flair import FlairTower
