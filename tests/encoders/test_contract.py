@@ -38,6 +38,16 @@ def encoder(made) -> Encoder:
     return load(f"{name}:{path}")
 
 
+@pytest.fixture(scope="module")
+def small(encoder) -> Encoder:
+    """Return the encoder at a side where convolutions take no time."""
+    if isinstance(encoder, TokenEncoder) or not encoder.input_px:
+        return encoder
+    shrunk = copy.deepcopy(encoder)
+    shrunk.input_px = 96
+    return shrunk
+
+
 def images_for(encoder: Encoder, count: int, seed: int = 0) -> Tensor:
     """Return smooth coloured noise at the encoder's own side, at most 96 px."""
     side = min(encoder.input_px or 64, 96)
@@ -106,11 +116,11 @@ def test_keys_are_strict(made, tmp_path) -> None:
         load(f"{name}:{tmp_path / path.with_suffix('.pth').name}")
 
 
-def test_tokens_features_and_embedding(encoder) -> None:
-    images, side = images_for(encoder, 2), side_of(encoder)
-    features = encoder.features(images, input_px=side)
-    tokens = encoder.tokens(images, input_px=side)
-    assert len(features) == len(tokens) == len(encoder.blocks)
+def test_tokens_features_and_embedding(small) -> None:
+    images, side = images_for(small, 2), side_of(small)
+    features = small.features(images, input_px=side)
+    tokens = small.tokens(images, input_px=side)
+    assert len(features) == len(tokens) == len(small.blocks)
     for maps, rows in zip(features, tokens, strict=True):
         assert rows.ndim == 3
         assert len(rows) == 2
@@ -118,17 +128,17 @@ def test_tokens_features_and_embedding(encoder) -> None:
         torch.testing.assert_close(rows, flat, rtol=1e-3, atol=1e-4)
         assert rows.dtype == torch.float32
         assert rows.isfinite().all()
-    vectors = encoder.embedding(images)
+    vectors = small.embedding(images)
     assert vectors.ndim == 2
     assert vectors.isfinite().all()
     assert (vectors[0] - vectors[1]).abs().max() > 0, "two images give one vector"
 
 
-def test_gradient_of_a_random_direction(encoder) -> None:
+def test_gradient_of_a_random_direction(small) -> None:
     """A finite difference along one direction agrees with the gradient, in float64."""
-    exact, side = copy.deepcopy(encoder).double(), side_of(encoder)
-    start = (0.9 * images_for(encoder, 1).double()).requires_grad_()
-    direction, step = images_for(encoder, 1, seed=1).double(), 1e-5
+    exact, side = copy.deepcopy(small).double(), side_of(small)
+    start = (0.9 * images_for(small, 1).double()).requires_grad_()
+    direction, step = images_for(small, 1, seed=1).double(), 1e-5
 
     def height(x: Tensor) -> Tensor:
         tokens = sum((rows * rows).mean() for rows in exact.tokens(x, input_px=side))
@@ -142,43 +152,43 @@ def test_gradient_of_a_random_direction(encoder) -> None:
     assert float(ahead - behind) / (2 * step) == pytest.approx(expected, rel=1e-2, abs=1e-6)
 
 
-def test_chunks_change_nothing(encoder) -> None:
-    images, side = images_for(encoder, 5), side_of(encoder)
-    chunked = copy.deepcopy(encoder)
+def test_chunks_change_nothing(small) -> None:
+    images, side = images_for(small, 3), side_of(small)
+    chunked = copy.deepcopy(small)
     chunked.chunk = 2
     with torch.no_grad():
-        whole = encoder.tokens(images.clone(), input_px=side)
+        whole = small.tokens(images.clone(), input_px=side)
         parts = chunked.tokens(images, input_px=side)
         for one, other in zip(whole, parts, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
-        vectors = encoder.embedding(images)
+        vectors = small.embedding(images)
         scale = float(vectors.abs().max())
         torch.testing.assert_close(chunked.embedding(images), vectors, rtol=0, atol=1e-5 * scale)
-        streamed = torch.stack(list(encoder.embed_stream(images, batch=3)))
+        streamed = torch.stack(list(small.embed_stream(images, batch=3)))
     torch.testing.assert_close(streamed, vectors, rtol=0, atol=1e-5 * scale)
 
 
-def test_outside_the_field_nothing_is_seen(encoder) -> None:
-    images = images_for(encoder, 1)
+def test_outside_the_field_nothing_is_seen(small) -> None:
+    images = images_for(small, 1)
     fov = torch.zeros(1, 1, *images.shape[-2:])
     fov[..., 8:-8, 8:-8] = 1
     changed = torch.where(fov > 0, images, -images)
-    one, other = (encoder.embedding(x, fov=fov) for x in (images, changed))
+    one, other = (small.embedding(x, fov=fov) for x in (images, changed))
     torch.testing.assert_close(one, other)
-    assert (encoder.embedding(images) - one).abs().max() > 0
-    tokens = [encoder.tokens(x, input_px=side_of(encoder), fov=fov)[-1] for x in (images, changed)]
+    assert (small.embedding(images) - one).abs().max() > 0
+    tokens = [small.tokens(x, input_px=side_of(small), fov=fov)[-1] for x in (images, changed)]
     torch.testing.assert_close(tokens[0], tokens[1])
 
 
-def test_it_is_a_loss(encoder) -> None:
-    side = side_of(encoder)
+def test_it_is_a_loss(small) -> None:
+    side = side_of(small)
     px = f", px={side}" if side else ""
-    terms = [f"features(net, blocks={encoder.blocks[-1]}{px})"]
-    if isinstance(encoder, TokenEncoder):
+    terms = [f"features(net, blocks={small.blocks[-1]}{px})"]
+    if isinstance(small, TokenEncoder):
         terms.append(f"features(net, distance=cosine_class{px})")
     for term in terms:
-        loss = build_terms(term, encoders={"net": encoder})[0].loss
-        image, target = images_for(encoder, 1).requires_grad_(), images_for(encoder, 1, seed=2)
+        loss = build_terms(term, encoders={"net": small})[0].loss
+        image, target = images_for(small, 1).requires_grad_(), images_for(small, 1, seed=2)
         value = loss(image, target, torch.ones(1, 1, *image.shape[-2:]))
         value.backward()
         assert value.item() > 0
@@ -186,12 +196,12 @@ def test_it_is_a_loss(encoder) -> None:
         assert image.grad.abs().sum() > 0
 
 
-def test_bfloat16_gives_float32_that_is_near(encoder) -> None:
-    rough = copy.deepcopy(encoder).to_precision("bf16")
+def test_bfloat16_gives_float32_that_is_near(small) -> None:
+    rough = copy.deepcopy(small).to_precision("bf16")
     assert rough.card.precision == "bfloat16, as asked"
-    images = images_for(encoder, 2)
+    images = images_for(small, 2)
     with torch.no_grad():
-        one, other = encoder.embedding(images), rough.embedding(images)
+        one, other = small.embedding(images), rough.embedding(images)
     assert other.dtype == torch.float32
     assert torch.nn.functional.cosine_similarity(one, other, dim=1).min() > 0.9
 
