@@ -36,8 +36,8 @@ from retinaforge.tasks.probe import (
     Probe,
     looks_of,
     probe,
-    reconstructions,
 )
+from retinaforge.tasks.probe_rebuilt import reconstructions
 from retinaforge.tasks.probe_results import summary
 from retinaforge.vessels import shipped_weights
 

@@ -17,7 +17,8 @@ from retinaforge.core import Record, Refusal
 from retinaforge.encoders import Encoder, MapEncoder, load
 from retinaforge.encoders.twin import is_untrained, untrained_twin
 from retinaforge.tasks import probe_attentive
-from retinaforge.tasks.probe import Options, name_of, probe, reconstructions
+from retinaforge.tasks.probe import Options, probe
+from retinaforge.tasks.probe_rebuilt import name_of, reconstructions
 from retinaforge.tasks.probe_results import summary, write_results
 
 SIDE, COUNT = 48, 60

@@ -15,7 +15,8 @@ from retinaforge.encoders import load as load_encoder
 from retinaforge.encoders.ledger import seen, warning
 from retinaforge.images import read_records
 from retinaforge.reports.probe_page import text_table, write_probe_page
-from retinaforge.tasks.probe import PROBES, Options, probe, reconstructions
+from retinaforge.tasks.probe import PROBES, Options, probe
+from retinaforge.tasks.probe_rebuilt import reconstructions
 from retinaforge.tasks.probe_results import write_results
 
 EXIT_PARTLY = 1

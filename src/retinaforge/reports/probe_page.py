@@ -11,23 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
-from retinaforge.reports import svg, words
+from retinaforge.reports import words
+from retinaforge.reports.probe_charts import (
+    HEADS,
+    NAMES,
+    before_after,
+    confusion,
+    constant_name,
+    dots,
+    main_names,
+    scatter,
+    shown,
+)
 
-ROW, HEAD, LEFT, RIGHT, TOP = 17, 18, 74, svg.WIDTH - 14, 6
-INK, BLUE, GREY = "#1b2733", "#0072b2", "#8a939b"
-NAMES = {
-    "auroc": "AUROC", "balanced_accuracy": "Balanced accuracy", "quadratic_kappa": "Weighted kappa",
-    "mae": "Mean absolute error", "r2": "R²",
-}  # fmt: skip
-HEADS = {"linear": "linear", "knn": "nearest", "attentive": "attentive", "": ""}
 AGAINST = {"colours": "colours", "twin": "its untrained twin"}
 SHORTCUTS = ("camera", "dataset")
-MOST_CELLS = 8
-"""Classes whose confusion matrix has its numbers written in."""
 
 
 def write_probe_page(out: Path) -> Path:
@@ -51,11 +52,11 @@ def write_probe_page(out: Path) -> Path:
 
 def _context(told: dict[str, Any]) -> dict[str, Any]:
     metrics = list(dict.fromkeys(row["metric"] for row in told["results"]))
-    shown = _main_names(told)
+    asked = main_names(told)
     return {
         "told": told,
         "target": told["target"],
-        "title": f"{told['target']['name']} from {len(shown)} encoder{'s' * (len(shown) != 1)}",
+        "title": f"{told['target']['name']} from {len(asked)} encoder{'s' * (len(asked) != 1)}",
         "shortcut": told["target"]["name"] in SHORTCUTS,
         "said": in_words(told),
         "charts": [(m, NAMES.get(m, m), dots(told, m)) for m in metrics],
@@ -63,7 +64,7 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
         "metrics": metrics,
         "names": NAMES,
         "heads": HEADS,
-        "constant": _constant(told),
+        "constant": constant_name(told),
         "pictures": _pictures(told),
         "after": told["after"],
         "after_chart": before_after(told) if told["after"] else None,
@@ -72,17 +73,11 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _main_names(told: dict[str, Any]) -> list[str]:
-    """Return the encoders that were asked for: neither twins nor colours."""
-    twins = {look["twin"] for look in told["looks"]}
-    return [look["name"] for look in told["looks"] if look["name"] not in twins and look["card"]]
-
-
 def in_words(told: dict[str, Any]) -> list[dict[str, str]]:
     """Return one sentence an encoder: its best head beside what needs no training."""
     metric = told["target"]["metric"]
     found = []
-    for name in _main_names(told):
+    for name in main_names(told):
         own = [r for r in told["results"] if (r["encoder"], r["metric"]) == (name, metric)]
         own = [r for r in own if r["value"] is not None and r["probe"] == "linear"] or own[:1]
         if not own or own[0]["value"] is None:
@@ -94,7 +89,7 @@ def in_words(told: dict[str, Any]) -> list[dict[str, str]]:
         }  # fmt: skip
         beaten = [w for w, d in gaps.items() if _better(d, metric)]
         level = "sure" if len(beaten) == len(gaps) else "open"
-        text = f"{name}, {HEADS[own[0]['probe']]} head: {NAMES[metric]} {_value(own[0])}. "
+        text = f"{name}, {HEADS[own[0]['probe']]} head: {NAMES[metric]} {shown(own[0])}. "
         rest = [w for w in gaps if w not in beaten]
         text += f"Better than {_listed(told, beaten)}. " if beaten else ""
         text += f"Not shown to be better than {_listed(told, rest)}." if rest else ""
@@ -110,96 +105,7 @@ def _better(gap: dict[str, Any], metric: str) -> bool:
 
 
 def _listed(told: dict[str, Any], keys: Sequence[str]) -> str:
-    return ", ".join(AGAINST.get(key, _constant(told)) for key in keys)
-
-
-def _value(row: dict[str, Any]) -> str:
-    between = words.interval(row["interval"])
-    return words.number(row["value"]) + (f" ({between})" if between else "")
-
-
-def dots(told: dict[str, Any], metric: str) -> Markup | None:
-    """Return dot and interval of every encoder and head for a metric; the constant is a line."""
-    rows = [r for r in told["results"] if r["metric"] == metric and r["value"] is not None]
-    constant = next((r for r in rows if r["encoder"] == "constant"), None)
-    rows = [r for r in rows if r["encoder"] != "constant"]
-    if not rows:
-        return None
-    main = _main_names(told)
-    spans = [v for r in rows for v in (r["value"], *(r["interval"] or []))]
-    x = svg.axis([*spans, *([constant["value"]] if constant else [])], LEFT, RIGHT)
-    places, heads, bottom = _places([r["encoder"] for r in rows])
-    parts = svg.x_axis(x, TOP, bottom)
-    if constant:
-        at = x(constant["value"])
-        parts.append(svg.line((at, TOP), (at, bottom), "mark mark0"))
-        parts.append(svg.line((4, bottom + 27), (28, bottom + 27), "mark mark0"))
-        said = f"{_constant(told)}: {words.number(constant['value'])}"
-        parts.append(svg.text(34, bottom + 31, said, kind="tick"))
-    parts += heads
-    for y, row in zip(places, rows, strict=True):
-        parts += _dot_row(x, y, row, BLUE if row["encoder"] in main else GREY)
-    alt = f"{NAMES.get(metric, metric)}: " + "; ".join(
-        f"{r['encoder']} {HEADS[r['probe']]} {_value(r)}" for r in rows
-    )
-    return svg.drawing(bottom + 40, parts, alt=alt)
-
-
-def _places(encoders: Sequence[str]) -> tuple[list[float], list[Markup], float]:
-    """Return where each row lies below its encoder's name, the names, and where all end."""
-    y, places, heads = float(TOP), [], []
-    for k, name in enumerate(encoders):
-        if k == 0 or name != encoders[k - 1]:
-            y += HEAD
-            heads.append(svg.text(4, y - 4, _short(name, 52), kind="arm"))
-        places.append(y + ROW / 2)
-        y += ROW
-    return places, heads, y + 4
-
-
-def _constant(told: dict[str, Any]) -> str:
-    return "the mean" if told["target"]["kind"] == "number" else "the majority"
-
-
-def _dot_row(x: svg.Axis, y: float, row: dict[str, Any], fill: str) -> list[Markup]:
-    parts = [svg.text(LEFT - 8, y + 4, HEADS[row["probe"]], anchor="end", kind="tick")]
-    if row["interval"]:
-        low, high = row["interval"]
-        parts.append(svg.line((x(low), y), (x(high), y), "whisker", style=f"stroke:{fill}"))
-    for value in row["per_seed"]:
-        if value is not None:
-            style = f"stroke:{fill};stroke-width:1"
-            parts.append(svg.line((x(value), y - 5), (x(value), y + 5), "", style=style))
-    title = f"{row['encoder']}, {HEADS[row['probe']]}: {_value(row)}"
-    return [*parts, svg.dot(x(row["value"]), y, 4.5, fill=fill, title=title)]
-
-
-def before_after(told: dict[str, Any]) -> Markup | None:
-    """Return originals (open) and reconstructions (filled) of every encoder and head."""
-    metric = told["target"]["metric"]
-    rows = [
-        r for r in told["after"]["rows"]
-        if r["metric"] == metric and r["probe"] and r["before"]["value"] is not None
-        and r["after"]["value"] is not None
-    ]  # fmt: skip
-    if not rows:
-        return None
-    x = svg.axis([r[s]["value"] for r in rows for s in ("before", "after")], LEFT, RIGHT)
-    places, heads, bottom = _places([r["encoder"] for r in rows])
-    parts = [*svg.x_axis(x, TOP, bottom), *heads]
-    for y, row in zip(places, rows, strict=True):
-        a, b = x(row["before"]["value"]), x(row["after"]["value"])
-        parts.append(svg.text(LEFT - 8, y + 4, HEADS[row["probe"]], anchor="end", kind="tick"))
-        parts.append(svg.line((a, y), (b, y), "whisker", style=f"stroke:{GREY};stroke-width:1.6"))
-        parts.append(svg.dot(a, y, 5, fill=INK, title=f"originals: {_value(row['before'])}"))
-        parts.append(svg.dot(a, y, 3.4, fill="#fff"))
-        parts.append(svg.dot(b, y, 5, fill="#d55e00", title=f"after: {_value(row['after'])}"))
-    alt = f"{NAMES.get(metric, metric)} of originals and reconstructions"
-    return svg.drawing(bottom + 24, parts, alt=alt)
-
-
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return ", ".join(AGAINST.get(key, constant_name(told)) for key in keys)
 
 
 def _rows(told: dict[str, Any], metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -225,7 +131,7 @@ def _rows(told: dict[str, Any], metrics: Sequence[str]) -> list[dict[str, Any]]:
 def _pictures(told: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a confusion matrix or a scatter of every head of every encoder that was asked for."""
     found = []
-    for name in _main_names(told):
+    for name in main_names(told):
         for head in HEADS:
             picture = told["pictures"].get(f"{name} | {head}") if head else None
             if picture:
@@ -239,63 +145,12 @@ def _pictures(told: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> Markup:
-    """Return a confusion matrix: rows the truth, shares of each row as shades."""
-    left, top = 96, 40
-    cell = min((svg.WIDTH - left - 10) / len(classes), 46)
-    parts = [svg.text(left, 14, "called →", kind="tick"), svg.text(4, top - 8, "true", kind="tick")]
-    for i, row in enumerate(counts):
-        y, total = top + i * cell, max(sum(row), 1)
-        parts.append(svg.text(left - 6, y + cell / 2 + 4, _short(classes[i], 13), anchor="end",
-                              kind="tick"))  # fmt: skip
-        parts.append(svg.text(left + (i + 0.5) * cell, top - 8, _short(classes[i], 6),
-                              anchor="middle", kind="tick"))  # fmt: skip
-        for j, count in enumerate(row):
-            share = count / total
-            parts.append(
-                Markup(
-                    '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}" '
-                    'fill-opacity="{:.2f}" stroke="#d9dfe4"><title>{}</title></rect>'
-                ).format(
-                    left + j * cell, y, cell, cell, BLUE, share,
-                    f"{classes[i]} called {classes[j]}: {100 * share:.0f} %",
-                )
-            )  # fmt: skip
-            if len(classes) <= MOST_CELLS:
-                fill = "#fff" if share > 0.55 else INK
-                parts.append(
-                    Markup(
-                        '<text x="{:.1f}" y="{:.1f}" text-anchor="middle" class="tick" '
-                        'style="fill:{}">{:.0f}</text>'
-                    ).format(left + (j + 0.5) * cell, y + cell / 2 + 4, fill, 100 * share)
-                )
-    return svg.drawing(top + len(classes) * cell + 8, parts, alt=f"{title}: confusion matrix")
-
-
-def scatter(points: Sequence[Sequence[float]], target: dict[str, Any], title: str) -> Markup:
-    """Return what was told against what is true, with the line of no error."""
-    left, bottom = 46, 300
-    both = [value for pair in points for value in pair]
-    x = svg.axis(both, left, svg.WIDTH - 12)
-    y = svg.axis(both, bottom, 12)
-    parts = [*svg.x_axis(x, 12, bottom), *svg.y_axis(y, left, svg.WIDTH - 12)]
-    low, high = min(both), max(both)
-    parts.append(svg.line((x(low), y(low)), (x(high), y(high)), "mark mark0"))
-    for true, said in points:
-        tip = f"true {words.number(true)}, told {words.number(said)}"
-        parts.append(svg.dot(x(true), y(said), 3.2, fill=BLUE, title=tip, opacity=0.6))
-    unit = f" ({target['unit']})" if target["unit"] else ""
-    parts.append(svg.text((left + svg.WIDTH) / 2, bottom + 32, f"true {target['name']}{unit}",
-                          anchor="middle", kind="tick"))  # fmt: skip
-    return svg.drawing(bottom + 40, parts, alt=f"{title}: told against true {target['name']}")
-
-
 def text_table(told: dict[str, Any]) -> str:
     """Return scores as aligned text, one line an encoder and head."""
     metrics = list(dict.fromkeys(row["metric"] for row in told["results"]))
     lines = [["encoder", "head", *metrics]]
     for row in _rows(told, metrics):
-        lines.append([row["encoder"], HEADS[row["probe"]], *(_value(c) for c in row["cells"])])
+        lines.append([row["encoder"], HEADS[row["probe"]], *(shown(c) for c in row["cells"])])
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
         "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip()
