@@ -128,7 +128,7 @@ def _normalisation(
     metadata: Mapping[str, str], options: Mapping[str, str]
 ) -> tuple[Sequence[float], Sequence[float], str]:
     named = options.get("normalise")
-    if named in NORMALISATIONS:
+    if named is not None and named in NORMALISATIONS:
         mean, std = NORMALISATIONS[named]
         return mean, std, f"normalised as {named}"
     found = [_three(metadata.get(f"image_{k}") or metadata.get(k)) for k in ("mean", "std")]
