@@ -28,6 +28,7 @@ import numpy as np
 import score_references as peers
 from retinaforge.core.artefacts import environment
 from retinaforge.metrics import IMAGE_NUMBERS
+from retinaforge.metrics.prediction import PREDICTION_CARDS
 
 RESULT = Path(__file__).parent / "results" / "score_agreement.json"
 CMMD_COMMIT = "49fb717"
@@ -113,6 +114,9 @@ AGREEMENTS: tuple[Agreement, ...] = (
               1e-9),
     Agreement(("limits_of_agreement",) * 3, "mean and 1.96 standard deviations", (),
               peers.bland_altman, 1e-9),
+    *(Agreement((card.name,) * 3, "scikit-learn, three weightings", ("scikit-learn",),
+                partial(peers.sklearn_prediction, card.name), 1e-9)
+      for card in PREDICTION_CARDS),
 )  # fmt: skip
 
 
@@ -140,18 +144,27 @@ def main() -> None:
     """Compare all, print what disagrees, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON to write")
-    out = parser.parse_args().out
-    before = json.loads(out.read_text())["rows"] if out.is_file() else []
+    parser.add_argument("--only", action="append", default=[], help="scores to compare again")
+    given = parser.parse_args()
+    out, only = given.out, set(given.only)
+    stored = json.loads(out.read_text()) if out.is_file() else {"rows": []}
+    before = stored["rows"]
     kept = {(*r["scores"], r["against"]): r for r in before if "missing" not in r}
     rows = []
     for agreement in AGREEMENTS:
-        row = row_of(agreement)
+        place = (*agreement.scores, agreement.against)
+        again = not only or only & set(agreement.scores) or place not in kept
+        row = row_of(agreement) if again else kept[place]
         if "missing" in row:
             row = kept.get((*row["scores"], row["against"]), row)
         rows.append(row)
         said = row.get("missing") or f"{row['difference']:.1e} (at most {row['tolerance']:.0e})"
         print(f"{'' if row.get('within') else 'NOT '}{row['scores'][0]}: {row['against']}: {said}")
-    out.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=1) + "\n")
+    content = {"environment": environment(), "rows": rows}
+    if only:
+        again = {"scores": sorted(only), "environment": environment()}
+        content = {"environment": stored["environment"], "again": again, "rows": rows}
+    out.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

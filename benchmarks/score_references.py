@@ -12,6 +12,7 @@ import io
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -450,3 +451,44 @@ def bland_altman() -> Both:
     found = metrics.limits_of_agreement(d)
     spread = 1.96 * d.std(ddof=1)
     return [found.bias, found.low, found.high], [d.mean(), d.mean() - spread, d.mean() + spread]
+
+
+def sklearn_prediction(name: str) -> Both:
+    """A score of predictions under three weightings of 80 images, as scikit-learn has it."""
+    from sklearn import metrics as sk
+
+    from retinaforge.metrics import prediction
+
+    rng = np.random.default_rng(11)
+    truth = rng.permutation(np.arange(80) % 4)
+    p = rng.random((80, 4)).round(1) + 0.4 * np.eye(4)[truth]
+    p /= p.sum(axis=1, keepdims=True)
+    said, ages = p.argmax(axis=1), rng.normal(57, 12, 80)
+    told = 0.6 * ages + rng.normal(23, 6, 80)
+    weights = np.vstack([np.ones(80), rng.integers(0, 4, (2, 80))]).astype(float)
+
+    def areas(w: np.ndarray) -> float:
+        each = [sk.roc_auc_score(truth == c, p[:, c], sample_weight=w) for c in range(4)]
+        return float(np.mean(each))
+
+    pairs: dict[str, tuple[np.ndarray, Callable[[np.ndarray], float]]] = {
+        "auroc": (prediction.auroc(truth, p, weights), areas),
+        "balanced_accuracy": (
+            prediction.balanced_accuracy(truth, said, weights),
+            lambda w: sk.balanced_accuracy_score(truth, said, sample_weight=w),
+        ),
+        "quadratic_kappa": (
+            prediction.quadratic_kappa(truth, said, weights),
+            lambda w: sk.cohen_kappa_score(truth, said, weights="quadratic", sample_weight=w),
+        ),
+        "mae": (
+            prediction.mean_absolute_error(ages, told, weights),
+            lambda w: sk.mean_absolute_error(ages, told, sample_weight=w),
+        ),
+        "r2": (
+            prediction.r_squared(ages, told, weights),
+            lambda w: sk.r2_score(ages, told, sample_weight=w),
+        ),
+    }
+    ours, theirs = pairs[name]
+    return ours.tolist(), [theirs(w) for w in weights]

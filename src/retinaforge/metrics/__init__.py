@@ -5,6 +5,7 @@ from retinaforge.metrics import agreement, signal_to_noise, statistics, structur
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
+from retinaforge.metrics.prediction import PREDICTION_CARDS
 from retinaforge.metrics.quality_numbers import IMAGE_NUMBERS, ImageNumber, measure_numbers
 from retinaforge.metrics.radiomics import (
     RadiomicFeatures,
@@ -68,6 +69,7 @@ CATALOGUE: tuple[Card, ...] = (
     statistics.HOLM_CARD,
     agreement.ICC_CARD,
     agreement.LIMITS_CARD,
+    *PREDICTION_CARDS,
 )
 
 __all__ = [

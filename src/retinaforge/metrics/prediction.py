@@ -84,6 +84,8 @@ R2_CARD = Card(
     known_failure="depends on how much the targets vary; below 0 it is worse than their mean",
 )
 
+PREDICTION_CARDS = (AUROC_CARD, BALANCED_ACCURACY_CARD, KAPPA_CARD, MAE_CARD, R2_CARD)
+
 
 def patient_draws(patients: Sequence[str], *, rng: np.random.Generator, resamples: int) -> Weights:
     """Return how often each image counts in each bootstrap draw of patients.
