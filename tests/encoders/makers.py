@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from fundus_maker import ours
+from published import random_weights
 from safetensors.torch import save_file
 from vit_makers import VIT_MAKERS
 from word_makers import WORD_MAKERS
@@ -45,8 +47,9 @@ def vgg16(folder: Path) -> Path:
 
 
 def squeezenet(folder: Path) -> Path:
-    torch.manual_seed(0)
-    return _torch(SqueezeNet("1.1").state_dict(), folder / "squeezenet.pth")
+    # PyTorch's own initialisation lets so little through that two images differ by rounding alone.
+    shapes = {key: tuple(value.shape) for key, value in SqueezeNet("1.1").state_dict().items()}
+    return _torch(random_weights(shapes, 0), folder / "squeezenet.pth")
 
 
 def inception(folder: Path) -> Path:
@@ -122,6 +125,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "inception": inception,
     "lvm-med": lvm_med,
     "octcube": octcube,
+    "ours": ours,
     "radimagenet": radimagenet,
     "resnet": resnet,
     "segmenter": segmenter,

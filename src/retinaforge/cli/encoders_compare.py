@@ -19,7 +19,6 @@ from retinaforge.encoders import SHIPPED
 from retinaforge.reports.encoders_page import text_rows, write_encoders_page
 from retinaforge.validation.encoder_compare import compare_encoders
 from retinaforge.validation.encoder_deck import make_deck
-from retinaforge.vessels import shipped_weights
 
 EXIT_PARTLY = 1
 SUFFIXES = (".pth", ".pt", ".safetensors", ".npz", ".bin", ".onnx")
@@ -86,8 +85,7 @@ def specs_at_hand(named: list[str], weights: Path | None) -> list[str]:
                 f"a folder with weight files ({', '.join(SUFFIXES)})", str(weights),
                 "leave --weights out, or name encoders by --encoder",
             )  # fmt: skip
-    shipped = [name for name, *_ in SHIPPED]
-    own = [*shipped, f"segmenter:{shipped_weights()}", RANDOM]
+    own = [*(name for name, *_ in SHIPPED), RANDOM]
     return list(dict.fromkeys([*own, *map(str, files), *named]))
 
 

@@ -14,6 +14,7 @@ from retinaforge.encoders.dinov3 import DINOV3
 from retinaforge.encoders.encoder import Encoder, MapEncoder, TokenEncoder
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.flair import FLAIR
+from retinaforge.encoders.fundus import OURS
 from retinaforge.encoders.inception import INCEPTION, InceptionEncoder
 from retinaforge.encoders.loading import load_spec
 from retinaforge.encoders.lvm_med import LVM_MED
@@ -58,10 +59,14 @@ FAMILIES: tuple[Family, ...] = (
     OCTCUBE,
     TIMM,
     SEGMENTER,
+    OURS,
 )
 
 # Encoders that come with the package: their name, their family, their file in retinaforge/weights.
-SHIPPED: tuple[tuple[str, str, str], ...] = ()
+SHIPPED: tuple[tuple[str, str, str], ...] = (
+    ("fundus", "ours", "encoder-v1.safetensors"),
+    ("segmenter", "segmenter", "vessels-v3.safetensors"),
+)
 
 
 def load(spec: str | Path) -> Encoder:

@@ -1,0 +1,32 @@
+"""The encoders that come with the package: they load by name, and are the files they should be."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+import torch
+
+from retinaforge.core.artefacts import sha256_of
+from retinaforge.encoders import SHIPPED, load
+from retinaforge.vessels import shipped_weights
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in SHIPPED])
+def test_a_shipped_encoder_loads_by_its_name(name):
+    encoder = load(name)
+    assert "CC BY 4.0" in encoder.card.licence or "Apache-2.0" in encoder.card.licence
+    assert encoder.card.training_sets
+    images = torch.rand(1, 3, 64, 64) * 2 - 1
+    assert torch.isfinite(encoder.embedding(images)).all()
+
+
+def test_the_segmenter_is_the_one_that_finds_vessels():
+    assert load("segmenter").card.fingerprint_sha256 == sha256_of(shipped_weights())
+
+
+def test_the_fundus_encoder_is_small_and_saw_open_training_photographs_only():
+    path = files("retinaforge") / "weights" / "encoder-v1.safetensors"
+    assert path.stat().st_size < 12e6
+    seen = set(load("fundus").card.training_sets)
+    assert seen <= {"chase_db1", "hrf", "idrid", "idrid_grading", "idrid_segmentation"}
