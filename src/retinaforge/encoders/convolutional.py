@@ -1,4 +1,4 @@
-"""Encoders from convolutional weight files: SqueezeNet 1.0 / 1.1, VGG16, AlexNet, our segmenter."""
+"""Encoders from convolutional weight files: SqueezeNet 1.0 and 1.1, VGG16, AlexNet."""
 
 from __future__ import annotations
 
@@ -18,17 +18,36 @@ from retinaforge.nets import alexnet, squeezenet, vgg
 
 CLASSIFIER = {"classifier.": "the classifier is not needed for features"}
 TORCHVISION_LICENCE = "BSD-3-Clause (torchvision's release); ImageNet's terms for the data"
+CONFIRMED = "torchvision 0.28.0, to 1e-4 on random weights"
 # SqueezeNet 1.0's own layer names, in the order of torchvision's positions.
 FIRE_POSITIONS = {2: 3, 3: 4, 4: 5, 5: 7, 6: 8, 7: 9, 8: 10, 9: 12}
 FIRE_PARTS = {"conv1x1_1": "squeeze", "conv1x1_2": "expand1x1", "conv3x3_2": "expand3x3"}
+# torchvision's second VGG16 file: the same keys, other inputs, a classifier without values.
+SSD_FILE = "amdegroot"
 
 
 def load_vgg16(checkpoint: Checkpoint) -> MapEncoder:
-    """Load VGG16 from a file in torchvision's layout."""
+    """Load VGG16 from a file in torchvision's layout.
+
+    Raises:
+        Refusal: if the file has another layout, or is SSD's, which takes other inputs.
+    """
+    _refuse_ssd(checkpoint)
     network = vgg.VGG16()
     report = load_keys(network, checkpoint.weights, ignore=CLASSIFIER)
     card = _torchvision_card("vgg16", checkpoint, report, "Simonyan and Zisserman, ICLR 2015")
     return _encoder(card, network, blocks=vgg.LPIPS_BLOCKS)
+
+
+def _refuse_ssd(checkpoint: Checkpoint) -> None:
+    last = checkpoint.weights.get("classifier.6.bias", torch.zeros(1))
+    if SSD_FILE in checkpoint.path.name or not last.isfinite().all():
+        raise Refusal(
+            "VGG16 trained on images of ImageNet's mean and standard deviation",
+            f"{checkpoint.path.name}, whose classifier has no values, as torchvision's VGG16 for "
+            "SSD, trained on 0-255 minus the mean",
+            "name vgg16-397923af.pth, torchvision's IMAGENET1K_V1",
+        )
 
 
 def load_alexnet(checkpoint: Checkpoint) -> MapEncoder:
@@ -66,7 +85,7 @@ def _released_squeezenet(checkpoint: Checkpoint) -> MapEncoder:
         fingerprint_sha256=checkpoint.sha256,
         training_data="ImageNet (ILSVRC 2012)",
         domain="natural images",
-        preprocessing="BGR, 0-255 minus (104, 117, 123); no resizing",
+        preprocessing="BGR, 0-255 minus (104, 117, 123); no resizing (its authors take 227 x 227)",
         key_report=report.in_words(),
         reference="Iandola et al., arXiv 1602.07360; Han et al., Deep Compression, ICLR 2016",
     )
@@ -94,7 +113,8 @@ def _torchvision_card(
         fingerprint_sha256=checkpoint.sha256,
         training_data="ImageNet (ILSVRC 2012), as torchvision's release; the file is not checked",
         domain="natural images",
-        preprocessing="ImageNet mean and standard deviation; no resizing",
+        preprocessing="ImageNet mean and standard deviation, as LPIPS; no resizing (torchvision's "
+        "classification resizes the shorter side to 256 and crops 224 x 224)",
         key_report=report.in_words(),
         reference=reference,
     )
@@ -149,13 +169,14 @@ def _published(name: str, file: str) -> PublishedFile:
         gate="none",
         sha256=file.rpartition("-")[2].removesuffix(".pth"),
         modality="natural",
-        source="pytorch/vision, torchvision/models",
+        source="pytorch/vision, torchvision/models (0.28.0)",
     )
 
 
 def _family(
-    name: str, about: str, reference: str, *, recognises: Callable[[Checkpoint], bool],
+    name: str, about: str, reference: str, *, code: str, recognises: Callable[[Checkpoint], bool],
     load: Callable[[Checkpoint], MapEncoder], files: tuple[PublishedFile, ...],
+    confirmed: str = CONFIRMED,
 ) -> Family:  # fmt: skip
     return Family(
         name=name,
@@ -164,8 +185,8 @@ def _family(
         modality="natural",
         training_sets=("imagenet",),
         reference=reference,
-        layout_source=f"pytorch/vision, torchvision/models/{name.rstrip('16')}.py",
-        confirmed="not confirmed: torchvision's layout is read, its values are not compared",
+        layout_source=f"pytorch/vision, torchvision/models/{code} (0.28.0)",
+        confirmed=confirmed,
         recognises=recognises,
         load=load,
         files=files,
@@ -179,6 +200,8 @@ def _first_layer(checkpoint: Checkpoint) -> tuple[int, ...]:
 
 SQUEEZENET = _family(
     "squeezenet", "SqueezeNet 1.0 or 1.1, torchvision's or its authors'", "arXiv 1602.07360",
+    code="squeezenet.py",
+    confirmed=f"{CONFIRMED} (1.0 and 1.1); its authors' names are the same network",
     recognises=lambda found: bool(
         {"features.3.squeeze.weight", "fire2/conv1x1_1.weight"} & found.weights.keys()
     ),
@@ -190,6 +213,7 @@ SQUEEZENET = _family(
 )  # fmt: skip
 VGG16 = _family(
     "vgg16", "VGG16, convolutional part", "Simonyan and Zisserman, ICLR 2015",
+    code="vgg.py",
     recognises=lambda found: _first_layer(found) == (64, 3, 3, 3)
     and "features.28.weight" in found.weights,
     load=load_vgg16,
@@ -197,6 +221,7 @@ VGG16 = _family(
 )  # fmt: skip
 ALEXNET = _family(
     "alexnet", "AlexNet, convolutional part", "Krizhevsky, arXiv 1404.5997",
+    code="alexnet.py",
     recognises=lambda found: _first_layer(found) == (64, 3, 11, 11),
     load=load_alexnet,
     files=(_published("alexnet", "alexnet-owt-7be5be79.pth"),),

@@ -159,9 +159,15 @@ def at_side(encoder: Encoder, px: int) -> Encoder:
         encoder.card,
         input_px=px,
         key_report=report,
-        preprocessing=encoder.card.preprocessing.replace(f"{before} px", f"{px} px", 1),
+        preprocessing=encoder.card.preprocessing.replace(*_side_in_words(before, px), 1),
     )
     return encoder
+
+
+def _side_in_words(before: int | None, px: int) -> tuple[str, str]:
+    if before is None:
+        return "no resizing", f"antialiased bilinear resize to {px} px"
+    return f"{before} px", f"{px} px"
 
 
 def _has_positions(network: TokenNetwork) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,6 +15,7 @@ from retinaforge.encoders.card import EncoderCard
 from retinaforge.encoders.checkpoint import Checkpoint, read_checkpoint
 from retinaforge.encoders.encoder import MapEncoder
 from retinaforge.encoders.family import Family
+from retinaforge.encoders.ledger import known_set
 from retinaforge.encoders.weights import load_keys
 from retinaforge.nets.unet import VesselNet
 
@@ -42,22 +46,52 @@ def from_checkpoint(checkpoint: Checkpoint) -> MapEncoder:
     weights = checkpoint.weights
     network = VesselNet(_widths(weights))
     report = load_keys(network, weights, ignore={})
-    said = checkpoint.said.get("metadata", {})
+    data = _training_data(checkpoint.said.get("metadata", {}))
+    licence = _header(checkpoint.said.get("metadata", {})).get("licence")
     card = EncoderCard(
         name="segmenter",
         network=f"residual U-Net, widths {network.widths}",
-        licence=said.get("licence", "as the model card beside the file says"),
+        licence=str(licence or "as the model card beside the file says"),
         fingerprint_sha256=checkpoint.sha256,
-        training_data=said.get("training_data", "as the model card beside the file says"),
+        training_data="; ".join(data)
+        or "not said by the file; taken to have seen what the one that ships has seen",
         domain="retina",
         preprocessing="local mean and contrast removed inside the network; no resizing",
         key_report=report.in_words(),
         reference="this package, retinaforge.nets.unet",
+        training_sets=_sets(data),
     )
     blocks = tuple(range(len(network.widths)))
     return MapEncoder(
         card, _Stages(network), preprocess=nn.Identity(), blocks=blocks, input_px=None
     )
+
+
+def _header(said: Mapping[str, str]) -> dict[str, Any]:
+    """Return safetensors' header with its values read as JSON; text that is none stays text."""
+    found: dict[str, Any] = {}
+    for key, value in said.items():
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
+
+
+def _training_data(said: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the file was trained on, such as "hrf (7 training images)", its forebear too."""
+    header = _header(said)
+    lines: list[str] = []
+    for part in (header, header.get("begun_with")):
+        told = part.get("training_data", ()) if isinstance(part, dict) else ()
+        lines += [told] if isinstance(told, str) else map(str, told)
+    return tuple(dict.fromkeys(lines))
+
+
+def _sets(data: Sequence[str]) -> tuple[str, ...]:
+    """Return the data sets in those lines by the ledger's names; drawn eyes are called so."""
+    names = [line.partition(" (")[0] for line in data]
+    return tuple(dict.fromkeys(known_set(n) or re.sub(r"^\d+ ", "", n) for n in names))
 
 
 def _widths(weights: Mapping[str, Tensor]) -> tuple[int, ...]:
@@ -80,7 +114,7 @@ SEGMENTER = Family(
     training_sets=("chase_db1", "hrf"),
     reference="this package, retinaforge.nets.unet",
     layout_source="this package, retinaforge.nets.unet",
-    confirmed="it is our own code",
+    confirmed="it is our own network; the file that ships is weights/vessels-v3.safetensors",
     recognises=lambda checkpoint: (
         {"stem.0.weight", "downs.0.0.weight"} <= checkpoint.weights.keys()
     ),
