@@ -82,7 +82,8 @@ def title_of(name: str) -> str:
     return entry["title"] if entry else name
 
 
-def _entry(family: str) -> Mapping[str, Any]:
+def lines_of(family: str) -> Mapping[str, Any]:
+    """Return a family's record: source, note, its sets with part and note, those held out."""
     found = (entry for entry in _book()["families"] if entry["family"] == family)
     return next(found, {"family": family, "sets": {}, "source": ""})
 
@@ -94,7 +95,7 @@ def seen(card: EncoderCard, datasets: Iterable[str]) -> list[Sighting]:
         card: of the encoder; its `training_sets` decide, the ledger says which part and whence.
         datasets: names of folders or data sets, in any spelling that the ledger knows.
     """
-    entry = _entry(card.family)
+    entry = lines_of(card.family)
     held = {known_set(name) or name for name in card.training_sets}
     found = []
     for dataset in dict.fromkeys(datasets):
@@ -136,12 +137,12 @@ def _overlapping(name: str) -> list[tuple[str, str]]:
 
 def held_out(family: str) -> tuple[str, ...]:
     """Return the sets that a family's authors say they kept for testing."""
-    return tuple(_entry(family).get("held_out", ()))
+    return tuple(lines_of(family).get("held_out", ()))
 
 
 def sets_of(family: str, modality: str) -> tuple[str, ...]:
     """Return the sets on record for a family's weights of one kind of images."""
-    lines = _entry(family)["sets"].items()
+    lines = lines_of(family)["sets"].items()
     return tuple(name for name, line in lines if line.get("modality", modality) == modality)
 
 
@@ -166,4 +167,4 @@ def knows(card: EncoderCard) -> bool:
 
     A natural-image or random encoder of a known family counts; a private one does not.
     """
-    return bool(card.training_sets) or bool(_entry(card.family)["sets"])
+    return bool(card.training_sets) or bool(lines_of(card.family)["sets"])
