@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +14,12 @@ from fundus_maker import HEADER, SIZES, ours
 from safetensors.torch import load_file, save_file
 
 from retinaforge.core import Refusal
-from retinaforge.encoders.fundus import load_fundus
+from retinaforge.encoders.fundus import SHIPPED, load_fundus, shipped_encoder
 from retinaforge.nets.fundus_vit import FundusVit
 from retinaforge.nets.vit import VitShape
 
 SHAPE = VitShape(**SIZES)
+SPLITS = Path(__file__).parents[3] / "shared" / "data" / "splits.csv"
 
 
 def test_the_card_is_what_the_header_says(tmp_path: Path) -> None:
@@ -69,3 +73,26 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({**load_file(more), "extra": torch.zeros(1)}, more, HEADER)
     with pytest.raises(Refusal, match="1 unexpected"):
         load_fundus(more)
+
+
+def test_the_shipped_encoder_is_small_and_is_what_its_card_says() -> None:
+    stated = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
+    card = shipped_encoder().card
+    assert SHIPPED.stat().st_size < 12e6
+    assert card.fingerprint_sha256 == stated["sha256"]
+    assert card.training_sets == tuple(stated["training_sets"])
+    assert card.training_data == ", ".join(stated["training_data"])
+    assert "CC BY 4.0" in card.licence
+    counted = Counter(name.split("/")[0] for name in stated["learnt_from"])
+    said = [f"{name} ({n} training images)" for name, n in sorted(counted.items())]
+    assert stated["training_data"][:-1] == said
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not SPLITS.is_file(), reason="the photographs are not here")
+def test_the_shipped_encoder_learnt_from_training_rows_alone() -> None:
+    stated = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
+    with SPLITS.open(newline="", encoding="utf-8") as stream:
+        rows = {f"{row['dataset']}/{row['image']}": row for row in csv.DictReader(stream)}
+    assert {rows[name]["split"] for name in stated["learnt_from"]} == {"train"}
+    assert {rows[name]["licence"] for name in stated["learnt_from"]} == {"CC BY 4.0"}
