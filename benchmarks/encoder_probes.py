@@ -10,8 +10,8 @@ is probed. Numbers only; no photograph leaves --data.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/encoder_probes.py --data ../shared/data --work DIR
      [--encoder LABEL=SPEC ...] [--rebuilt DIR] [--fresh]
-Without --encoder: SqueezeNet (ImageNet) from --data, our vessel network, random weights, and every
-encoder that the package ships.
+Without --encoder: SqueezeNet (ImageNet) from --data, random weights, and what the package ships,
+its fundus encoder and its vessel network.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ from retinaforge.tasks.probe import (
 )
 from retinaforge.tasks.probe_rebuilt import reconstructions
 from retinaforge.tasks.probe_results import summary
-from retinaforge.vessels import shipped_weights
 
 RESULT = Path(__file__).parent / "results/encoder_probes.json"
+WEIGHTS = Path(str(resources.files("retinaforge") / "weights"))
 SQUEEZENET = "weights/squeezenet_v1_0_imagenet/squeezenet_v1_0_imagenet.npz"
 CAMERAS = ("chase_db1", "hrf", "idrid_grading", "drive", "les_av", "hei_med")
 QUICK: tuple[Probe, ...] = ("linear", "knn")
@@ -79,9 +80,8 @@ def encoders_of(data: Path, named: list[str]) -> dict[str, str]:
         return dict(pair.split("=", 1) for pair in named)
     return {
         "squeezenet": f"squeezenet:{data / SQUEEZENET}",
-        "segmenter": f"segmenter:{shipped_weights()}",
         "random-vit-tiny": "random-vit-tiny@0",
-        **{name: name for name, *_ in SHIPPED},
+        **{name: name for name, _, file in SHIPPED if (WEIGHTS / file).is_file()},
     }
 
 
