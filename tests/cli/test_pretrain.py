@@ -37,8 +37,10 @@ def test_an_encoder_is_pretrained_found_done_and_loads(
     assert card["sha256"] == encoder.card.fingerprint_sha256
     assert card["training_data"] == ["10 phantoms (recipe healthy, seed 3, 192 px)"]
     assert (tmp_path / "run" / "reconstructions.png").is_file()
+    before = Path(facts["encoder"]).stat().st_mtime_ns
     again = retinaforge(*words)
     assert again.code == 0
+    assert Path(facts["encoder"]).stat().st_mtime_ns == before
     assert again.out.startswith("found done")
     another = retinaforge(*words, "--mask", 0.5)
     assert another.code == 2

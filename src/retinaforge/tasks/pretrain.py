@@ -14,7 +14,7 @@ from retinaforge.core import artefacts, seed_for
 from retinaforge.nets.fundus_vit import FundusVit
 from retinaforge.nets.mae import new_mae
 from retinaforge.nets.vit import initialise
-from retinaforge.tasks.pretrain_card import card_of, write_encoder
+from retinaforge.tasks.pretrain_card import CARD, card_of, write_encoder
 from retinaforge.tasks.pretrain_data import view_drawer
 from retinaforge.tasks.pretrain_pictures import reconstruction_picture
 from retinaforge.tasks.pretrain_plan import PretrainPlan, plain, views_of
@@ -84,7 +84,9 @@ def pretrain_encoder(
     about = {"sheets": sheets.fingerprint, "views": plain(asdict(views))}
     draw = view_drawer(sheets, views)
     result = pretrain(method, draw, plan.config, out, about=about, on_progress=on_progress)
-    if os.environ.get("RANK", "0") == "0":
+    # What an earlier call wrote keeps the commit that trained it.
+    written = result.state == "found done" and (out / MODEL / CARD).is_file()
+    if os.environ.get("RANK", "0") == "0" and not written:
         meta = card_of(plan, result, sheets.records, folders) | {"commit": commit}
         write_encoder(method, out / MODEL, meta, sheets.records)
         if isinstance(method, MaskedModelling):
