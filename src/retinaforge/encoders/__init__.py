@@ -85,9 +85,6 @@ def load(spec: str | Path) -> Encoder:
     return load_spec(str(spec), FAMILIES, SHIPPED)
 
 
-load_encoder = load  # its name of before, until the last caller has moved
-
-
 __all__ = [
     "FAMILIES",
     "SHIPPED",
@@ -102,7 +99,6 @@ __all__ = [
     "PublishedFile",
     "TokenEncoder",
     "load",
-    "load_encoder",
     "random_vit",
     "read_checkpoint",
     "read_weights",
