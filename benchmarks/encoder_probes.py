@@ -9,7 +9,7 @@ with one encoder more costs that encoder alone. Results so far are kept too: onl
 is probed. Numbers only; no photograph leaves --data.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/encoder_probes.py --data ../shared/data --work DIR
-     [--encoder LABEL=SPEC ...] [--rebuilt DIR] [--fresh]
+     [--encoder LABEL=SPEC ...] [--rebuilt DIR]
 Without --encoder: SqueezeNet (ImageNet) from --data, random weights, and what the package ships,
 its fundus encoder and its vessel network.
 """
@@ -151,7 +151,6 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--encoder", action="append", default=[], metavar="LABEL=SPEC")
     parser.add_argument("--rebuilt", type=Path, help="reconstructions of odir's test rows")
-    parser.add_argument("--fresh", action="store_true", help="probe again what was probed")
     given = parser.parse_args()
     specs = encoders_of(given.data, given.encoder)
     encoders = {label: load(spec) for label, spec in specs.items()}
@@ -161,7 +160,12 @@ def main() -> None:
     told: dict[str, Any] = {"environment": environment(), "looking": {}, "answers": {}}
     for question, rebuilt in runs:
         name = question.name + (", reconstructed" if rebuilt else "")
-        told["looking"][name] = look(encoders, records_of(given.data, question), given.work)
+        new = {
+            label: encoder for label, encoder in encoders.items()
+            if asked_before(_place(question, rebuilt, label, given), encoder) is None
+        }  # fmt: skip
+        if new:
+            told["looking"][name] = look(new, records_of(given.data, question), given.work)
         told["answers"][name] = {
             label: _answer(question, label, encoder, given, rebuilt)
             for label, encoder in encoders.items()
@@ -170,14 +174,18 @@ def main() -> None:
         write_json(RESULT, told)
 
 
+def _place(question: Question, rebuilt: Path | None, label: str, given: argparse.Namespace) -> Path:
+    key = hashlib.sha256(f"{question} {rebuilt is None} {label}".encode()).hexdigest()[:16]
+    return given.work / f"{key}.json"
+
+
 def _answer(
     question: Question, label: str, encoder: Encoder, given: argparse.Namespace,
     rebuilt: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a stored answer of the same weights, or ask."""
-    key = hashlib.sha256(f"{question} {rebuilt is None} {label}".encode()).hexdigest()[:16]
-    place = given.work / f"{key}.json"
-    told = None if given.fresh else asked_before(place, encoder)
+    place = _place(question, rebuilt, label, given)
+    told = asked_before(place, encoder)
     if told is None:
         told = ask(question, label, encoder, given.data, given.work, rebuilt)
         write_json(place, told)

@@ -65,11 +65,27 @@ def encoder_look(
         half = _plain(patches).clip(-LARGEST_HALF, LARGEST_HALF).astype(np.float16)
         return {VECTORS: _plain(vectors), TOKENS: half}
 
-    card = encoder.card
-    facts = (card.fingerprint_sha256, card.network, card.preprocessing, _precision(encoder))
-    kinds = (VECTORS, TOKENS) if tokens else (VECTORS,)
     side = size_px or encoder.input_px or FREE_PX
-    return Look(name or card.name, " | ".join(facts), side, kinds, compute)
+    facts = (encoder.card.fingerprint_sha256, _precision(encoder), behaviour(encoder, side))
+    kinds = (VECTORS, TOKENS) if tokens else (VECTORS,)
+    return Look(name or encoder.card.name, " | ".join(facts), side, kinds, compute)
+
+
+def behaviour(encoder: Encoder, size_px: int) -> str:
+    """Return what an encoder says of one drawn image, in a few rounded numbers.
+
+    The same weights embed differently by how they are pooled, normalised or cut; a card's words
+    need not say so, but what is cached must not mix them.
+    """
+    y, x = np.mgrid[:size_px, :size_px] / size_px * 2 - 1
+    waves = np.stack([np.sin(9 * x + 4 * y), np.cos(7 * x * y), np.sin(5 * np.hypot(x, y))], -1)
+    pixels = ((waves * 0.45 + 0.5) * 255 * (np.hypot(x, y) < 0.95)[..., None]).astype(np.uint8)
+    images = torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        vector = _plain(encoder.embedding(images.to(device_of(encoder))))[0].astype(np.float64)
+    axes = np.random.default_rng(0).normal(size=(8, len(vector))) / np.sqrt(len(vector))
+    size = max(float(np.linalg.norm(vector)), 1e-12)
+    return f"{tuple(encoder.blocks[-1:])} {np.round(axes @ vector / size * 10, 2) + 0.0} {size:.2g}"
 
 
 def colour_look() -> Look:
