@@ -66,7 +66,8 @@ def encoder_look(
         return {VECTORS: _plain(vectors), TOKENS: half}
 
     side = size_px or encoder.input_px or FREE_PX
-    facts = (encoder.card.fingerprint_sha256, _precision(encoder), behaviour(encoder, side))
+    # Behaviour first: an encoder may decide on its precision with the first image it sees.
+    facts = (encoder.card.fingerprint_sha256, behaviour(encoder, side), _precision(encoder))
     kinds = (VECTORS, TOKENS) if tokens else (VECTORS,)
     return Look(name or encoder.card.name, " | ".join(facts), side, kinds, compute)
 
@@ -103,9 +104,8 @@ def vectors_and_tokens(encoder: Encoder, images: torch.Tensor) -> tuple[torch.Te
 
     An encoder whose embedding is its kind's own needs one pass; any other is run twice.
     """
-    network = encoder.network
     if isinstance(encoder, TokenEncoder) and type(encoder).embedding is TokenEncoder.embedding:
-        seen = network(encoder.prepare(images, None), (network.depth,))
+        seen = encoder.outputs(images, (encoder.network.depth,))
         return seen.embedding, seen.tokens[0]
     last = encoder.features(images, encoder.blocks[-1:])[0]
     tokens = _positions(last) if last.ndim == 4 else last
