@@ -32,7 +32,7 @@ EXAMPLES = (
     "`retinaforge nearest photographs generated --encoder retfound:RETFound_cfp.pth --out near`\n\n"
     "`retinaforge nearest photographs generated --encoder random-vit-tiny --out near --top 3 "
     "--json`\n\n"
-    "Alike is not copied: `retinaforge validate --train` searches copies by their vessels."
+    "Alike is not copied: copies are sought by their vessels, by validate with --train."
 )
 
 
