@@ -176,7 +176,8 @@ def cards(told: dict[str, Any]) -> str:
          f"`{run['card']['fingerprint_sha256'][:12]}`"]
         for label, run in answers.items()
     ]  # fmt: skip
-    return table(["", "network", "side, px", "trained on", "weights (SHA-256)"], rows)
+    head = ["", "network", "side, px", "trained on", "weights (SHA-256)"]
+    return table(head, rows).replace("---:", "---")
 
 
 def page() -> str:
@@ -188,6 +189,7 @@ def page() -> str:
     plain = [(n, a) for n, a in told["answers"].items() if not n.endswith("reconstructed")]
     medical = "\n".join(question(n, a) for n, a in plain if not n.startswith("camera"))
     camera = "\n".join(question(n, a) for n, a in plain if n.startswith("camera"))
+    camera = camera or "Not asked in this run.\n"
     seconds = sum(run["cpu_seconds"] for a in told["answers"].values() for run in a.values())
     looking = told["looking"].values()
     photographs = sum(row["photographs"] for row in looking)
