@@ -11,18 +11,17 @@ import pandas as pd
 
 from retinaforge.core import Card, Score, rng_for
 from retinaforge.core.artefacts import whole_file
-from retinaforge.losses import CATALOGUE
 from retinaforge.metrics import difference_score, holm, jackknife_interval, mean_score, split_half
 from retinaforge.metrics.real_against_real import DISTANCES
 from retinaforge.studies.encoder_judges import encoder_scores
 from retinaforge.studies.folder import RESIZE_ONLY, Job, RunFolder
 from retinaforge.studies.measure import HUMAN, ORIGINAL, available_judges, read_cards
 from retinaforge.studies.plan import Study
+from retinaforge.studies.witness import witnesses
 
 KEYS = ["judge", "reference", "measure"]
 ROLES = {RESIZE_ONLY: "resize-only", ORIGINAL: "real-vs-human", HUMAN: "human-ceiling"}
 # The measures that the verdict speaks of: one family for Holm's correction.
-EDGE_LOSSES = tuple(entry.card.name for entry in CATALOGUE if entry.kind == "edge")
 HEADLINE = ("psnr", "ssim", "dice", "cldice", "edge_sharpness")
 
 
@@ -63,12 +62,12 @@ def summarise(study: Study, data: Path, run: RunFolder, jobs: Sequence[Job]) -> 
     means = table.groupby(index, dropna=False)["value"].mean().reset_index()
     losses = {job.arm: str(run.status(job).get("loss", "")) for job in measured}
     judges = available_judges(study.measure.judges, data)[0]
-    families = {judge.card.name: judge.card.family for judge in judges}
     scores = list(_means(study, means, cards))
     scores += _corrected(_differences(study, means, cards), primary=judges[0].card.name)
     scores += _set_distances(study, run, measured)
-    scores += encoder_scores(study, run, measured)
-    return [_mark_family(score, losses, families) for score in scores]
+    known = witnesses(study, data, losses)
+    # Encoders as judges say for themselves whether they were the loss.
+    return [*map(known.marked, scores), *encoder_scores(study, run, measured)]
 
 
 def _means(study: Study, means: pd.DataFrame, cards: dict[str, Card]) -> Iterator[Score]:
@@ -185,11 +184,3 @@ def _distance_score(
         quantity.card, quantity.value, interval, len(names), where, quantity.reason,
         {"role": "score"},
     )  # fmt: skip
-
-
-def _mark_family(score: Score, losses: dict[str, str], families: dict[str, str]) -> Score:
-    """Mark a filter judge of an arm that was trained on filters: it is no independent witness."""
-    loss = losses.get(score.where.get("arm", ""), "")
-    filters = any(name in loss for name in EDGE_LOSSES)
-    same = filters and families.get(score.where.get("judge", "")) == "filter"
-    return replace(score, extra={**score.extra, "same_family": same})
