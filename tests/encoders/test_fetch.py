@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from retinaforge.cli import app
 from retinaforge.core import Refusal
 from retinaforge.encoders import FAMILIES, load
 from retinaforge.encoders import fetch as room
+from retinaforge.encoders import fetch_sources as sources
 from retinaforge.encoders.family import PublishedFile
 from retinaforge.encoders.fetch import fetch, find_published, make_offer
 from retinaforge.encoders.fetch_sources import open_source
@@ -178,6 +180,24 @@ def test_a_gated_repository_says_how_to_get_in(monkeypatch, address) -> None:
     hub_at(monkeypatch, address)
     with pytest.raises(Refusal, match=r"an open gate.*accept its terms there.*hf auth login"):
         open_source(published("hf:owner/model/gated.safetensors"))
+
+
+def test_an_unreachable_hub_is_refused_in_words(monkeypatch) -> None:
+    hub_at(monkeypatch, "http://127.0.0.1:9")
+    with pytest.raises(Refusal, match=r"a connection; got .*owner/model.*check the network"):
+        open_source(published("hf:owner/model/net.safetensors"))
+
+
+def test_a_connection_that_breaks_is_refused_in_words(monkeypatch, tmp_path) -> None:
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(sources, "_opened", lambda *_, **__: Breaking())
+    offer = room.Offer(FAMILIES[0], FAMILIES[0].files[0], sources.Source("there", "", "net.pth"))
+    with pytest.raises(Refusal, match=r"a connection; got there: reset by peer"):
+        fetch(offer, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_pages_to_click_through_are_named_not_scraped() -> None:

@@ -133,6 +133,42 @@ def test_strict_keys_are_named_in_the_refusal(tmp_path):
         assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda value: value.to(torch.int8),
+            r"floating-point.*int8 in 1 arrays \(features.0",
+        ),
+        (
+            lambda value: value * torch.nan,
+            r"finite weights; got NaN .* \(features.0.bias",
+        ),
+    ],
+)
+def test_weights_that_would_compute_nonsense_are_refused(tmp_path, spoil, words):
+    state = AlexNet().state_dict()
+    state["features.0.bias"] = spoil(state["features.0.bias"])
+    save_file(state, tmp_path / "net.safetensors")
+    with pytest.raises(Refusal, match=words):
+        load_encoder(f"alexnet:{tmp_path / 'net.safetensors'}")
+
+
+def test_a_file_that_is_not_there_is_called_so(tmp_path):
+    with pytest.raises(Refusal, match=r"a weight file; got .*gone\.pth, which is no file"):
+        load_encoder(tmp_path / "gone.pth")
+
+
+def test_a_file_without_read_permission_is_refused_in_words(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "net.pth").touch()
+    monkeypatch.setattr("retinaforge.encoders.files.kind_of", denied)  # root may read everything
+    with pytest.raises(Refusal, match=r"net\.pth, which this user may not read"):
+        load_encoder(tmp_path / "net.pth")
+
+
 class Harmful:
     """Unpickling this would call a function."""
 

@@ -66,7 +66,7 @@ def find_published(name: str, families: Sequence[Family]) -> tuple[Family, Publi
     raise Refusal(
         f"the name of one published file, such as {', '.join(near)}",
         repr(name),
-        "see `retinaforge encoders list` for all of them",
+        "see `retinaforge encoders show FAMILY` for all of a family's",
     )
 
 

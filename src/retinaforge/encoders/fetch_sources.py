@@ -6,6 +6,8 @@ asked for or kept here. Everything else is Python's own urllib.
 
 from __future__ import annotations
 
+import http.client
+import io
 import re
 import urllib.error
 import urllib.request
@@ -48,7 +50,7 @@ class Source:
             Refusal: if the server refuses, or the connection breaks.
         """
         with _opened(self.url, self.headers, self.address) as answer:
-            while block := answer.read(size):
+            while block := _read(answer, size, self.address):
                 yield block
 
 
@@ -89,7 +91,7 @@ def _on_the_hub(file: PublishedFile) -> Source:
     except HfHubHTTPError as error:
         status = error.response.status_code
         raise _refused(status, f"{page} ({path})", on_the_hub=True) from error
-    except OSError as error:
+    except Exception as error:
         raise _unreachable(page, error) from error
     declared = said.etag if said.etag and WHOLE_HASH.fullmatch(said.etag) else ""
     name = path.rpartition("/")[2]
@@ -108,6 +110,13 @@ def _opened(url: str, headers: Mapping[str, str], address: str, *, method: str =
     except urllib.error.HTTPError as error:
         raise _refused(error.code, address, on_the_hub="huggingface" in url) from error
     except (urllib.error.URLError, OSError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _read(answer: io.BufferedIOBase, size: int, address: str) -> bytes:
+    try:
+        return answer.read(size)
+    except (OSError, http.client.HTTPException) as error:
         raise _unreachable(address, error) from error
 
 

@@ -53,8 +53,8 @@ def read_file(path: Path) -> tuple[Mapping[str, Any], dict[str, str]]:
     Raises:
         Refusal: if it holds anything but arrays and plain values, or is of another kind.
     """
-    kind = kind_of(path)
     try:
+        kind = kind_of(path)
         if kind == "npz":
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}, {}
@@ -64,6 +64,9 @@ def read_file(path: Path) -> tuple[Mapping[str, Any], dict[str, str]]:
             return _shards(path)
         if kind == "torch":
             return _torch(path), {}
+    except PermissionError as error:
+        came = f"{path}, which this user may not read"
+        raise Refusal("a weight file", came, "ask its owner, or chmod u+r") from error
     except (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
     except (pickle.UnpicklingError, SafetensorError) as error:
@@ -139,5 +142,5 @@ CONVERT = """\
     d = torch.load("{path}", "cpu", weights_only=False)  # runs it
     d = d.state_dict() if hasattr(d, "state_dict") else d
     d = next((d[k] for k in ("teacher", "model", "state_dict") if k in d), d)
-    d = {{k: v.clone() for k, v in d.items() if torch.is_tensor(v)}}
-    st.save_file(d, "{converted}")"""
+    d = {{k: torch.as_tensor(v) for k, v in d.items() if hasattr(v, "shape")}}
+    st.save_file({{k: v.clone() for k, v in d.items()}}, "{converted}")"""

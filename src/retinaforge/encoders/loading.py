@@ -20,6 +20,7 @@ from retinaforge.nets.tokens import TokenNetwork
 
 MODALITY_OPTION = {"colour fundus": "cfp", "OCT": "oct"}
 RANDOM = tuple(f"random-vit-{size}" for size in RANDOM_SHAPES)
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".npz", ".h5", ".pkl", ".onnx")
 Shipped = Sequence[tuple[str, str, str]]
 
 
@@ -53,6 +54,8 @@ def _from_file(spec: Spec, families: Sequence[Family], shipped: Shipped) -> Enco
     if name:
         return from_family(by_name[name], target, spec.options, families)
     path = Path(target).expanduser()
+    if path.suffix in SUFFIXES and not path.exists():
+        raise Refusal("a weight file", f"{path}, which is no file", "check the path")
     if not target or not path.exists():
         names = [name for name, *_ in shipped] + [family.spec for family in families]
         names += [f"{name}[@SEED]" for name in RANDOM] + ["FILE"]

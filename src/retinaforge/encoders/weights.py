@@ -88,7 +88,8 @@ def load_keys(
         ignore: prefixes that may be left aside, with the words that say why.
 
     Raises:
-        Refusal: if a key is missing, unknown or of another shape, with the report.
+        Refusal: if a key is missing, unknown or of another shape, with the report; or if what goes
+            in is not finite, or whole numbers where the network has others.
     """
     own = network.state_dict()
     aside = {key for key in weights if key not in own and key.startswith(tuple(ignore))}
@@ -110,8 +111,29 @@ def load_keys(
             report.in_words(),
             "name the file of this very network, or the encoder that fits the file",
         )
+    _require_numbers(given, own)
     network.load_state_dict(given)
     return report
+
+
+def _require_numbers(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Refuse what would load and compute nonsense: quantised arrays without scales, NaN."""
+    floats = {key: value for key, value in given.items() if own[key].is_floating_point()}
+    whole = tuple(key for key, value in floats.items() if not value.is_floating_point())
+    if whole:
+        raise Refusal(
+            "weights as floating-point numbers",
+            f"{floats[whole[0]].dtype} in {len(whole)} arrays ({_first(whole)}), as a quantised "
+            "network has them",
+            "name the file from before it was quantised, or save it in float16 or float32",
+        )
+    broken = tuple(key for key, value in floats.items() if not value.isfinite().all())
+    if broken:
+        raise Refusal(
+            "finite weights",
+            f"NaN or infinity in {len(broken)} arrays ({_first(broken)})",
+            "fetch the file again; if it is your own, its training diverged: name an earlier one",
+        )
 
 
 def _ignored_words(aside: set[str], ignore: Mapping[str, str]) -> tuple[str, ...]:
