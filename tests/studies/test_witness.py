@@ -16,6 +16,7 @@ STUDY = Study.model_validate(
 )  # fmt: skip
 LOSSES = {
     "l1": "l1", "vessels": "l1 + features(net)", "vit": "l1 + features(other)", "log": "l1 + log",
+    "resize-only": "",
 }  # fmt: skip
 CARD = Card("dice", 1, "m", "[0, 1]", "higher is better", "1", 1, "r", "k")
 

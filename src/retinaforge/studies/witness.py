@@ -58,7 +58,8 @@ def witnesses(study: Study, data: Path, losses: dict[str, str]) -> Witnesses:
     judges = {card.name: (spec, card.family) for spec, card in _cards(study, data)}
     networks = {name: _file_of(located(spec, data)) for name, (spec, _) in judges.items()}
     own = "".join(_fingerprints(study, data, (study.measure.encoder,)))
-    named = {arm: encoders_named(loss) for arm, loss in losses.items()}
+    # Resizing alone has no loss.
+    named = {arm: encoders_named(loss) for arm, loss in losses.items() if loss}
     edges = {arm for arm, loss in losses.items() if any(name in loss for name in EDGE_LOSSES)}
     return Witnesses(
         taught={arm: _fingerprints(study, data, names) for arm, names in named.items()},
