@@ -64,7 +64,7 @@ def page() -> str:
 
 def _row(row: Listed) -> str:
     seen = f"{len(row.training_sets)} sets, see below" if len(row.training_sets) > 4 else (
-        "; ".join(map(title_of, row.training_sets)) or "none on record"
+        "; ".join(dict.fromkeys(map(title_of, row.training_sets))) or "none on record"
     )  # fmt: skip
     px = str(row.input_px or "as the file says")
     return _line(f"`{row.name}`", row.what, row.licence, row.modality, px, seen)

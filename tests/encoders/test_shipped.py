@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from retinaforge.core.artefacts import sha256_of
-from retinaforge.encoders import SHIPPED, load
+from retinaforge.encoders import FAMILIES, SHIPPED, load
+from retinaforge.encoders.listing import every_listed
 from retinaforge.vessels import shipped_weights
 
 
@@ -19,6 +20,13 @@ def test_a_shipped_encoder_loads_by_its_name(name):
     assert encoder.card.training_sets
     images = torch.rand(1, 3, 64, 64) * 2 - 1
     assert torch.isfinite(encoder.embedding(images)).all()
+
+
+def test_the_list_says_of_what_ships_what_its_own_header_says():
+    for row in every_listed(FAMILIES, SHIPPED, ())[: len(SHIPPED)]:
+        card = load(row.name).card
+        assert row.licence == card.licence
+        assert set(row.training_sets) == set(card.training_sets) - {"phantoms"}
 
 
 def test_the_segmenter_is_the_one_that_finds_vessels():

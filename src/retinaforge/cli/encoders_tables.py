@@ -68,7 +68,7 @@ def brief(row: Listed) -> str:
 
 def family_rows(row: Listed) -> list[tuple[str, str]]:
     """Return all that is known of a family, as (word, text)."""
-    seen = "; ".join(title_of(name) for name in row.training_sets) or "none on record"
+    seen = "; ".join(dict.fromkeys(map(title_of, row.training_sets))) or "none on record"
     kept = "; ".join(title_of(name) for name in row.held_out)
     rows = [
         ("name", row.name), ("what", row.what), ("load it as", row.spec),
@@ -89,7 +89,9 @@ def family_rows(row: Listed) -> list[tuple[str, str]]:
 def card_rows(encoder: Encoder) -> list[tuple[str, str]]:
     """Return an encoder's card, as (word, text)."""
     card = encoder.card.as_dict()
-    card["training_sets"] = "; ".join(map(title_of, card["training_sets"])) or "none on record"
+    card["training_sets"] = (
+        "; ".join(dict.fromkeys(map(title_of, card["training_sets"]))) or "none on record"
+    )
     card["blocks"] = ", ".join(map(str, encoder.blocks))
     return [(key.replace("_", " "), str(value)) for key, value in card.items() if value is not None]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from retinaforge.encoders.family import Family, PublishedFile
 from retinaforge.encoders.ledger import held_out, sets_of
@@ -102,15 +106,23 @@ def every_listed(
 ) -> list[Listed]:
     """Return all rows: what ships, the families, random weights."""
     by_name = {family.name: family for family in families}
-    ours = [_shipped(name, by_name[family]) for name, family, _ in shipped]
+    ours = [_shipped(name, by_name[family], file) for name, family, file in shipped]
     names = {row.name for row in ours}
     rest = [family_listed(family) for family in families if family.name not in names]
     return [*ours, *rest, *(_random(name) for name in random)]
 
 
-def _shipped(name: str, family: Family) -> Listed:
+def _shipped(name: str, family: Family, file: str) -> Listed:
+    """Return the row of a file that ships: what its own header says goes before its family."""
+    with safe_open(Path(__file__).parents[1] / "weights" / file, framework="pt") as opened:
+        said = opened.metadata() or {}
     row = family_listed(family)
-    return Listed(**{**row.__dict__, "name": name, "spec": name, "get": SHIPS})
+    own = {
+        "name": name, "spec": name, "get": SHIPS,
+        "licence": said.get("licence", row.licence).strip('"'),
+        "training_sets": tuple(json.loads(said.get("training_sets", "[]"))) or row.training_sets,
+    }  # fmt: skip
+    return Listed(**{**row.__dict__, **own})
 
 
 def _random(name: str) -> Listed:
