@@ -30,8 +30,7 @@ def _rows() -> list[Listed]:
 
 @app.command(
     "list",
-    epilog="Examples:\n\n`retinaforge encoders list`\n\n"
-    "`retinaforge encoders list --json | jq -r '.[].name'`",
+    epilog="Examples:\n\n`retinaforge encoders list`\n\n`retinaforge encoders list --json`",
 )
 def list_encoders(as_json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> None:
     """List every encoder: whose, under which licence, and which public data it has seen.
