@@ -104,3 +104,10 @@ def test_nothing_to_learn_from_is_refused(retinaforge, tmp_path: Path) -> None:
     shown = retinaforge("pretrain", "--out", tmp_path / "run")
     assert shown.code == 2
     assert "neither --data nor --whole" in shown.told
+
+
+def test_a_sheet_that_no_memory_holds_is_refused(retinaforge, eyes: Path, tmp_path: Path) -> None:
+    words = ("pretrain", "--whole", eyes, "--out", tmp_path / "run", "--sheet", 100_000)
+    told = retinaforge(*words)
+    assert told.code == 2
+    assert "--sheet" in told.told

@@ -123,3 +123,14 @@ def test_pages_of_nothing_are_refused(tmp_path: Path) -> None:
         write_probe_page(tmp_path)
     with pytest.raises(Refusal, match="expected a folder that `retinaforge nearest` wrote"):
         write_nearest_page(tmp_path)
+
+
+def test_a_score_without_an_interval_says_why(retinaforge, tmp_path: Path) -> None:
+    data, out = write_eyes(tmp_path / "eyes", 40), tmp_path / "out"
+    words = ("probe", "random-vit-tiny@0,px=32", data, "--target", "sex", "--head", "linear")
+    assert retinaforge(*words, "--no-twins", "--out", out).code == 0
+    told = json.loads((out / "probe.json").read_text())
+    told["results"][-1] |= {"interval": None, "reason": "too few draws of patients"}
+    (out / "probe.json").write_text(json.dumps(told))
+    page = write_probe_page(out).read_text()
+    assert page.count("no interval: too few draws of patients") == 1

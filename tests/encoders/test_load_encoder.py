@@ -15,6 +15,7 @@ from retinaforge.core.artefacts import sha256_of
 from retinaforge.encoders import MapEncoder
 from retinaforge.encoders import load as load_encoder
 from retinaforge.encoders.encoder import quarter_depths
+from retinaforge.encoders.preprocess import require_batch
 from retinaforge.nets.alexnet import AlexNet
 from retinaforge.nets.clip import ClipShape, ClipTower
 from retinaforge.nets.inception import InceptionV3
@@ -167,6 +168,12 @@ def test_a_file_without_read_permission_is_refused_in_words(tmp_path, monkeypatc
     monkeypatch.setattr("retinaforge.encoders.files.kind_of", denied)  # root may read everything
     with pytest.raises(Refusal, match=r"net\.pth, which this user may not read"):
         load_encoder(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("images", [torch.rand(3, 8, 8), torch.zeros(1, 3, 8, 8).byte()])
+def test_one_image_and_bytes_are_refused_with_what_to_write(images):
+    with pytest.raises(Refusal, match=r"\(B, C, h, w\).*got torch\..* write images\[None\]"):
+        require_batch(images)
 
 
 class Harmful:

@@ -46,7 +46,7 @@ def pretrain(
     mask: float = typer.Option(0.75, help="Share of the field's patches that mae hides."),
     metadata: str = typer.Option("", help="Tokens to add, of age,sex,eye; unknown ones are null."),
     target: str = typer.Option("pixels", help=f"{' or '.join(TARGETS)}."),
-    sheet: int = typer.Option(384, min=32, help="Side of the cached square about the eye, px."),
+    sheet: int = typer.Option(384, min=32, max=4096, help="Side of the cached square, px."),
     precision: str = typer.Option("auto", help="auto, bf16 or fp32."),
     checkpoint_every: int = typer.Option(500, min=1, help="Steps between checkpoints."),
     seed: int = typer.Option(0, help="Seed of weights, views and masks."),

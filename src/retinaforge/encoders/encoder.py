@@ -28,6 +28,7 @@ from retinaforge.encoders.preprocess import (
     caffe,
     imagenet,
     inside_share,
+    require_batch,
     resize,
     standardise,
 )
@@ -104,6 +105,7 @@ class Encoder(nn.Module, ABC):
 
     def chunked(self, function: Callable[..., Any], images: Images, fov: Field | None) -> Any:
         """Return `function(images, fov)`, in chunks where no gradient is asked for."""
+        require_batch(images)
         if torch.is_grad_enabled() and images.requires_grad:
             return function(images, fov)
         if self.precision == "auto":

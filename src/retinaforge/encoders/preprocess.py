@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from retinaforge.core import Refusal
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BLACK = -1.0
 
@@ -62,6 +64,20 @@ def imagenet(resampling: Resampling = "bilinear") -> Preprocess:
 def caffe() -> Preprocess:
     """Return BGR in 0-255 minus (104, 117, 123), the normalisation of SqueezeNet 1.0's release."""
     return Preprocess([127.5] * 3, [127.5 - mean for mean in (104.0, 117.0, 123.0)], bgr=True)
+
+
+def require_batch(images: Tensor) -> None:
+    """Refuse one image without its batch, and bytes, which would be taken for values of 0 to 255.
+
+    Raises:
+        Refusal: "expected images (B, C, h, w) of floating-point numbers from -1 to 1".
+    """
+    if images.ndim != 4 or not images.is_floating_point():
+        raise Refusal(
+            "images (B, C, h, w) of floating-point numbers from -1 to 1",
+            f"{images.dtype} of shape {tuple(images.shape)}",
+            "write images[None] for one image, images.float() / 127.5 - 1 for bytes",
+        )
 
 
 def resize(images: Images, size_px: int | None, resampling: Resampling = "bilinear") -> Images:
