@@ -79,7 +79,7 @@ def test_each_encoder_has_a_row_and_a_refused_one_its_reason(rows):
 
 def test_text_and_page_show_both(rows, tmp_path):
     head, first, second = text_rows(rows)
-    assert head[:2] == ["encoder", "licence"]
+    assert head[:2] == ["encoder", "px"]
     assert "blur" in head
     assert first[0].startswith("random-vit-tiny")
     assert second[0] == "retfound:/no/file"

@@ -24,7 +24,6 @@ EXIT_PARTLY = 1
 SUFFIXES = (".pth", ".pt", ".safetensors", ".npz", ".bin", ".onnx")
 RANDOM = "random-vit-tiny@0"
 SIZE_PX = 512
-WIDTHS, OVERFLOW = {0: 30, 1: 16}, {1: "ellipsis"}
 EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge encoders compare photographs`\n\n"
@@ -128,11 +127,10 @@ def _close(told: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
         answer_json(told["encoders"])
     else:
         head, *lines = text_rows(told["encoders"])
-        table = Table(box=box.SIMPLE)
-        for place, title in enumerate(head):
-            table.add_column(
-                title, max_width=WIDTHS.get(place, 8), overflow=OVERFLOW.get(place, "fold")
-            )
+        table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(head[0], min_width=16, overflow="fold")
+        for title in head[1:]:
+            table.add_column(title, max_width=7, overflow="fold")
         for line in lines:
             table.add_row(*line)
         stdout.print(table)

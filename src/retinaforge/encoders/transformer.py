@@ -28,6 +28,7 @@ def random_vit(size: str, seed: int) -> TokenEncoder:
         preprocessing=_preprocessing(network.shape),
         key_report="no file",
         reference="initialised as in He et al., CVPR 2022, appendix A.1",
+        input_px=network.shape.input_px,
     )
     return _encoder(card, network)
 

@@ -54,27 +54,21 @@ def text_rows(rows: Sequence[Row]) -> list[list[str]]:
     as "3/5"; "-" where never.
     """
     kinds = kinds_of([row for row in rows if row["status"] == "ok"])
-    head = [
-        "encoder",
-        "licence",
-        "px",
-        "img/s",
-        "MiB",
-        "JPEG",
-        *(k.replace("-", " ") for k in kinds),
-    ]
+    asked = [kind.replace("-", " ") for kind in kinds]
+    head = ["encoder", "px", "img/s", "MiB", "JPEG", *asked]
     lines = [head]
     for row in rows:
         if row["status"] != "ok":
-            lines.append([row["name"], "", "", "", "", "", *[""] * len(kinds)])
+            lines.append([row["name"], *[""] * (len(head) - 1)])
             continue
         sees = {sight["kind"]: sight for sight in row["sees"]}
-        cells = [row["name"], row["licence"], str(row["input_px"] or "any")]
-        cells += [words.number(row[k]) for k in ("images_per_cpu_s", "memory_mib", "jpeg")]
+        cells = [row["name"], str(row["input_px"] or "any")]
+        memory = "" if row["memory_mib"] is None else f"{row['memory_mib']:.0f}"
+        cells += [f"{row['images_per_cpu_s']:.1f}", memory, words.number(row["jpeg"])]
         lines.append([*cells, *(_levels(sees[kind]) for kind in kinds)])
     return lines
 
 
 def _levels(sight: dict[str, Any]) -> str:
     pair = (sight["sees_from"], sight["set_notices_from"])
-    return "/".join("–" if level is None else str(level) for level in pair)
+    return "/".join("-" if level is None else str(level) for level in pair)
