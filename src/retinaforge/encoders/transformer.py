@@ -28,7 +28,9 @@ def random_vit(size: str, seed: int) -> TokenEncoder:
         preprocessing=_preprocessing(network.shape),
         key_report="no file",
         reference="initialised as in He et al., CVPR 2022, appendix A.1",
+        modality="none",
         input_px=network.shape.input_px,
+        certainty="nothing to confirm: the weights are random",
     )
     return _encoder(card, network)
 

@@ -149,8 +149,8 @@ def _anatomy(scores: Sequence[Score]) -> Iterator[Sentence]:
                     f"the real ones ({line.value:.0%} of the synthetic).")  # fmt: skip
             yield Sentence("unknown", text, (identity_of(line),))
         elif line.card.name == "anatomy_any" and not failed:
-            text = (f"Impossible anatomy is not found more often than among real images "
-                    f"({line.value:.0%} against {real:.0%}).")  # fmt: skip
+            text = (f"Impossible anatomy is not shown to be more frequent than among real images "
+                    f"({line.value:.0%} of {line.n} against {real:.0%}).")  # fmt: skip
             yield Sentence("pass", text, (identity_of(line),))
 
 
