@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from retinaforge.cli import app
+from retinaforge.cli import app, output
 from retinaforge.core import Refusal
 from retinaforge.encoders import FAMILIES
 
@@ -17,6 +17,13 @@ sys.path.append(str(Path(__file__).parents[1] / "encoders"))
 from makers import MAKERS
 
 RUN = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch) -> None:
+    """Give the consoles 160 columns: they took their width when they were first imported."""
+    for console in (output.stdout, output.stderr):
+        monkeypatch.setattr(console, "_width", 160)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +36,7 @@ def weights(tmp_path_factory) -> dict[str, Path]:
 
 
 def ask(*words: str):
-    return RUN.invoke(app, ["encoders", *map(str, words)], env={"COLUMNS": "160"})
+    return RUN.invoke(app, ["encoders", *map(str, words)])
 
 
 def test_list_is_a_list_of_objects_with_name_and_licence() -> None:

@@ -7,8 +7,9 @@ from importlib.resources import files
 import pytest
 import torch
 
+from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
-from retinaforge.encoders import FAMILIES, SHIPPED, load
+from retinaforge.encoders import FAMILIES, SHIPPED, load, read_checkpoint
 from retinaforge.encoders.listing import every_listed
 from retinaforge.vessels import shipped_weights
 
@@ -38,3 +39,19 @@ def test_the_fundus_encoder_is_small_and_saw_open_training_photographs_only():
     assert path.stat().st_size < 12e6
     seen = set(load("fundus").card.training_sets)
     assert seen <= {"chase_db1", "hrf", "idrid", "idrid_grading", "idrid_segmentation"}
+
+
+@pytest.mark.parametrize("wrapper", ["net", "encoder_q", "weights"])
+def test_a_wrapper_of_any_name_is_opened_where_it_alone_holds_arrays(tmp_path, wrapper):
+    arrays = {"a.weight": torch.zeros(2), "b.bias": torch.ones(1)}
+    optimiser = {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1}]}
+    torch.save({wrapper: arrays, "optimizer": optimiser, "epoch": 3}, tmp_path / "one.pth")
+    found = read_checkpoint(tmp_path / "one.pth")
+    assert (found.wrapper, set(found.weights)) == (wrapper, set(arrays))
+
+
+def test_of_two_unknown_wrappers_none_is_chosen(tmp_path):
+    torch.save({"left": {"a": torch.zeros(1)}, "right": {"a": torch.ones(1)}}, tmp_path / "two.pth")
+    assert read_checkpoint(tmp_path / "two.pth").weights == {}
+    with pytest.raises(Refusal, match=r"named arrays; got .*left, right beside"):
+        load(f"vgg16:{tmp_path / 'two.pth'}")

@@ -91,10 +91,23 @@ def unwrapped(content: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     path: list[str] = []
     while True:
         found = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        found = found or _sole(content)
         if found is None:
             return content, ".".join(path)
         path.append(found)
         content = content[found]
+
+
+def _sole(content: Mapping[str, Any]) -> str | None:
+    """Return the only key under which arrays lie, whatever it is called."""
+    if any(isinstance(value, Tensor) for value in content.values()):
+        return None
+    named = [
+        key
+        for key, value in content.items()
+        if isinstance(value, Mapping) and any(isinstance(x, Tensor) for x in value.values())
+    ]
+    return named[0] if len(named) == 1 and isinstance(named[0], str) else None
 
 
 def _said(content: Mapping[str, Any], wrapper: str) -> dict[str, Any]:
