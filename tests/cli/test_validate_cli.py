@@ -172,7 +172,10 @@ def test_pairs_and_swapped_folders(retinaforge, drawn: Path, cache: Path, tmp_pa
         (("REAL", "DRAWN", "--out", "OUT", "--train", "DRAWN"), "got the same folder twice"),
         (("REAL", "DRAWN", "--out", "OUT", "--paired"), "named like the photographs that they"),
         (("REAL", "DRAWN", "--out", "OUT", "--size", "32"), "Invalid value for '--size'"),
-        (("REAL", "DRAWN", "--out", "OUT", "--encoder", "me:none"), "expected one of fundus, segmenter, retfound:FILE"),
+        (
+            ("REAL", "DRAWN", "--out", "OUT", "--encoder", "me:none"),
+            "expected one of fundus, segmenter, retfound:FILE",
+        ),
         (("REAL", "DRAWN", "--out", "OUT", "--groups", "sex"), "got sex, which no image has"),
     ],
 )
