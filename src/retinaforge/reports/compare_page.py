@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import words
 from retinaforge.reports.comparison import headline
+from retinaforge.reports.page_templates import page_template
 
 FAMILIES = {
     "fidelity": "Two sets, space by space", "vessels": "Vessels", "quality": "Quality",
@@ -26,10 +25,7 @@ def write_compare_page(told: dict[str, Any], path: Path) -> Path:
         told: from `compare_runs`.
         path: an .html file.
     """
-    page = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("compare.html.j2")  # fmt: skip
+    page = page_template("compare.html.j2")
     return write_text(path, page.render(told=told, parts=_parts(told["rows"]), words=words))
 
 

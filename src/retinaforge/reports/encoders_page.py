@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import words
+from retinaforge.reports.page_templates import page_template
 
 Row = dict[str, Any]
 DARKEST = 1.5
@@ -23,12 +22,8 @@ def write_encoders_page(told: dict[str, Any], path: Path) -> Path:
         told: as `retinaforge encoders compare` writes it: images, levels, left_out, encoders.
         path: an .html file.
     """
-    environment = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     seen = [row for row in told["encoders"] if row["status"] == "ok"]
-    page = environment.get_template("encoders.html.j2").render(
+    page = page_template("encoders.html.j2").render(
         told=told, seen=seen, kinds=kinds_of(seen), words=words, shade=shade,
         refused=[row for row in told["encoders"] if row["status"] != "ok"],
     )  # fmt: skip

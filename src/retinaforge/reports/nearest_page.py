@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import svg, words
+from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.pictures import embed
 
 BLUE = "#0072b2"
@@ -29,10 +29,7 @@ def write_nearest_page(out: Path) -> Path:
         raise Refusal(
             "a folder that `retinaforge nearest` wrote", f"{out}: {error}", "run it again"
         ) from error
-    page = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("nearest.html.j2")  # fmt: skip
+    page = page_template("nearest.html.j2")
     shown = [row for row in told["rows"] if row["pictures"]]
     names = [n for r in shown for n in (r["pictures"]["synthetic"], *r["pictures"]["real"])]
     return write_text(

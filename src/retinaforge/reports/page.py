@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import charts, curves, pictures, words
 from retinaforge.reports.board import KEY_MEASURES, Board, arms_of, board_of, label
 from retinaforge.reports.encoder_table import encoder_table
+from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.run_files import RunFiles, TrainingRun, read_run
 from retinaforge.reports.tables import dataset_tables, judge_tables, table_of, verdict_rows
 
@@ -36,14 +35,7 @@ def write_report(run_folder: Path) -> Path:
 
 def page_of(run: RunFiles) -> str:
     """Return the page as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("retinaforge.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(**_context(run))
+    return page_template("report.html.j2").render(**_context(run))
 
 
 def _context(run: RunFiles) -> dict[str, Any]:

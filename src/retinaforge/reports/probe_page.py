@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import words
+from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.probe_charts import (
     HEADS,
     NAMES,
@@ -43,10 +42,7 @@ def write_probe_page(out: Path) -> Path:
         raise Refusal(
             "a folder that `retinaforge probe` wrote", f"{out}: {error}", "run it again"
         ) from error
-    page = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("probe.html.j2")  # fmt: skip
+    page = page_template("probe.html.j2")
     return write_text(out / "probe.html", page.render(**_context(told)))
 
 

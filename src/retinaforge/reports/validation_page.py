@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 from retinaforge.core.naming import short_space
 from retinaforge.reports import checklists, svg, words
+from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.pictures import embed
 
 WIDTH, ROW = 300, 26
@@ -47,10 +47,7 @@ def write_validation_page(out: Path) -> Path:
         Refusal: "expected a folder that `retinaforge validate` wrote; got ...".
     """
     card = read_scorecard(out)
-    page = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("validation.html.j2")  # fmt: skip
+    page = page_template("validation.html.j2")
     return write_text(out / "report.html", page.render(**_context(out, card)))
 
 

@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 from retinaforge.reports import svg, words
+from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.pictures import embed
 
 WIDTH = 280
@@ -47,10 +47,7 @@ def write_vessels_page(out: Path) -> Path:
             f"{out} without summary.json or environment.json",
             "run the command again, it resumes",
         )
-    page = Environment(
-        loader=PackageLoader("retinaforge.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template("vessels.html.j2")  # fmt: skip
+    page = page_template("vessels.html.j2")
     return write_text(out / "vessels.html", page.render(**_context(out, summary, environment)))
 
 
