@@ -31,7 +31,7 @@ from retinaforge.phantoms.params import (
 )
 from retinaforge.phantoms.spread import Fixed, Kind, Normal, Spread, Uniform, parse_spread
 
-RECIPES = ("healthy", "screening", "diabetic", "glaucoma", "shortcut")
+RECIPES = ("healthy", "screening", "diabetic", "glaucoma", "captioned", "shortcut")
 """Names of the recipes that the package ships."""
 GROUPS: dict[str, type] = {
     "anatomy": AnatomyParams, "vessels": VesselParams, "disease": DiseaseParams,

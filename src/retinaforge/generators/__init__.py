@@ -1,0 +1,1 @@
+"""Generators: from words, classes and maps to latents, by a flow from noise."""
