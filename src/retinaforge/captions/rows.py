@@ -1,7 +1,8 @@
 """Records as JSON lines: one row an image, strict about what it does not know.
 
 A row: {"file_name", "patient", "split", "licence", "dataset", "synthetic", "report",
-"facts": {name: {"value", "source", "places", "boxes"}}}; all but "file_name" may be missing.
+"facts": {name: {"value", "source", "places", "boxes"}}}; all but "file_name" may be missing. "path"
+may say where the image lies; it is no part of the record (`tasks.records_file` reads it).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 
 TEXTS = ("report", "patient", "split", "licence", "dataset")
-KEYS = frozenset(("file_name", "facts", "synthetic", *TEXTS))
+KEYS = frozenset(("file_name", "facts", "synthetic", "path", *TEXTS))
 FACT_KEYS = frozenset(("value", "source", "places", "boxes"))
 
 
@@ -154,7 +155,7 @@ def read_records_file(path: Path) -> RecordsRead:
         )
     good: dict[str, EyeRecord] = {}
     bad: list[BadRow] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if line.strip():
             _read_line(number, line, good, bad)
     if bad and not good:
@@ -162,7 +163,7 @@ def read_records_file(path: Path) -> RecordsRead:
     return RecordsRead(tuple(good.values()), tuple(bad))
 
 
-def _read_line(number: int, line: str, good: dict[str, EyeRecord], bad: list[BadRow]) -> None:
+def _read_line(number: int, line: bytes, good: dict[str, EyeRecord], bad: list[BadRow]) -> None:
     image = ""
     try:
         row = json.loads(line)
@@ -172,6 +173,8 @@ def _read_line(number: int, line: str, good: dict[str, EyeRecord], bad: list[Bad
             raise Refusal("each image once", f"{record.image} twice", "remove one of its rows")
     except Refusal as refusal:
         bad.append(BadRow(number, image, str(refusal)))
+    except UnicodeDecodeError:
+        bad.append(BadRow(number, image, "not UTF-8"))
     except json.JSONDecodeError as error:
         bad.append(BadRow(number, image, f"not JSON: {error.msg} at column {error.colno}"))
     else:

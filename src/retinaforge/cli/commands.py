@@ -48,6 +48,7 @@ COMMANDS: dict[str, Entry] = {
     "encoders": Entry("encoders"),
     "probe": Entry("probe", "probe_command"),
     "nearest": Entry("nearest", "nearest_command"),
+    "captions": Entry("captions"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

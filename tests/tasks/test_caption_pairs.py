@@ -1,0 +1,108 @@
+"""Pairs: what is written is read back, and images lie where the table says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retinaforge.captions.record import EyeRecord, Fact
+from retinaforge.core import Refusal
+from retinaforge.tasks.pairs import Pair, pair_of, read_pairs, write_pairs
+from retinaforge.tasks.records_file import Known, read_known, write_known
+
+
+@pytest.fixture
+def record() -> EyeRecord:
+    facts = {
+        "eye": Fact("eye", "OS", "manifest: x"),
+        "hard_exudate": Fact("hard_exudate", 3, "mask: x", ("macula",), ((0.1, 0.2, 0.3, 0.4),)),
+    }
+    return EyeRecord("a/1.png", facts, "free words", "x:7", "val", "CC0", "x", True)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, record: EyeRecord) -> Pair:
+    image = tmp_path / "elsewhere" / "1.png"
+    image.parent.mkdir()
+    image.write_bytes(b"an image")
+    return pair_of(record, image, ["One.", "Other."], writer="template", agreement=0.5)
+
+
+@pytest.mark.parametrize("link", ["reference", "symlink", "copy"])
+def test_what_is_written_is_read_back(tmp_path: Path, pair: Pair, link) -> None:
+    table = write_pairs(tmp_path / "pairs", [pair], link)
+    (again,) = read_pairs(table.parent)
+    assert again.path.read_bytes() == b"an image"
+    assert (again.text, again.texts, again.record) == (pair.text, pair.texts, pair.record)
+    assert (again.split, again.patient, again.synthetic) == ("val", "x:7", True)
+    assert (again.writer, again.more) == ("template", {"agreement": 0.5})
+    placed = tmp_path / "pairs" / "a" / "1.png"
+    assert (placed.is_symlink(), placed.exists()) == (link == "symlink", link != "reference")
+
+
+def test_any_imagefolder_with_captions_is_read(tmp_path: Path) -> None:
+    row = {"file_name": "1.png", "text": "A fundus photograph.", "grade": 2, "split": "test"}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row) + "\n")
+    (pair,) = read_pairs(tmp_path)
+    assert (pair.path, pair.split, pair.name) == (tmp_path / "1.png", "test", "1.png")
+    assert pair.more == {"grade": 2}
+    assert pair.record.facts == {}
+
+
+def test_two_of_one_name_are_refused(tmp_path: Path, pair: Pair) -> None:
+    with pytest.raises(Refusal, match=r"a name of its own for each image; got two called a/1\.png"):
+        write_pairs(tmp_path / "pairs", [pair, pair])
+
+
+def test_a_name_outside_the_folder_is_refused(tmp_path: Path, pair: Pair) -> None:
+    outside = Pair(pair.path, "One.", record=EyeRecord("../1.png"))
+    with pytest.raises(Refusal, match=r"names below the folder; got \.\./1\.png"):
+        write_pairs(tmp_path / "pairs", [outside], "copy")
+
+
+def test_a_missing_image_is_refused_and_leaves_no_table(tmp_path: Path, pair: Pair) -> None:
+    pair.path.unlink()
+    with pytest.raises(Refusal, match="an image file; got none"):
+        write_pairs(tmp_path / "pairs", [pair], "copy")
+    assert not (tmp_path / "pairs" / "metadata.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"file_name": "1.png"}', "columns file_name and text"),
+        ('{"file_name": ', "one JSON object a line; got line 1 of"),
+        ("[1]", "one JSON object a line; got line 1 of"),
+    ],
+)
+def test_a_row_that_is_no_pair_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "metadata.jsonl").write_text(text)
+    with pytest.raises(Refusal, match=words):
+        read_pairs(tmp_path)
+
+
+def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"a folder of pairs with metadata\.jsonl; got none"):
+        read_pairs(tmp_path)
+
+
+def test_records_know_where_their_images_lie(tmp_path: Path, record: EyeRecord) -> None:
+    below, away = tmp_path / "images" / "1.png", Path("/elsewhere/2.png")
+    other = EyeRecord("2.png")
+    table = write_known(tmp_path / "records.jsonl", [Known(record, below), Known(other, away)])
+    known, bad = read_known(table)
+    assert [(each.record, each.path) for each in known] == [(record, below), (other, away)]
+    assert bad == ()
+    assert json.loads(table.read_text().splitlines()[0])["path"] == "images/1.png"
+    moved, _ = read_known(table, root=Path("/moved"))
+    assert moved[0].path == Path("/moved/a/1.png")
+
+
+def test_a_bad_row_of_records_is_named_and_the_rest_kept(tmp_path: Path, record: EyeRecord) -> None:
+    table = write_known(tmp_path / "records.jsonl", [Known(record, tmp_path / "1.png")])
+    table.write_text(table.read_text() + '{"file_name": "2.png", "facts": {"eye": 3}}\nnot json\n')
+    known, bad = read_known(table)
+    assert [each.record.image for each in known] == ["a/1.png"]
+    assert [(row.line, row.image) for row in bad] == [(2, "2.png"), (3, "")]
