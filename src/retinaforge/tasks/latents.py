@@ -1,0 +1,403 @@
+"""Latents of photographs, computed once: what a flow learns from, without its autoencoder.
+
+A latent is what the autoencoder's decoder sees, in eval mode: the mean of a KL autoencoder, the
+quantised values of a VQ or FSQ one. The generator sees (latent - shift) x scale, which has mean 0
+and standard deviation 1 (Rombach et al. 2022, arXiv 2112.10752, appendix G; diffusers calls the
+two `shift_factor` and `scaling_factor`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+
+from retinaforge.autoencoders import load_autoencoder
+from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.core.artefacts import sha256_of
+from retinaforge.images import find_fov, normalise, read_photograph
+from retinaforge.tasks.generator_rows import RowStore, weights_hash
+
+LATENTS_VERSION = 1
+MEASURED_ROWS = 2048
+"""Rows that scale and shift are measured on, evenly spaced."""
+
+Progress = Callable[[int, int], None]
+Frame = Literal["auto", "field", "whole"]
+
+
+class HasImage(Protocol):
+    """What is needed of a pair."""
+
+    path: Path
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Latents of a list of photographs.
+
+    Attributes:
+        values: every row of the cache, float16, flat, memory-mapped.
+        starts: where each photograph's row begins in `values`, shape (n,).
+        shape: (channels, rows, columns) of a latent.
+        spread: rows hold the mean and, behind it, the standard deviation of a KL autoencoder.
+        kept: place of each photograph in the list that was asked for, shape (n,).
+        left_out: (file name, reason) of those that could not be read.
+        facts: of the cache: autoencoder, weights, side, precision.
+        scale, shift: the generator sees (latent - shift) * scale.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    shape: tuple[int, int, int]
+    spread: bool
+    kept: np.ndarray
+    left_out: tuple[tuple[str, str], ...]
+    facts: dict[str, Any]
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, row: int) -> Float[np.ndarray, "channels rows columns"]:
+        """Return what the generator sees of one photograph, float32: the mean's, of a KL one."""
+        return (self.raw(row) - self.shift) * self.scale
+
+    def raw(self, row: int) -> Float[np.ndarray, "channels rows columns"]:
+        """Return a latent as the decoder takes it, float32."""
+        return self._row(row)[0]
+
+    def drawn(
+        self, row: int, rng: np.random.Generator
+    ) -> Float[np.ndarray, "channels rows columns"]:
+        """Return a draw from the KL autoencoder's Gaussian, scaled; else as `[row]`."""
+        mean, std = self._row(row)
+        if std is not None:
+            mean = mean + std * rng.standard_normal(self.shape, np.float32)
+        return (mean - self.shift) * self.scale
+
+    def scaled(self, scale: float, shift: float) -> LatentSet:
+        """Return the same latents under another scale, e.g. that of the step before."""
+        return replace(self, scale=scale, shift=shift)
+
+    def subset(self, rows: Sequence[int] | np.ndarray) -> LatentSet:
+        """Return some of the photographs; scale and shift stay."""
+        rows = np.asarray(rows, int)
+        return replace(self, starts=self.starts[rows], kept=self.kept[rows])
+
+    def _row(self, row: int) -> tuple[np.ndarray, np.ndarray | None]:
+        start, size = int(self.starts[row]), int(np.prod(self.shape))
+        mean = self.values[start : start + size].reshape(self.shape).astype(np.float32)
+        if not self.spread:
+            return mean, None
+        std = self.values[start + size : start + 2 * size].reshape(self.shape)
+        return mean, std.astype(np.float32)
+
+
+def encode_pairs(
+    pairs: Sequence[HasImage],
+    autoencoder: Path,
+    cache: Path,
+    *,
+    size_px: int,
+    spread: bool = False,
+    frame: Frame = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    batch: int = 16,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> LatentSet:
+    """Return the latents of every photograph that can be read; computed once, resumable.
+
+    Args:
+        pairs: each with `path` and `synthetic`.
+        autoencoder: a folder or file of `load_autoencoder`.
+        cache: where caches lie; this one's folder is named by the weights, the side, the frame
+            and the precision.
+        size_px: side of the square that is encoded; the autoencoder's factor must divide it.
+        spread: also keep a KL autoencoder's standard deviation, so that draws can be taken.
+        frame: "field" cuts the square about the field of view, as everywhere in the package;
+            "whole" pads the frame to a square; "auto" takes the whole frame of drawn squares,
+            whose field of view fills it, and the field's of all others.
+        precision: of the encoder; "auto" is bf16 on a GPU, float32 elsewhere.
+        batch: photographs at once.
+        workers: threads that decode ahead; None takes as many as the machine has, 8 at most.
+        on_progress: called with (done, all).
+
+    Raises:
+        Refusal: if no photograph can be read, or the side is no multiple of the factor.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_autoencoder(autoencoder).model.to(device, memory_format=torch.channels_last)
+    encoder = _Encoder(model.eval(), device, size_px, spread, _precision(precision, device))
+    facts = {
+        "version": LATENTS_VERSION,
+        "autoencoder": model.config.as_dict(),
+        "weights": weights_hash(model.state_dict()),
+        "size_px": size_px,
+        "frame": frame,
+        "spread": encoder.spread,
+        "precision": encoder.precision,
+        "dtype": "float16",
+    }
+    store = RowStore(cache, "latents", facts)
+    reader = _Reader(store, size_px, frame)
+    with store.writing():
+        reader.read_known()
+        keys, left_out = _fill(pairs, store, reader, encoder, batch, workers, on_progress)
+    if not keys:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out[:3]) or "no pair"
+        raise Refusal("at least one readable photograph", reasons, "mend the pairs folder")
+    return _open(store, keys, left_out, model)
+
+
+def encode_latents(
+    model: nn.Module, images: Float[Tensor, "batch 3 height width"], *, spread: bool = False
+) -> Float[Tensor, "batch channels rows columns"]:
+    """Return what the decoder sees of images in [-1, 1]; with `spread` mean and std (KL).
+
+    Args:
+        model: of `load_autoencoder`, in eval mode.
+    """
+    raw = model.encode(images)
+    latent = model.quantise(raw).latent.float()
+    if not spread:
+        return latent
+    log_variance = raw.float().chunk(2, dim=1)[1].clamp(-30.0, 20.0)
+    return torch.cat([latent, (log_variance / 2).exp()], 1)
+
+
+@torch.no_grad()
+def decode_latents(
+    model: nn.Module,
+    latents: Float[Tensor, "batch channels rows columns"],
+    *,
+    scale: float = 1.0,
+    shift: float = 0.0,
+) -> Float[Tensor, "batch 3 height width"]:
+    """Return images in [-1, 1] of latents as a generator gives them.
+
+    A VQ latent is brought to the nearest codes first, as Rombach et al. 2022 do. An FSQ one is
+    not: its bottleneck would squash the values a second time.
+
+    Args:
+        model: of `load_autoencoder`, in eval mode.
+        latents: under scale and shift.
+        scale, shift: of the LatentSet that the generator learnt from.
+    """
+    raw = latents.float() / scale + shift
+    if model.config.kind == "vq":
+        raw = model.quantise(raw).latent
+    return model.decode(raw).float().clamp(-1, 1)
+
+
+def measure_scale(latents: LatentSet) -> tuple[float, float]:
+    """Return (scale, shift) that give the latents standard deviation 1 and mean 0.
+
+    Raises:
+        Refusal: for latents without any variation.
+    """
+    rows = np.unique(np.linspace(0, len(latents) - 1, min(len(latents), MEASURED_ROWS)).astype(int))
+    values = np.stack([latents.raw(int(row)) for row in rows]).astype(np.float64)
+    spread = float(values.std())
+    if not spread > 0:
+        raise Refusal("latents that differ", "equal ones", "check autoencoder and photographs")
+    return 1 / spread, float(values.mean())
+
+
+def stated_scale(model: nn.Module) -> tuple[float, float] | None:
+    """Return (scale, shift) that a diffusers KL autoencoder states in its config, or None."""
+    inner = getattr(getattr(model, "inner", None), "config", None)
+    if model.config.kind != "kl" or not getattr(inner, "scaling_factor", None):
+        return None
+    return float(inner.scaling_factor), float(getattr(inner, "shift_factor", None) or 0.0)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """One photograph: its key, and its square where its row is lacking, or why it has none."""
+
+    place: int
+    key: str = ""
+    more: dict[str, Any] | None = None
+    square: np.ndarray | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """Squares to rows."""
+
+    model: nn.Module
+    device: torch.device
+    size_px: int
+    wants_spread: bool
+    precision: str
+
+    def __post_init__(self) -> None:
+        factor = self.model.config.factor
+        if self.size_px % factor:
+            raise Refusal(
+                f"a side that the autoencoder's factor {factor} divides",
+                f"{self.size_px} px",
+                f"ask for {max(1, round(self.size_px / factor)) * factor} px",
+            )
+
+    @property
+    def spread(self) -> bool:
+        return self.wants_spread and self.model.config.kind == "kl"
+
+    @torch.no_grad()
+    def __call__(self, squares: np.ndarray) -> np.ndarray:
+        pixels = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2)
+        images = (pixels.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return encode_latents(self.model, images, spread=self.spread).cpu().numpy()
+
+
+class _Reader:
+    """Files to squares; a photograph whose row is there is not decoded."""
+
+    def __init__(self, store: RowStore, size_px: int, frame: Frame) -> None:
+        self.store, self.size_px, self.frame = store, size_px, frame
+        self.known: dict[tuple[Any, ...], str] = {}
+
+    def read_known(self) -> None:
+        """Learn which files, by path, size and time, have a row: they are not even hashed."""
+        self.known = {tuple(line["file"]): key for key, line in self.store.index.items()}
+
+    def __call__(self, place: int, pair: HasImage) -> _Opened:
+        try:
+            whole = self.frame == "whole" or (self.frame == "auto" and pair.synthetic)
+            stat = pair.path.stat()
+            file = [str(pair.path.resolve()), stat.st_size, stat.st_mtime_ns, whole]
+            if tuple(file) in self.known:
+                return _Opened(place, self.known[tuple(file)])
+            key = f"{sha256_of(pair.path)}{'-whole' if whole else ''}"
+            square = None if key in self.store else self._square(pair.path, whole)
+            return _Opened(place, key, {"file": file}, square)
+        except (RetinaForgeError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            return _Opened(place, reason=str(error) or type(error).__name__)
+
+    def _square(self, path: Path, whole: bool) -> np.ndarray:
+        photo = read_photograph(path)
+        height, width = photo.size_px
+        if whole and (height == width or self.frame == "whole"):
+            return _padded_square(photo.pixels, self.size_px)
+        fov = find_fov(photo)
+        if not fov.mask.any():
+            raise Refusal("a field of view with retina in it", "an empty one", "remove it")
+        return normalise(photo, fov, size_px=self.size_px).photograph.pixels
+
+
+def _padded_square(pixels: np.ndarray, size_px: int) -> np.ndarray:
+    """Return the frame in the middle of a black square, resized (Lanczos, antialiased)."""
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = pixels
+    image = Image.fromarray(square)
+    if side == size_px:
+        return square
+    return np.asarray(image.resize((size_px, size_px), Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def _fill(
+    pairs: Sequence[HasImage],
+    store: RowStore,
+    reader: _Reader,
+    encoder: _Encoder,
+    batch: int,
+    workers: int | None,
+    on_progress: Progress | None,
+) -> tuple[dict[int, str], list[tuple[str, str]]]:
+    """Bring the cache up to date; return keys by a pair's place, and who has none."""
+    keys: dict[int, str] = {}
+    bad: dict[str, str] = {}
+    left_out: list[tuple[str, str]] = []
+    waiting: dict[str, _Opened] = {}
+    for done, opened in enumerate(_ahead(pairs, reader, workers), start=1):
+        if opened.reason:
+            left_out.append((pairs[opened.place].path.name, opened.reason))
+        else:
+            keys[opened.place] = opened.key
+        if opened.square is not None:
+            waiting[opened.key] = opened
+        if len(waiting) >= batch:
+            bad |= _compute(waiting, store, encoder)
+        if on_progress:
+            on_progress(done, len(pairs))
+    bad |= _compute(waiting, store, encoder)
+    for place in [place for place, key in keys.items() if key in bad]:
+        left_out.append((pairs[place].path.name, bad[keys.pop(place)]))
+    return keys, left_out
+
+
+def _compute(waiting: dict[str, _Opened], store: RowStore, encoder: _Encoder) -> dict[str, str]:
+    """Encode what waits; return the keys whose numbers are none, with why."""
+    if not waiting:
+        return {}
+    opened = list(waiting.values())
+    waiting.clear()
+    found = encoder(np.stack([one.square for one in opened if one.square is not None]))
+    fits = np.abs(found).reshape(len(found), -1).max(1) < np.finfo(np.float16).max
+    rows = [
+        (o.key, row, o.more or {}) for o, row, good in zip(opened, found, fits, strict=True) if good
+    ]
+    store.append(rows)
+    reason = "the autoencoder gives numbers that are not finite or beyond float16"
+    return {o.key: reason for o, fit in zip(opened, fits, strict=True) if not fit}
+
+
+def _ahead(pairs: Sequence[HasImage], reader: _Reader, workers: int | None) -> Iterator[_Opened]:
+    """Yield the photographs in order, a few decoded ahead."""
+    threads = workers or min(8, os.cpu_count() or 1)
+    left = iter(enumerate(pairs))
+    with ThreadPoolExecutor(threads) as pool:
+        jobs: deque[Future[_Opened]] = deque()
+        jobs.extend(pool.submit(reader, *one) for one in islice(left, 4 * threads))
+        while jobs:
+            yield jobs.popleft().result()
+            jobs.extend(pool.submit(reader, *one) for one in islice(left, 1))
+
+
+def _open(
+    store: RowStore, keys: dict[int, str], left_out: list[tuple[str, str]], model: nn.Module
+) -> LatentSet:
+    places = sorted(keys)
+    lines = [store.index[keys[place]] for place in places]
+    spread = bool(store.facts["spread"])
+    channels, rows, columns = lines[0]["shape"]
+    found = LatentSet(
+        values=store.values(),
+        starts=np.array([line["start"] for line in lines], np.int64),
+        shape=(channels // 2 if spread else channels, rows, columns),
+        spread=spread,
+        kept=np.array(places, np.int64),
+        left_out=tuple(left_out),
+        facts={**store.facts, "folder": str(store.folder)},
+    )
+    stated = stated_scale(model)
+    scale, shift = stated or measure_scale(found)
+    facts = {**found.facts, "scale_from": "config" if stated else "measured"}
+    return replace(found, scale=scale, shift=shift, facts=facts)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    if asked != "auto":
+        return asked
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
