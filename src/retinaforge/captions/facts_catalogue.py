@@ -136,6 +136,13 @@ FACTS: tuple[FactKind, ...] = (
     _measure(
         "cup_to_disc", "disc", "vertical diameter of the cup over the disc's", "", (0, 1), words.CUP
     ),
+    _finding(
+        "disc_side",
+        "disc",
+        "choice",
+        "third of the picture that holds the disc's centre",
+        ("left", "centre", "right"),
+    ),
     _finding("disc_margin", "disc", "choice", "edge of the optic disc", ("sharp", "blurred")),
     _finding("disc_colour", "disc", "choice", "colour of the neural rim", ("pink", "pale")),
     _finding("rim_notch", "disc", "flag", "a focal notch of the neural rim, with its place"),
