@@ -122,6 +122,10 @@ class Writer(Protocol):
         """Return the answer to one request."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections and memory; nothing is asked after it."""
+        ...
+
 
 def total(values: list[int | None]) -> int | None:
     """Return the sum; None where one of them is not known."""
