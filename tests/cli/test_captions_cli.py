@@ -1,0 +1,90 @@
+"""`retinaforge captions`: records of phantoms, captions of records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retinaforge.captions.record import EyeRecord, Fact
+from retinaforge.phantoms import write_phantoms
+from retinaforge.tasks.pairs import read_pairs
+from retinaforge.tasks.records_file import Known, read_known, write_known
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Return the records of two eyes whose images do not exist: nobody opens them."""
+    facts = [
+        Fact("eye", "OD", "manifest: x"),
+        Fact("quality", "good", "manifest: x"),
+        Fact("cup_to_disc", 0.4, "mask: x"),
+        Fact("hard_exudate", 12, "mask: x", ("macula",)),
+        Fact("fovea_in_view", True, "mask: x"),
+        Fact("dr_grade", 2, "manifest: x"),
+    ]
+    records = [EyeRecord(f"{n}.png", {f.name: f for f in facts}, split="val") for n in (1, 2)]
+    known = [Known(each, tmp_path / each.image) for each in records]
+    return write_known(tmp_path / "records.jsonl", known)
+
+
+def test_records_of_drawn_eyes_are_written(retinaforge, tmp_path: Path) -> None:
+    write_phantoms(tmp_path / "eyes", count=2, size_px=64, seed=3)
+    out = tmp_path / "records.jsonl"
+    answer = retinaforge("captions", "records", tmp_path / "eyes", "--out", out, "--json")
+    told = json.loads(answer.out)
+    known, bad = read_known(out)
+    assert (answer.code, told["images"], len(known), bad) == (0, 2, 2, ())
+    assert told["facts"] == sum(len(each.record.facts) for each in known)
+
+
+def test_the_same_seed_writes_the_same_words(retinaforge, table: Path, tmp_path: Path) -> None:
+    told = [
+        retinaforge("captions", "write", table, "--out", tmp_path / name, "--seed", seed)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert {answer.code for answer in told} == {0}
+    one, same, other = (
+        [pair.texts for pair in read_pairs(tmp_path / name)] for name in ("a", "b", "c")
+    )
+    assert one == same
+    assert one != other
+    assert one[0] != one[1], "two images of like records get words of their own"
+
+
+def test_more_captions_keep_the_first_ones(retinaforge, table: Path, tmp_path: Path) -> None:
+    for name, count in (("two", 2), ("four", 4)):
+        retinaforge(
+            "captions", "write", table, "--out", tmp_path / name, "--captions-per-image", count
+        )
+    two, four = (read_pairs(tmp_path / name)[0].texts for name in ("two", "four"))
+    assert four[:2] == two
+    assert len(four) > 2
+
+
+def test_a_diagnosis_is_named_only_when_asked_for(retinaforge, table: Path, tmp_path: Path) -> None:
+    for name, more in (("silent", ()), ("spoken", ("--diagnosis",))):
+        retinaforge("captions", "write", table, "--out", tmp_path / name, *more)
+    silent, spoken = (
+        " ".join(text for pair in read_pairs(tmp_path / name) for text in pair.texts).lower()
+        for name in ("silent", "spoken")
+    )
+    assert "retinopathy" in spoken or "npdr" in spoken
+    assert "retinopathy" not in silent
+    assert "npdr" not in silent
+
+
+def test_a_bad_row_is_named_and_ends_in_1(retinaforge, table: Path, tmp_path: Path) -> None:
+    table.write_text(table.read_text() + '{"file_name": "3.png", "facts": {"eye": {"value": 3}}}\n')
+    answer = retinaforge("captions", "write", table, "--out", tmp_path / "pairs", "--json")
+    assert answer.code == 1
+    assert json.loads(answer.out)["left_out"] == 1
+    assert "left out line 3 3.png: expected" in answer.told
+    assert len(read_pairs(tmp_path / "pairs")) == 2
+
+
+def test_missing_records_are_refused(retinaforge, tmp_path: Path) -> None:
+    answer = retinaforge("captions", "write", tmp_path / "none.jsonl", "--out", tmp_path / "pairs")
+    assert answer.code == 2
+    assert "expected a records file" in answer.told
