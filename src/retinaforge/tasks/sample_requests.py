@@ -1,0 +1,180 @@
+"""What is to be drawn: captions from a prompt or a file, each with its seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from retinaforge.captions.record import EyeRecord
+from retinaforge.captions.rows import record_from_row
+from retinaforge.captions.template import write_caption
+from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.core.rng import rng_for
+from retinaforge.tasks.pairs import METADATA, pair_from_row
+
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One caption that images are asked for with.
+
+    Attributes:
+        text: the caption; "" asks for any eye.
+        source: where it stands: a line of a file, an image's name, "prompt".
+        record: the facts that it tells, where they are known.
+        mask: an image of the mask that is asked for, where there is one.
+    """
+
+    text: str
+    source: str = "prompt"
+    record: EyeRecord = field(default_factory=lambda: EyeRecord(image=""))
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One image to draw.
+
+    Attributes:
+        number: of the image in the run, from 0.
+        seed: of its noise.
+        wording: what is asked for.
+        classes: classes that are asked for beside the words, name to value.
+    """
+
+    number: int
+    seed: int
+    wording: Wording
+    classes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """Return the image's name without its ending."""
+        return f"synthetic_{self.number:06d}"
+
+
+class BadCaption(NamedTuple):
+    """A caption that was left out: where it stands, and why."""
+
+    source: str
+    why: str
+
+
+def read_wordings(source: Path, *, seed: int = 0) -> tuple[list[Wording], list[BadCaption]]:
+    """Return the captions of a file, and which of its rows hold none.
+
+    Args:
+        source: a folder of pairs; a .jsonl file of pairs ("text") or records ("facts", whose
+            captions the template writes); or a text file with one caption a line.
+        seed: of the template's words.
+
+    Raises:
+        Refusal: if there is no such file, or not one caption in it.
+    """
+    path = Path(source)
+    path = path / METADATA if path.is_dir() else path
+    if not path.is_file():
+        raise Refusal(
+            "captions: a folder of pairs, a .jsonl of pairs or records, or a text file with one "
+            "caption a line",
+            f"nothing at {path}",
+            "write some with `retinaforge captions write`",
+        )
+    if path.suffix == ".jsonl":
+        good, bad = _from_rows(path, seed)
+    else:
+        good, bad = _from_lines(path)
+    if not good:
+        why = f"; {bad[0].source}: {bad[0].why}" if bad else ""
+        raise Refusal(f"captions in {path}", f"none{why}", "give at least one caption")
+    return good, bad
+
+
+def requests_of(
+    wordings: Sequence[Wording],
+    *,
+    seed: int,
+    per_caption: int = 1,
+    count: int | None = None,
+    same_noise: bool = False,
+    classes: Mapping[str, Any] | None = None,
+) -> list[Request]:
+    """Return the images to draw.
+
+    Image i has seed + i, so that `--seed` with that number draws it alone again. With the same
+    noise every caption gets seeds seed, seed + 1, ...: what differs between two captions' images
+    is then the captions' doing.
+
+    Args:
+        wordings: what is asked for.
+        seed: of the first image.
+        per_caption: images of each caption, next to one another.
+        count: images in all, going round the captions again and again; in place of per_caption.
+        same_noise: the same seeds for every caption.
+        classes: asked for beside the words.
+
+    Raises:
+        Refusal: for numbers that are too small, or seeds beyond 63 bits.
+    """
+    number = len(wordings) * per_caption if count is None else count
+    if number < 1 or per_caption < 1 or not 0 <= seed <= LARGEST_SEED - number:
+        raise Refusal(
+            "at least one image and a seed of 0 or more",
+            f"{number} images, {per_caption} a caption, seed {seed}",
+            "raise --count, --per-caption or --seed",
+        )
+    asked = dict(classes or {})
+    found = []
+    for at in range(number):
+        turn, which = divmod(at, len(wordings)) if count else divmod(at, per_caption)[::-1]
+        found.append(Request(at, seed + (turn if same_noise else at), wordings[which], asked))
+    return found
+
+
+def _from_lines(path: Path) -> tuple[list[Wording], list[BadCaption]]:
+    good, bad = [], []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        where = f"line {number} of {path.name}"
+        try:
+            text = line.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            bad.append(BadCaption(where, "not UTF-8"))
+            continue
+        if text:
+            good.append(Wording(text, where))
+    return good, bad
+
+
+def _from_rows(path: Path, seed: int) -> tuple[list[Wording], list[BadCaption]]:
+    good, bad = [], []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            good.append(_from_row(json.loads(line), path, number, seed))
+        except (RetinaForgeError, ValueError, TypeError, AttributeError) as error:
+            bad.append(BadCaption(f"line {number} of {path.name}", str(error)))
+    return good, bad
+
+
+def _from_row(row: Mapping[str, Any], path: Path, number: int, seed: int) -> Wording:
+    if "text" not in row and "facts" in row:
+        record = record_from_row(row)
+        text = write_caption(record, rng=rng_for(seed, "caption", record.image))
+    else:
+        named = {"file_name": f"line-{number}", **row}
+        pair = pair_from_row(named, path.parent)
+        record, text = pair.record, pair.text
+    if not text.strip():
+        raise Refusal("a caption", "an empty one", 'ask for any eye with --prompt ""')
+    mask = row.get("mask")
+    return Wording(text, record.image, record, path.parent / mask if mask else None)
+
+
+def texts_of(requests: Iterable[Request]) -> list[str]:
+    """Return the different captions of requests, in order of their first."""
+    return list(dict.fromkeys(request.wording.text for request in requests))
