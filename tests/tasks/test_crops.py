@@ -53,6 +53,14 @@ def test_range_shape_and_fov(sheets: Sheets) -> None:
     assert set(batch.fov.unique().tolist()) <= {0.0, 1.0}
 
 
+def test_whole_frame_shows_the_losses_the_border_and_changes_no_pixel(sheets: Sheets) -> None:
+    inside = crop_drawer(sheets, CropPlan(crop_px=128, seed=7))(0)
+    whole = crop_drawer(sheets, CropPlan(crop_px=128, seed=7, frame="whole"))(0)
+    assert torch.equal(inside.images, whole.images)
+    assert float(inside.fov.min()) == 0.0
+    assert float(whole.fov.min()) == 1.0
+
+
 def test_whole_eye_is_the_box_average(sheets: Sheets) -> None:
     plan = CropPlan(batch_size=1, crop_px=64, whole_fraction=1.0, flips=False)
     batch = crop_drawer(sheets, plan)(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Literal
 
 import torch
 import typer
@@ -58,6 +59,9 @@ def autoencoder(
     batch: int = typer.Option(4, min=1, help="Images a step."),
     sheet: int = typer.Option(512, min=64, help="Side of the normalised square, px."),
     crop: int = typer.Option(256, min=32, help="Side of a training image, px."),
+    frame: Literal["fov", "whole"] = typer.Option(
+        "fov", help="What losses see; a generator's decoder needs the whole, black border too."
+    ),
     rate: float = typer.Option(1e-3, help="Peak learning rate."),
     precision: str = typer.Option("auto", help="auto, bf16 or fp32."),
     match: bool = typer.Option(True, help="Match gradient norms of added terms to the pixel term."),
@@ -80,7 +84,9 @@ def autoencoder(
     torch.manual_seed(seed_for(seed, "weights") % 2**63)
     model = _model(init, kind, factor, only_decoder)
     sheets = _sheets(data, out, sheet, seed)
-    plan = CropPlan(batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"))
+    plan = CropPlan(
+        batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"), frame=frame
+    )
     result = train(
         model,
         terms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ class CropPlan:
             others are crops at the sheet's own scale.
         seed: base seed; equal seeds give equal batches.
         flips: whether images are mirrored left-right and up-down at random.
+        frame: what the losses see: "fov" only what lies in the field of view, "whole" the black
+            border as well, which the decoder of a generator must learn to draw.
     """
 
     batch_size: int = 4
@@ -32,6 +35,7 @@ class CropPlan:
     whole_fraction: float = 0.5
     seed: int = 0
     flips: bool = True
+    frame: Literal["fov", "whole"] = "fov"
 
 
 def crop_drawer(sheets: Sheets, plan: CropPlan) -> Callable[[int], Batch]:
@@ -54,6 +58,8 @@ def crop_drawer(sheets: Sheets, plan: CropPlan) -> Callable[[int], Batch]:
         drawn = [_one(sheets, plan, rng) for _ in range(plan.batch_size)]
         images = np.stack([pixels for pixels, _, _ in drawn]).astype(np.float32)
         fov = np.stack([mask for _, mask, _ in drawn])[:, None].astype(np.float32)
+        if plan.frame == "whole":
+            fov = np.ones_like(fov)
         tensor = torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1.0
         return Batch(tensor, torch.from_numpy(fov), tuple(name for _, _, name in drawn))
 
