@@ -25,6 +25,7 @@ from retinaforge.encoders.preti import PRETI
 from retinaforge.encoders.resnet import RADIMAGENET, RESNET
 from retinaforge.encoders.retfound import RETFOUND, RETFOUND_DINOV2
 from retinaforge.encoders.retfound_green import RETFOUND_GREEN
+from retinaforge.encoders.retina_text import RETINA_TEXT
 from retinaforge.encoders.segmenter import SEGMENTER
 from retinaforge.encoders.timm_any import TIMM
 from retinaforge.encoders.transformer import random_vit
@@ -60,6 +61,7 @@ FAMILIES: tuple[Family, ...] = (
     TIMM,
     SEGMENTER,
     OURS,
+    RETINA_TEXT,
 )
 
 # Encoders that come with the package: their name, their family, their file in retinaforge/weights.

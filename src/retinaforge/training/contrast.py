@@ -1,0 +1,89 @@
+"""Teaching two towers: an image near the texts that are true of it, far from the others.
+
+Plain InfoNCE takes every other pair of a batch for wrong. Captions of eyes repeat ("no haemorrhage
+is seen" is true of half of them), so what a text says is compared with what is known of each image,
+and the target is shared by all that agree, as FLAIR does with equal labels. Texts may outnumber
+images: those beyond are wrong on purpose (one sentence exchanged), without which two towers learn
+bags of words.
+
+References:
+    Radford et al., ICML 2021 (arXiv 2103.00020), figure 3: symmetric cross entropy over cosines.
+    Silva-Rodriguez et al., MedIA 2025 (arXiv 2308.07898): targets shared by pairs of one label.
+    Yuksekgonul et al., ICLR 2023 (arXiv 2210.01936): wrong texts made from right ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from retinaforge.nets.twin_tower import TwinTowers
+from retinaforge.training.pretrain_methods import Method
+
+
+def shared_cross_entropy(
+    logits: Float[Tensor, "n m"], agreement: Float[Tensor, "n m"]
+) -> Float[Tensor, ""]:
+    """Return the cross entropy of each row against its agreeing columns, in nats.
+
+    Args:
+        logits: cosines times the scale.
+        agreement: at least 0; rows are scaled to sum 1, those of zeros are left out.
+
+    Returns:
+        The mean over rows that agree with something; 0 where none does.
+    """
+    total = agreement.sum(1, keepdim=True)
+    target = agreement / total.clamp(min=1e-12)
+    entropy = -(target * log_softmax(logits.float(), dim=1)).sum(1)
+    counted = (total[:, 0] > 0).to(entropy.dtype)
+    return (entropy * counted).sum() / counted.sum().clamp(min=1)
+
+
+class Contrast(Method):
+    """CLIP's symmetric loss with targets shared by what agrees."""
+
+    def __init__(self, towers: TwinTowers) -> None:
+        super().__init__()
+        self.towers = towers
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        ids: Int[Tensor, "n tokens"],
+        real: Bool[Tensor, "n tokens"],
+        agreement: Float[Tensor, "batch n"],
+    ) -> dict[str, Tensor]:
+        """Return the loss and its parts.
+
+        Args:
+            images: RGB in [-1, 1].
+            ids, real: the texts' tokens, and which of them do not only fill up; text i is the
+                caption of image i, those beyond the images belong to none.
+            agreement: 1 where text is true of image, 0 where it is not; each image has a text.
+        """
+        logits = self.towers(images, ids, real)
+        of_images = shared_cross_entropy(logits, agreement)
+        of_texts = shared_cross_entropy(logits.T, agreement.T)
+        best = logits.detach().argmax(1, keepdim=True)
+        return {
+            "loss": (of_images + of_texts) / 2,
+            "best text agrees": agreement.gather(1, best).mean(),
+            "scale": self.towers.scale.detach().exp(),
+        }
+
+    def encoder_weights(self) -> dict[str, Tensor]:
+        """Return both towers and the temperature."""
+        return dict(self.towers.state_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a resumption must find unchanged, as plain data."""
+        shape = asdict(self.towers.shape)
+        return {"method": "contrast", "shape": shape | {"channels": list(shape["channels"])}}
+
+
+__all__ = ["Contrast", "shared_cross_entropy"]
