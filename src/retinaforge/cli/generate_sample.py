@@ -1,0 +1,273 @@
+"""`retinaforge generate sample` and `ladder`: images of captions by a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.core import Refusal
+
+if TYPE_CHECKING:
+    from retinaforge.tasks.sample_requests import BadCaption, Request, Wording
+    from retinaforge.tasks.sample_result import OnProgress, SampleResult
+
+SAMPLE_EXAMPLES = (
+    "Examples:\n\n"
+    '`retinaforge generate sample MODEL --prompt "A right eye with drusen." --count 8 --out DIR`'
+    "\n\n"
+    "`retinaforge generate sample MODEL --captions pairs --per-caption 2 --out DIR --grid`\n\n"
+    "`retinaforge generate sample MODEL --captions captions.txt --out DIR --as webdataset "
+    '--method dpm --steps 20 --negative "blurred"`\n\n'
+    "The same command again resumes."
+)
+LADDER_EXAMPLES = (
+    "Examples:\n\n"
+    '`retinaforge generate ladder MODEL --prompt "No haemorrhages." --prompt "A few '
+    'haemorrhages." --prompt "Many haemorrhages." --rows 6 --out DIR`'
+)
+MODEL_HELP = "A generator's folder, as `generate train` or diffusers wrote it."
+PROMPT_HELP = "A caption; repeat for several. An empty one asks for any eye."
+CAPTIONS_HELP = "A folder of pairs, a .jsonl of pairs or records, or a text file of captions."
+CLASS_HELP = "NAME=VALUE beside the words, as eye=OS or dr_grade=2; repeatable."
+SIZE_HELP = "128, or 192x128 (width x height), px; the field of view is drawn whole."
+INTERVAL_HELP = "Times (0 noise, 1 data) between which guidance acts."
+MASKS_HELP = "A mask or a folder of masks, one an image in turn, for a generator that takes them."
+EXIT_PARTLY = 1
+
+
+class Method(StrEnum):
+    """Solvers."""
+
+    euler = "euler"
+    heun = "heun"
+    midpoint = "midpoint"
+    dpm = "dpm"
+    adams = "adams"
+
+
+class Form(StrEnum):
+    """What is written."""
+
+    imagefolder = "imagefolder"
+    webdataset = "webdataset"
+
+
+def sample(
+    model: Path = typer.Argument(..., help=MODEL_HELP),
+    prompt: list[str] = typer.Option([], help=PROMPT_HELP),
+    captions: Path = typer.Option(None, help=CAPTIONS_HELP),
+    out: Path = typer.Option(..., help="Folder to write; made if absent, resumed if begun."),
+    count: int = typer.Option(None, min=1, help="Images in all, going round the captions."),
+    per_caption: int = typer.Option(1, min=1, help="Images of each caption."),
+    seed: int = typer.Option(0, min=0, help="Of the first image; image i has seed + i."),
+    same_noise: bool = typer.Option(False, help="The same seeds for every caption."),
+    steps: int = typer.Option(50, min=1, help="Steps of the solver."),
+    method: Method = typer.Option("euler", help="Solver; heun and midpoint ask twice a step."),
+    guidance: float = typer.Option(4.0, help="How far words pull; 1 for no guidance."),
+    interval: str = typer.Option("0-1", help=INTERVAL_HELP),
+    negative: str = typer.Option("", help="What is guided away from, in words."),
+    shift: float = typer.Option(1.0, help="Above 1, more steps near the noise (large images)."),
+    size: str = typer.Option("", help=SIZE_HELP + " By default what the generator learnt at."),
+    classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
+    masks: Path = typer.Option(None, help=MASKS_HELP),
+    batch: str = typer.Option("auto", help="Images at once; halved where memory ends."),
+    precision: str = typer.Option("auto", help="fp32 or bf16; auto is bf16 on a GPU."),
+    form: Form = typer.Option("imagefolder", "--as", help="What to write."),
+    shard_size: int = typer.Option(1000, min=1, help="Images a shard of webdataset."),
+    grid: bool = typer.Option(False, help="Also write synthetic_grid.png with the captions."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+) -> None:
+    """Draw images of captions; every file says that it is synthetic, and how it was made.
+
+    Exit code 0 when all are drawn, 1 if some captions or images failed (they are named, the
+    others are drawn), 2 if refused.
+    """
+    from retinaforge.tasks.sample_requests import requests_of
+
+    wordings, bad = _wordings(prompt, captions, seed)
+    asked = requests_of(
+        _with_masks(wordings, masks),
+        seed=seed,
+        per_caption=per_caption,
+        count=count,
+        same_noise=same_noise,
+        classes=_classes(classes),
+    )
+    plan = {
+        "steps": steps, "method": method.value, "guidance": guidance, "negative": negative,
+        "interval": _interval(interval), "time_shift": shift,
+    }  # fmt: skip
+    how = {"size": size, "batch": batch, "precision": precision}
+    written = {"form": form.value, "shard_size": shard_size, "bad_captions": bad}
+    result = _draw(model, asked, out, plan, how, written)
+    if grid:
+        _grid(out, asked)
+    _answer(result, out, as_json=as_json)
+
+
+def ladder(
+    model: Path = typer.Argument(..., help=MODEL_HELP),
+    prompt: list[str] = typer.Option(..., help="A caption, one a column, in order; repeat."),
+    out: Path = typer.Option(..., help="Folder to write; made if absent, resumed if begun."),
+    rows: int = typer.Option(4, min=1, help="Seeds, one a row."),
+    seed: int = typer.Option(0, min=0, help="Of the first row."),
+    steps: int = typer.Option(50, min=1, help="Steps of the solver."),
+    method: Method = typer.Option("euler", help="Solver."),
+    guidance: float = typer.Option(4.0, help="How far words pull."),
+    negative: str = typer.Option("", help="What is guided away from, in words."),
+    size: str = typer.Option("", help=SIZE_HELP),
+    batch: str = typer.Option("auto", help="Images at once."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+) -> None:
+    """Draw several captions from the same noise: one seed a row, one caption a column.
+
+    What differs along a row is the words' doing alone. The sheet is OUT/synthetic_ladder.png.
+
+    Exit code 0 when all are drawn, 1 if some failed, 2 if refused.
+    """
+    from retinaforge.tasks.sample_grid import folder_sheet
+    from retinaforge.tasks.sample_requests import Wording, requests_of
+
+    wordings = [Wording(text) for text in prompt]
+    asked = requests_of(wordings, seed=seed, count=rows * len(prompt), same_noise=True)
+    plan = {"steps": steps, "method": method.value, "guidance": guidance, "negative": negative}
+    how = {"size": size, "batch": batch, "precision": "auto"}
+    result = _draw(model, asked, out, plan, how, {})
+    sheet = out / "synthetic_ladder.png"
+    texts = [one.wording.text for one in asked]
+    folder_sheet(out, [one.stem for one in asked], texts, sheet, columns=len(prompt), heads=True)
+    say(f"sheet: {sheet}")
+    _answer(result, out, as_json=as_json)
+
+
+def _draw(
+    model: Path,
+    asked: Sequence[Request],
+    out: Path,
+    plan: Mapping[str, Any],
+    how: Mapping[str, str],
+    written: Mapping[str, Any],
+) -> SampleResult:
+    from retinaforge.tasks.sample import sample_images
+    from retinaforge.tasks.sample_draw import SamplePlan
+    from retinaforge.tasks.sample_open import batch_for, open_painter, precision_for
+
+    painter = open_painter(model)
+    side = how["size"] or str(painter.trained_px or 128)
+    whole = SamplePlan(
+        size=side,
+        batch=batch_for(how["batch"], painter, side),
+        precision=precision_for(how["precision"], painter),
+        **plan,
+    )
+    say(
+        f"{len(asked)} images of {side} px, {whole.method} with {whole.steps} steps, "
+        f"guidance {whole.guidance:g}, batches of {whole.batch}, on {painter.device}"
+    )
+    with _bar() as tell:
+        return sample_images(painter, asked, whole, out, on_progress=tell, **written)
+
+
+def _wordings(
+    prompts: Sequence[str], captions: Path | None, seed: int
+) -> tuple[list[Wording], list[BadCaption]]:
+    from retinaforge.tasks.sample_requests import Wording, read_wordings
+
+    if bool(prompts) == (captions is not None):
+        came = "both" if prompts else "neither"
+        raise Refusal("either --prompt or --captions", came, "say what to draw")
+    if captions is not None:
+        return read_wordings(captions, seed=seed)
+    return [Wording(text) for text in prompts], []
+
+
+def _with_masks(wordings: list[Wording], masks: Path | None) -> list[Wording]:
+    """Return the captions with masks in turn; a single caption is asked for with each of them."""
+    from dataclasses import replace
+
+    from retinaforge.images.records import IMAGE_SUFFIXES
+
+    if masks is None:
+        return wordings
+    found = [masks]
+    if masks.is_dir():
+        found = sorted(path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found or not found[0].is_file():
+        raise Refusal("a mask or a folder of masks", f"none at {masks}", "check --masks")
+    turns = len(found) if len(wordings) == 1 else len(wordings)
+    return [
+        replace(wordings[at % len(wordings)], mask=found[at % len(found)]) for at in range(turns)
+    ]
+
+
+def _classes(words: Sequence[str]) -> dict[str, str]:
+    found = dict(word.partition("=")[::2] for word in words)
+    if not all(found.values()):
+        raise Refusal("--class NAME=VALUE", " ".join(words), "as in --class eye=OS")
+    return found
+
+
+def _interval(words: str) -> tuple[float, float]:
+    try:
+        first, last = (float(word) for word in words.split("-"))
+    except ValueError as error:
+        raise Refusal("--interval FROM-TO", repr(words), "as in --interval 0.1-0.8") from error
+    return first, last
+
+
+@contextmanager
+def _bar() -> Iterator[OnProgress]:
+    """Yield what shows images, images a second and the time left, on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("sampling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("", total=None, speed="")
+
+        def tell(at: Any) -> None:
+            minutes, seconds = divmod(round(min(at.seconds_left, 359_999)), 60)
+            speed = f"{at.images_per_s:.2f} images/s · {minutes}:{seconds:02d} left"
+            bar.update(task, completed=at.done, total=at.images, speed=speed)
+
+        yield tell
+
+
+def _grid(out: Path, asked: Sequence[Request], most: int = 24) -> None:
+    from retinaforge.tasks.sample_grid import folder_sheet, spread
+
+    shown = [asked[at] for at in spread(len(asked), most)]
+    texts = [f"{one.wording.text} · seed {one.seed}" for one in shown]
+    sheet = folder_sheet(out, [one.stem for one in shown], texts, out / "synthetic_grid.png")
+    say(f"sheet: {sheet}")
+
+
+def _answer(result: SampleResult, out: Path, *, as_json: bool) -> None:
+    for image, source, reason in result.failed:
+        say(f"{image} ({source}): {reason}", alarm="failed")
+    for one in result.bad_captions:
+        say(f"{one.source}: {one.why}", alarm="left out")
+    for text, tokens in result.truncated[:3]:
+        say(f"cut at {result.max_tokens} of {tokens} tokens: {text[:70]} …", alarm="truncated")
+    for note in result.notes:
+        say(note)
+    if as_json:
+        answer_json(result.as_dict())
+    else:
+        print(
+            f"{out}: {result.written} images drawn, {result.kept} there before, "
+            f"{len(result.failed)} failed, {len(result.truncated)} of {result.captions} captions "
+            f"truncated, {result.images_per_s:.3g} images/s"
+        )
+    if result.failed or result.bad_captions:
+        raise typer.Exit(EXIT_PARTLY)

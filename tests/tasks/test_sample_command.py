@@ -1,0 +1,109 @@
+"""The commands `generate sample` and `generate ladder`, on a stand-in generator."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from sample_stand_ins import painter
+from typer.testing import CliRunner
+
+from retinaforge.cli.generate_sample import ladder, sample
+from retinaforge.core import Refusal
+from retinaforge.generators.classes import EYE, ClassVocabulary
+from retinaforge.tasks import sample_open
+from retinaforge.tasks.pairs import read_pairs
+
+app = typer.Typer()
+app.command()(sample)
+app.command()(ladder)
+
+
+@pytest.fixture
+def call(monkeypatch):
+    def make(folder, **more):
+        return painter(
+            trained_px=16, shape={"class_sizes": (2,)}, vocabulary=ClassVocabulary((EYE,))
+        )
+
+    monkeypatch.setattr(sample_open, "open_painter", make)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def invoke(*words):
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return invoke
+
+
+def test_prompts_to_a_folder_with_its_sheet(call, tmp_path):
+    found = call(
+        "sample", "model", "--prompt", "a left eye", "--count", 3, "--steps", 2, "--out", tmp_path,
+        "--grid", "--class", "eye=OS", "--negative", "blur", "--json",
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["written"] == 3
+    pairs = read_pairs(tmp_path)
+    assert [pair.more["classes"] for pair in pairs] == [{"eye": "OS"}] * 3
+    assert {pair.more["negative"] for pair in pairs} == {"blur"}
+    with Image.open(tmp_path / "synthetic_grid.png") as image:
+        assert image.text["Synthetic"] == "true"
+    with Image.open(pairs[0].path) as image:
+        assert image.size == (16, 16)
+
+
+def test_a_file_with_a_bad_caption_ends_with_1(call, tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"text": "a left eye"}\n{"text": ""}\n{"text": "drusen"}\n')
+    words = ("sample", "model", "--captions", tmp_path / "c.jsonl", "--per-caption", 2, "--steps",
+             2, "--out", tmp_path / "out")  # fmt: skip
+    found = call(*words)
+    assert found.exit_code == 1
+    assert "line 2 of c.jsonl" in found.stderr
+    assert "4 images drawn, 0 there before, 0 failed" in found.stdout
+    again = call(*words)
+    assert "0 images drawn, 4 there before" in again.stdout
+    other = call(*words, "--guidance", 2)
+    assert isinstance(other.exception, Refusal)
+    assert "guidance 2.0 instead of 4.0" in str(other.exception)
+
+
+def test_truncated_captions_are_told(call, tmp_path):
+    found = call("sample", "m", "--prompt", "word " * 40, "--steps", 1, "--out", tmp_path)
+    assert found.exit_code == 0
+    assert "cut at 12 of 42 tokens" in found.stderr
+    assert "1 of 1 captions truncated" in found.stdout
+
+
+def test_a_ladder_has_one_seed_a_row(call, tmp_path):
+    found = call(
+        "ladder", "model", "--prompt", "none", "--prompt", "many many", "--rows", 2, "--steps", 2,
+        "--seed", 7, "--out", tmp_path,
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    pairs = read_pairs(tmp_path)
+    assert [pair.more["seed"] for pair in pairs] == [7, 7, 8, 8]
+    assert [pair.text for pair in pairs] == ["none", "many many"] * 2
+    assert np.asarray(Image.open(tmp_path / "synthetic_ladder.png")).std() > 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "either --prompt or --captions; got neither"),
+        (("--prompt", "a", "--captions", "b"), "either --prompt or --captions; got both"),
+        (("--prompt", "a", "--class", "eye"), "--class NAME=VALUE"),
+        (("--prompt", "a", "--class", "eye=up"), "eye of OD, OS; got 'up'"),
+        (("--prompt", "a", "--interval", "early"), "--interval FROM-TO"),
+        (("--prompt", "a", "--batch", "many"), "--batch auto or a number"),
+        (("--prompt", "a", "--precision", "fp8"), "--precision auto, fp32 or bf16"),
+        (("--prompt", "a", "--size", "20"), "shorter side is a multiple of 8 px"),
+        (("--prompt", "a", "--masks", "absent"), "a mask or a folder of masks; got none at"),
+    ],
+)
+def test_refusals(call, tmp_path, words, message):
+    found = call("sample", "model", "--out", tmp_path / "out", *words)
+    assert isinstance(found.exception, Refusal)
+    assert message in str(found.exception)
+    assert not (tmp_path / "out").exists()
