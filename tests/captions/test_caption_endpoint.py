@@ -86,7 +86,7 @@ def test_sends_schema_seed_and_the_photograph_at_its_size():
         ask(server, image_px=45, jpeg_quality=80)
     body = server.seen[0]
     schema = body["response_format"]["json_schema"]["schema"]
-    assert list(schema["properties"])[0] == "quality"
+    assert next(iter(schema["properties"])) == "quality"
     assert list(schema["properties"])[-2:] == ["conclusion", "caption"]
     assert body["seed"] == 5
     words, picture = body["messages"][1]["content"]
@@ -256,7 +256,7 @@ def test_the_key_is_sent_and_never_told(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-service")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-another-service")
     act = error(400, "your key sk-very-secret is fine, the picture is not")
-    with stub(act) as server:
+    with stub(act, says(whole())) as server:
         writer = writer_at(server, key_variable="STUB_KEY")
         answer = writer.write(CaptionRequest(RECORD, PHOTO))
         bare = ask(server)
@@ -367,7 +367,7 @@ def test_prompt_files(tmp_path):
         assert prompt.words == (85, 210)
     file = tmp_path / "mine.toml"
     file.write_text('name = "mine"\n')
-    with pytest.raises(Refusal, match="a prompt file with .*KeyError"):
+    with pytest.raises(Refusal, match=r"a prompt file with .*KeyError"):
         load_prompt(str(file))
 
 

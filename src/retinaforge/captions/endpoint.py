@@ -178,7 +178,7 @@ def _lighter(body: dict[str, Any], without: frozenset[str]) -> dict[str, Any]:
 
 
 def _version(config: EndpointConfig, prompt: str) -> str:
-    """Return the hash of everything that may change an answer; a server may move to another port."""
+    """Return the hash of all that may change an answer; a server may move to another port."""
     named = ("model", "image_px", "jpeg_quality", "temperature", "max_tokens", "structured")
     content = [config.host.partition(":")[0], prompt, dict(config.extra)]
     content += [getattr(config, name) for name in named]

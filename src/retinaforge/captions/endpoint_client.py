@@ -3,8 +3,8 @@
 What may pass by itself is tried again after a growing pause, or after the one that the server asks
 for: no connection, a time-out, 408, 409, 425, 429, 5xx, an answer that is no JSON. What would fail
 at every request is a `Refusal`: a wrong key, no such model, an empty account. The rest concerns one
-request and is a `Failed`. Redirects are not followed: they would carry photographs and key elsewhere.
-The library's own retries are off, since its pauses are neither shared by threads nor told.
+request and is a `Failed`. Redirects are not followed: they would carry photographs and key
+elsewhere. The library's own retries are off: its pauses are neither shared by threads nor told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The photograph as a model behind an address gets it: at a stated size, as JPEG, in the request."""
+"""The photograph as a model behind an address gets it: a JPEG of a stated size."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Prompts as versioned files: what a model is told, what it may read, what it shall answer.
 
-A prompt is a TOML file: `name`, `version`, `words` (least and most), `diagnosis`, `shows` (fields of
-RetinaLogos's record that the model may read), `system`, `user`, `again` (for a second round) and
+A prompt is a TOML file: `name`, `version`, `words` (least and most), `diagnosis`, `shows` (fields
+of RetinaLogos's record that the model may read), `system`, `user`, `again` (for a second round) and
 [[answer]] tables (`name`, `says`, `one_of`), the last of them the caption. The order of the tables
 is the order in which the model reasons: the whole image, its parts, the conclusion, the caption.
 Templates hold $record, $least, $most, $keys, $draft, $findings.

@@ -9,8 +9,8 @@ there) is a `Refusal` that ends the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -63,6 +63,8 @@ class CaptionAnswer:
             answer held JSON all the same), "plain" (no JSON: the whole answer is the caption), ""
             for a grammar.
         notes: what else a reader of the journal should know.
+        findings: what a check of the text against the record found wrong; () where it found
+            nothing or nobody checked.
     """
 
     text: str = ""
@@ -78,6 +80,7 @@ class CaptionAnswer:
     attempts: int = 1
     structure: str = ""
     notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -86,7 +89,8 @@ class CaptionAnswer:
 
     def as_row(self) -> dict[str, Any]:
         """Return plain data for JSON; what is not a number is None there."""
-        row = {**asdict(self), "fields": dict(self.fields), "notes": list(self.notes)}
+        row = asdict(self) | {"fields": dict(self.fields)}
+        row |= {"notes": list(self.notes), "findings": list(self.findings)}
         return {
             key: None if isinstance(v, float) and math.isnan(v) else v for key, v in row.items()
         }
@@ -96,7 +100,20 @@ def answer_from_row(row: Mapping[str, Any]) -> CaptionAnswer:
     """Return the answer that `as_row` wrote down; other keys are passed over."""
     known = {key: row[key] for key in CaptionAnswer.__dataclass_fields__ if key in row}
     numbers = {k: math.nan if known.get(k) is None else known[k] for k in ("cost", "seconds")}
-    return CaptionAnswer(**{**known, **numbers, "notes": tuple(known.get("notes", ()))})
+    lists = {key: tuple(known.get(key, ())) for key in ("notes", "findings")}
+    return CaptionAnswer(**{**known, **numbers, **lists})
+
+
+def joined(kept: CaptionAnswer, all_: Sequence[CaptionAnswer]) -> CaptionAnswer:
+    """Return one answer of several, with the tokens, cost, time and attempts of all."""
+    return replace(
+        kept,
+        tokens_in=total([each.tokens_in for each in all_]),
+        tokens_out=total([each.tokens_out for each in all_]),
+        cost=sum(each.cost for each in all_),
+        seconds=sum(each.seconds for each in all_),
+        attempts=sum(each.attempts for each in all_),
+    )
 
 
 @runtime_checkable
@@ -120,10 +137,6 @@ class Writer(Protocol):
 
     def write(self, request: CaptionRequest) -> CaptionAnswer:
         """Return the answer to one request."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections and memory; nothing is asked after it."""
         ...
 
 
