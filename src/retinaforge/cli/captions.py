@@ -76,6 +76,9 @@ def write(
     seed: int = typer.Option(0, min=0, help="The same seed writes the same words."),
     diagnosis: bool = typer.Option(False, help="Name diseases and grades too."),
     person: bool = typer.Option(False, help="Name age, sex, ethnicity and camera too."),
+    only: str = typer.Option("", help="Speak of these facts alone, and of each: eye,drusen,…"),
+    places: bool = typer.Option(True, help="Say where lesions lie."),
+    most_words: int = typer.Option(210, min=20, help="Longest caption."),
     link: LinkName = typer.Option(
         LinkName.reference, help="Images stay where they are, are linked to, or copied."
     ),
@@ -92,7 +95,11 @@ def write(
     from retinaforge.tasks.records_file import read_known
 
     known, bad = read_known(table, root)
-    author = writer_named(writer.value, diagnosis=diagnosis, person=person)
+    named = tuple(name.strip() for name in only.split(",") if name.strip())
+    author = writer_named(
+        writer.value, diagnosis=diagnosis, person=person, only=named, places=places,
+        words=(min(20, most_words), most_words),
+    )  # fmt: skip
     with progress_bar("captions") as move:
         written = write_captions(
             known, author, seed=seed, count=captions_per_image, on_progress=move

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from retinaforge.captions.focus import focus
 from retinaforge.captions.template import write_caption_with_sources
 from retinaforge.captions.writer import CaptionAnswer, CaptionRequest, Writer
 from retinaforge.core import Refusal, seed_for
@@ -43,11 +44,15 @@ class TemplateWriter:
         diagnosis: name diseases and grades too.
         person: name age, sex, ethnicity and camera too.
         words: fewest and most.
+        only: facts to speak of; all where empty. With it each of them is said.
+        places: say where lesions lie.
     """
 
     diagnosis: bool = False
     person: bool = False
     words: tuple[int, int] = (20, 210)
+    only: tuple[str, ...] = ()
+    places: bool = True
     name: str = "template"
     looks: bool = False
     leaves: str = ""
@@ -56,16 +61,18 @@ class TemplateWriter:
     @property
     def version(self) -> str:
         """Return what a caption depends on besides record and seed."""
-        return f"template 1, diagnosis {self.diagnosis}, person {self.person}, words {self.words}"
+        said = f"template 1, diagnosis {self.diagnosis}, person {self.person}, words {self.words}"
+        return said + (f", only {self.only}, places {self.places}" if self.only else "")
 
     def write(self, request: CaptionRequest) -> CaptionAnswer:
         """Return the caption that the request's seed draws."""
         caption = write_caption_with_sources(
-            request.record,
+            focus(request.record, self.only, places=self.places),
             rng=np.random.default_rng(request.seed),
             diagnosis=self.diagnosis,
             person=self.person,
             words=self.words,
+            share=1.0 if self.only else None,
         )
         notes = (caption.note,) if caption.note else ()
         return CaptionAnswer(text=caption.text, model=self.name, seconds=0.0, notes=notes)
