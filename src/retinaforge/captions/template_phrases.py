@@ -30,7 +30,7 @@ SUBJECTS: Final[dict[str, str]] = {
 OBJECTS: Final[dict[str, str]] = {
     "disc": "[There is|One sees|Visible is] an optic disc with",
     "vessels": "[There is|One sees] a retinal circulation with",
-    "ground": "[There is|One sees] a fundus with",
+    "ground": "[One sees|Visible is] a fundus with",
 }
 LABELS: Final[dict[str, str]] = {
     "quality": "[Quality|Image|Photograph]",
@@ -83,7 +83,7 @@ PHRASES: Final[dict[tuple[str, str], str]] = {
     ("peripapillary_atrophy", "no"): "no [peripapillary atrophy|parapapillary atrophy|"
     "crescent of peripapillary atrophy|peripapillary crescent]",
     ("vessel_density", "sparse"): f"a [sparse|thin|scanty|rarefied] {TREE}|low vessel density",
-    ("vessel_density", "average"): f"a[n average| normal|n ordinary] {TREE}|"
+    ("vessel_density", "average"): f"an [average|ordinary] {TREE}|"
     "[average|medium|ordinary] vessel density",
     ("vessel_density", "dense"): f"a [dense|rich|profuse] {TREE}|high vessel density",
     ("vessel_density", "number"): "a [vessel|vascular] [length |]density of {n} mm/mm²",

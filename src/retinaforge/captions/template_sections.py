@@ -136,6 +136,8 @@ def _group(facts: Sequence[Fact], style: str, dice: Dice, again: bool) -> tuple[
     if style == "full" and len(facts) == 1 and (name, word) in SENTENCES and dice.chance() < 0.6:
         return say(SENTENCES[name, word], dice, **slots), False
     phrases = [say(PHRASES[name, word], dice, **slots) for name, word, slots in keys]
+    # "No blur and dust" would deny the dust too: what is denied comes last.
+    phrases.sort(key=lambda phrase: phrase.startswith("no "))
     if style == "short":
         return f"{say(LABELS[topic], dice)}: {', '.join(map(_bare, phrases))}", False
     if again:
