@@ -49,6 +49,7 @@ COMMANDS: dict[str, Entry] = {
     "probe": Entry("probe", "probe_command"),
     "nearest": Entry("nearest", "nearest_command"),
     "captions": Entry("captions"),
+    "generate": Entry("generate"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

@@ -98,11 +98,13 @@ class NetworkTable(_Table):
 
     Attributes:
         preset: a name of `generators.presets.PRESETS`.
+        patch: side of a token in latent places.
         start: a pipeline folder whose weights it begins with; "" begins from nothing.
         recompute: give memory for time: activations are computed again on the way back.
     """
 
     preset: str = "dit-9m"
+    patch: int = Field(2, ge=1)
     start: str = ""
     recompute: bool = False
 

@@ -1,0 +1,227 @@
+"""One training of a recipe: data, network, loop, model folder, measures, a sheet of samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from retinaforge.autoencoders import load_autoencoder
+from retinaforge.core import Refusal, artefacts, seed_for
+from retinaforge.generators.classes import ClassVocabulary
+from retinaforge.generators.flow import FlowConfig
+from retinaforge.generators.network import NetworkShape
+from retinaforge.generators.presets import build_network
+from retinaforge.generators.text_encoder import TextEncoder
+from retinaforge.tasks.generator_card import facts_of_data, model_card
+from retinaforge.tasks.generator_draw import GeneratorData, draw_generator
+from retinaforge.tasks.generator_measure import held_out_losses
+from retinaforge.tasks.generator_prepare import (
+    Inputs,
+    OnCount,
+    is_main,
+    open_text_encoder,
+    prepare_data,
+    vocabulary_of,
+)
+from retinaforge.tasks.generator_recipe import TrainTable
+from retinaforge.tasks.generator_sheet import draw_sheet
+from retinaforge.tasks.pairs import Pair
+from retinaforge.tasks.sample_painter import Painter
+from retinaforge.training import OnProgress
+from retinaforge.training.generator import FlowMatching, GeneratorConfig, train_generator
+
+MODEL, TRAINING = "model", "training"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins.
+
+    Attributes:
+        model: pipeline folder of the weights.
+        scale, shift: of the latents that they know.
+        key: of the step that made them.
+    """
+
+    model: Path
+    scale: float
+    shift: float
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Whom a training tells what it does."""
+
+    on_count: OnCount | None = None
+    on_progress: OnProgress | None = None
+
+
+def run_training(
+    inputs: Inputs,
+    table: TrainTable,
+    folder: Path,
+    *,
+    name: str,
+    key: str,
+    pairs: Sequence[Pair],
+    start: Start | None = None,
+    telling: Telling = Telling(),
+) -> dict[str, Any]:
+    """Train, or go on; write the model's folder and a sheet of samples.
+
+    Args:
+        inputs: of the recipe.
+        table: how long and how.
+        folder: of this step alone.
+        name: of the step, for seeds and messages.
+        key: what a resumption must find unchanged.
+        pairs: what is learnt from.
+        start: weights to begin with; None begins from nothing.
+        telling: whom to tell.
+
+    Returns:
+        What the report says, as plain data.
+    """
+    recipe = inputs.recipe
+    encoder, text_folder = open_text_encoder(inputs, on_count=telling.on_count)
+    vocabulary = vocabulary_of(inputs)
+    scaling = None if start is None else (start.scale, start.shift)
+    how: dict[str, Any] = {"size_px": table.size_px, "on_count": telling.on_count}
+    data = prepare_data(inputs, pairs, encoder, vocabulary, scaling=scaling, **how)
+    scaling = (data.latents.scale, data.latents.shift)
+    seen = _held_out(inputs, encoder, vocabulary, scaling, how)
+    network = new_network(inputs, data, encoder, vocabulary, start)
+    flow = FlowConfig(**recipe.flow.model_dump(), shift=table.shift)
+    method = FlowMatching(network, data.null(), flow, decay=table.ema_decay)
+    draw = draw_generator(
+        data,
+        batch=share(table.batch),
+        seed=seed_for(recipe.seed, "data", name),
+        sampled=recipe.autoencoder.sampled,
+    )
+    result = train_generator(
+        method, draw, config_of(table, seed_for(recipe.seed, name) % 2**31),
+        folder / TRAINING, about={"inputs": key}, on_progress=telling.on_progress,
+    )  # fmt: skip
+    found = {
+        "result": {k: v for k, v in vars(result).items() if k != "state"},
+        "data": facts_of_data(data),
+        "network": {**network.as_dict(), "preset": recipe.network.preset},
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "latents": {"scale": scaling[0], "shift": scaling[1], **data.latents.facts},
+        "text": {**encoder.settings(), **encoder.source.as_dict()},
+    }
+    if not is_main():
+        return found
+    network = method.averaged_network()
+    meta = model_card(inputs, name, found, vocabulary)
+    save_model(folder / MODEL, network, inputs.autoencoder, text_folder, meta)
+    found["held_out"] = held_out_losses(network, data, seen, seed=recipe.seed)
+    painter = Painter(
+        network, _decoder(inputs, network), encoder, *scaling, fingerprint=key,
+        vocabulary=vocabulary, trained_px=table.size_px,
+    )  # fmt: skip
+    found["samples"] = draw_sheet(painter, inputs, table, folder)
+    return found
+
+
+def new_network(
+    inputs: Inputs,
+    data: GeneratorData,
+    encoder: TextEncoder,
+    vocabulary: ClassVocabulary,
+    start: Start | None,
+) -> nn.Module:
+    """Return the recipe's network with the weights that it begins with, the same for a seed.
+
+    Raises:
+        Refusal: if the weights to begin with are another network's.
+    """
+    table = inputs.recipe.network
+    channels, rows, _ = data.latents.shape
+    shape = NetworkShape(
+        latent_channels=channels,
+        patch=table.patch,
+        text_width=encoder.width,
+        class_sizes=vocabulary.sizes,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(inputs.recipe.seed, "network") % 2**63)
+        network = build_network(table.preset, shape, side=rows, recompute=table.recompute)
+    begin = start.model if start is not None else Path(table.start) if table.start else None
+    if begin is not None:
+        load_weights(network, begin)
+    return network
+
+
+def config_of(table: TrainTable, seed: int) -> GeneratorConfig:
+    """Return how the loop goes."""
+    return GeneratorConfig(
+        steps=table.steps,
+        learning_rate=table.learning_rate,
+        warmup_steps=table.warmup_steps,
+        last_learning_rate=table.last_learning_rate,
+        weight_decay=table.weight_decay,
+        clip_norm=table.clip_norm,
+        precision=table.precision,
+        checkpoint_every=table.checkpoint_every,
+        log_every=table.log_every,
+        workers=table.workers,
+        seed=seed,
+    )
+
+
+def share(batch: int) -> int:
+    """Return how many of a step's images this process draws.
+
+    Raises:
+        Refusal: if the processes cannot share them evenly.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch % processes:
+        raise Refusal(
+            f"a batch that {processes} processes share evenly",
+            str(batch),
+            f"ask for {max(1, round(batch / processes)) * processes}",
+        )
+    return batch // processes
+
+
+def _held_out(
+    inputs: Inputs,
+    encoder: TextEncoder,
+    vocabulary: ClassVocabulary,
+    scaling: tuple[float, float],
+    how: dict[str, Any],
+) -> GeneratorData | None:
+    if not inputs.held_out or not is_main():
+        return None
+    return prepare_data(inputs, inputs.held_out, encoder, vocabulary, scaling=scaling, **how)
+
+
+def _decoder(inputs: Inputs, network: nn.Module) -> nn.Module:
+    device = next(network.parameters()).device
+    return load_autoencoder(inputs.autoencoder).model.to(device).eval()
+
+
+def save_model(
+    folder: Path, network: nn.Module, autoencoder: Path, text: Path, meta: dict[str, Any]
+) -> None:
+    from safetensors.torch import save
+
+    weights = {n: x.detach().cpu().contiguous() for n, x in network.state_dict().items()}
+    artefacts.write_bytes(folder / "weights.safetensors", save(weights))
+    artefacts.write_json(folder / "card.json", meta)
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
