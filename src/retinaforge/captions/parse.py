@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from retinaforge.captions import words
@@ -28,11 +29,15 @@ from retinaforge.captions.parse_scope import (
     denied,
     hedged,
 )
-from retinaforge.captions.parse_words import RULES, Rule
+from retinaforge.captions.parse_words import RULES, STEMS, Rule
 from retinaforge.captions.record import Value
 
 CAMERA: Final = re.compile(r"\b[Cc]amera:?\s+(?P<name>[A-Z][^.;]*)")
 PLACED: Final = frozenset(("rim_notch", "nerve_fibre_layer", "myelinated_fibres"))
+BY_FACT: Final = tuple(
+    (fact, tuple(rules))
+    for fact, rules in groupby((*VERDICT_RULES, *LESION_RULES, *RULES), key=lambda rule: rule.fact)
+)
 
 
 class Found(NamedTuple):
@@ -69,7 +74,7 @@ def read_claims(text: str) -> Claims:
         here = [each for each in found if start <= each.start < end]
         if here:
             where = [each for each in places if start <= each.start < end]
-            claims += _sentence(text, blank, start, here, where)
+            claims += _sentence(text, blank, (start, end), here, where)
         start = end
     return Claims(text, tuple(claims))
 
@@ -81,9 +86,12 @@ def _found(text: str, eaten: bytearray) -> Iterator[Found]:
             yield Found(*match.span(), fact, span.value, span.low, span.high, False)
     for match in _free(CAMERA, text, eaten):
         yield Found(*match.span(), "camera", match["name"].strip(), math.nan, math.nan, False)
-    for rule in (*VERDICT_RULES, *LESION_RULES, *RULES):
-        for match in _free(rule.pattern, text, eaten):
-            yield _of_rule(rule, match)
+    lower = text.lower()
+    for fact, rules in BY_FACT:
+        if fact not in STEMS or any(stem in lower for stem in STEMS[fact]):
+            for rule in rules:
+                for match in _free(rule.pattern, text, eaten):
+                    yield _of_rule(rule, match)
 
 
 def _of_rule(rule: Rule, match: re.Match[str]) -> Found:
@@ -108,13 +116,17 @@ def _blanked(text: str, places: Sequence[Place]) -> str:
 
 
 def _sentence(
-    text: str, blank: str, start: int, found: Sequence[Found], places: Sequence[Place]
+    text: str,
+    blank: str,
+    bounds: tuple[int, int],
+    found: Sequence[Found],
+    places: Sequence[Place],
 ) -> list[Claim]:
     mentions = [Mention(each.start, each.end, each.exists) for each in found]
-    no, maybe = denied(text, mentions, blank), hedged(text, mentions, blank)
+    no, maybe = denied(mentions, blank, bounds), hedged(mentions, blank, bounds)
     lie = _attached(text, found, places, no)
     claims: list[Claim] = []
-    before = start
+    before = bounds[0]
     for n, each in enumerate(found):
         low, high = _range(each, text[before : each.start], no[n])
         claims.append(

@@ -66,39 +66,22 @@ class Mention(NamedTuple):
     exists: bool
 
 
-def denied(text: str, mentions: Sequence[Mention], blank: str) -> list[bool]:
+def denied(mentions: Sequence[Mention], blank: str, bounds: tuple[int, int]) -> list[bool]:
     """Say which mentions of one sentence are denied.
 
     Args:
-        text: the caption.
         mentions: of one sentence, in order.
-        blank: the caption with the words for places blanked, of the same length.
+        blank: the caption with the words for places blanked.
+        bounds: where the sentence begins and ends in it.
     """
     result = [False] * len(mentions)
-    for cue in CUE_BEFORE.finditer(blank, *_around(mentions, text)):
+    for cue in CUE_BEFORE.finditer(blank, *bounds):
         _reach_on(cue, mentions, blank, result)
     for n, mention in enumerate(mentions):
-        stop = mentions[n + 1].start if n + 1 < len(mentions) else sentence_end(text, mention.end)
+        stop = mentions[n + 1].start if n + 1 < len(mentions) else bounds[1]
         if CUE_AFTER.search(blank[mention.end : stop]) and mention.exists:
             _reach_back(n, mentions, blank, result)
     return result
-
-
-def _around(mentions: Sequence[Mention], text: str) -> tuple[int, int]:
-    if not mentions:
-        return 0, 0
-    return sentence_start(text, mentions[0].start), mentions[-1].end
-
-
-def sentence_start(text: str, at: int) -> int:
-    """Return where the sentence of a character begins."""
-    bounds = [match.end() for match in SENTENCE_END.finditer(text, 0, at)]
-    return bounds[-1] if bounds else 0
-
-
-def sentence_end(text: str, at: int) -> int:
-    match = SENTENCE_END.search(text, at)
-    return match.start() if match else len(text)
 
 
 def _reach_on(
@@ -131,13 +114,13 @@ def _reach_back(last: int, mentions: Sequence[Mention], blank: str, result: list
         result[n] = True
 
 
-def hedged(text: str, mentions: Sequence[Mention], blank: str) -> list[bool]:
+def hedged(mentions: Sequence[Mention], blank: str, bounds: tuple[int, int]) -> list[bool]:
     """Say which mentions of one sentence are left open; a hedge reaches as a negation does."""
     result = [False] * len(mentions)
-    for cue in HEDGE_BEFORE.finditer(blank, *_around(mentions, text)):
+    for cue in HEDGE_BEFORE.finditer(blank, *bounds):
         _reach_hedge(cue, mentions, blank, result)
     for n, mention in enumerate(mentions):
-        stop = mentions[n + 1].start if n + 1 < len(mentions) else sentence_end(text, mention.end)
+        stop = mentions[n + 1].start if n + 1 < len(mentions) else bounds[1]
         if HEDGE_AFTER.search(blank[mention.end : stop]):
             result[n] = True
     return result

@@ -323,3 +323,38 @@ RULES: Final[tuple[Rule, ...]] = (
         "nerve_fibre_layer", "visible", r"visible|(?:well|easily)[\s-]+seen|bright|clear", FIBRE
     ),
 )
+
+STEMS: Final[dict[str, tuple[str, ...]]] = {
+    "eye": ("right", "left", "oculus", "od", "os", "re", "le"),
+    "quality": ("quality", "grad"),
+    "blur": ("focus", "blur", "unsharp"),
+    "haze": ("haz", "view", "media"),
+    "illumination": ("illuminat", "lighting", "expos"),
+    "artefact": ("artefact", "artifact", "dust", "lash"),
+    "pigmentation": ("pigment", "fundus", "background"),
+    "tessellation": ("tes", "tigroid", "choroidal"),
+    "disc_side": ("left", "right", "cent"),
+    "disc_margin": (
+        "margin",
+        "border",
+        "edge",
+        "outline",
+        "contour",
+        "defined",
+        "demarcated",
+        "delin",
+    ),
+    "cup_to_disc": ("cup", "cdr", "c/d", "c:d", "c /", "c :"),
+    "rim_notch": ("rim", "notch"),
+    "disc_colour": ("pale", "pall", "whitish", "pink"),
+    "peripapillary_atrophy": ("papillary", "crescent", "ppa"),
+    "vessel_density": ("vasculature", "vascular", "vessel"),
+    "artery_vein_ratio": ("arter", "a/v", "av", "a:v", "a /"),
+    "tortuosity": ("tortuo", "straight", "curv", "winding", "unbent"),
+    "fovea_in_view": ("fovea", "macula"),
+    "foveal_reflex": ("reflex",),
+    "epiretinal_membrane": ("membrane", "erm", "fibrosis", "pucker", "cellophane"),
+    "myelinated_fibres": ("myelinated", "medullated"),
+    "nerve_fibre_layer": ("fib", "rnfl"),
+}
+"""One of these stands in any words for the fact: where none does, its patterns are not tried."""
