@@ -39,10 +39,16 @@ def _exclude(first: Claim, second: Claim) -> bool:
     if first.negated and second.negated:
         return False
     if first.negated != second.negated:
-        return first.is_count or first.value == second.value
+        return first.is_count or first.value == second.value or _denied(first, second)
     if first.is_count or FACT[first.fact].kind in ("number", "grade"):
         return first.high < second.low or second.high < first.low
     return first.value != second.value and FACT[first.fact].kind != "text"
+
+
+def _denied(first: Claim, second: Claim) -> bool:
+    """Say whether a grade is among those denied: "no retinopathy", then a moderate one."""
+    denied, other = (first, second) if first.negated else (second, first)
+    return denied.low <= other.low and other.high <= denied.high
 
 
 def _apart(first: Claim, second: Claim) -> bool:
