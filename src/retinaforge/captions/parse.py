@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -34,6 +35,8 @@ from retinaforge.captions.record import Value
 
 CAMERA: Final = re.compile(r"\b[Cc]amera:?\s+(?P<name>[A-Z][^.;]*)")
 PLACED: Final = frozenset(("rim_notch", "nerve_fibre_layer", "myelinated_fibres"))
+LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+"""Keeps the length of any text, which str.lower does not."""
 BY_FACT: Final = tuple(
     (fact, tuple(rules))
     for fact, rules in groupby((*VERDICT_RULES, *LESION_RULES, *RULES), key=lambda rule: rule.fact)
@@ -86,11 +89,11 @@ def _found(text: str, eaten: bytearray) -> Iterator[Found]:
             yield Found(*match.span(), fact, span.value, span.low, span.high, False)
     for match in _free(CAMERA, text, eaten):
         yield Found(*match.span(), "camera", match["name"].strip(), math.nan, math.nan, False)
-    lower = text.lower()
+    lower = text.translate(LOWER)
     for fact, rules in BY_FACT:
         if fact not in STEMS or any(stem in lower for stem in STEMS[fact]):
             for rule in rules:
-                for match in _free(rule.pattern, text, eaten):
+                for match in _free(rule.pattern, text if rule.cased else lower, eaten):
                     yield _of_rule(rule, match)
 
 

@@ -67,8 +67,7 @@ LESION_RULES: Final[tuple[Rule, ...]] = (
     rule(
         "neovascularisation",
         True,
-        rf"(?:(?:tufts?|fronds?|foc(?:us|i)|areas?)\s+of\s+)?(?:{NEW})(?:\s+(?:at\s+the\s+disc|"
-        r"elsewhere))?",
+        rf"(?:(?:tufts?|fronds?|foc(?:us|i)|areas?)\s+of\s+)?(?:{NEW})",
         True,
     ),
     rule(

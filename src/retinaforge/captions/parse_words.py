@@ -18,12 +18,20 @@ LINK: Final = (
     r"(?:(?:generally|overall|very|rather|quite|somewhat|slightly|mildly|moderately|markedly|"
     r"clearly|also|of|with|a|an|healthy|and|normal|relatively)\s+)*?"
 )
-END: Final = r"(?=\s*(?:[,.;]|and\b|$))"
+END: Final = r"(?=\s*(?:[,.;]|(?:and|with|but)\b|$))"
 GAP: Final = r"[\s-]+(?:(?!(?:and|or|with|of|in|no|is|are|the|but|at|to)\s)[\w/-]+\s+){0,2}?"
 
 
 class Rule(NamedTuple):
-    """Words for a fact with a value; `low` and `high` bound numbers, NaN-free."""
+    """Words for a fact with a value.
+
+    Attributes:
+        fact, value: what the words mean.
+        pattern: the words.
+        exists: they can be denied.
+        low, high: the numbers that they allow, inclusive; NaN where there are none.
+        cased: the pattern reads the text as it is written; the others read it in lower case.
+    """
 
     fact: str
     value: Value
@@ -31,12 +39,19 @@ class Rule(NamedTuple):
     exists: bool = False
     low: float = float("nan")
     high: float = float("nan")
+    cased: bool = False
 
 
 def rule(fact: str, value: Value, pattern: str, exists: bool = False) -> Rule:
-    """Return a rule for words that mean `value` of `fact`."""
+    """Return a rule for words that mean `value` of `fact`.
+
+    The pattern is of lower-case words, but for abbreviations in "(?-i:OD)", which are read as
+    they are written.
+    """
     low, high = _range(fact, value)
-    return Rule(fact, value, re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), exists, low, high)
+    cased = "(?-i:" in pattern
+    compiled = re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE if cased else re.NOFLAG)
+    return Rule(fact, value, compiled, exists, low, high, cased)
 
 
 def _range(fact: str, value: Value) -> tuple[float, float]:
