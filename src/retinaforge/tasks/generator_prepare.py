@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from retinaforge.core import Refusal, rng_for
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.classes import ClassVocabulary, learn_vocabulary
 from retinaforge.generators.text_encoder import TextEncoder, load_text_encoder
 from retinaforge.generators.text_source import find_text_source
-from retinaforge.generators.text_train import TextTraining, train_text_encoder
+from retinaforge.generators.text_train import REPORT, TextTraining, train_text_encoder
 from retinaforge.tasks.generator_draw import GeneratorData
 from retinaforge.tasks.generator_recipe import Recipe
 from retinaforge.tasks.latents import encode_pairs
@@ -26,6 +28,7 @@ from retinaforge.tasks.text_cache import cache_texts
 
 HELD_OUT = 256
 """Rows of the validation split on which a finished training is measured."""
+POLL_S = 0.5
 
 OnCount = Callable[[str, int, int], None]
 """Told (what is done, how many, of how many)."""
@@ -83,27 +86,17 @@ def find_inputs(
     return Inputs(recipe, tuple(train), held_out, model, cache, hashes, stated)
 
 
-def open_text_encoder(
-    inputs: Inputs, *, on_count: OnCount | None = None
-) -> tuple[TextEncoder, Path]:
+def open_text_encoder(inputs: Inputs, *, on_count: OnCount | None = None) -> TextEncoder:
     """Return the text encoder, trained on the captions where the recipe names none.
 
     Returns:
-        The encoder on the CPU, and its transformers folder.
+        The encoder, on the GPU where there is one.
     """
-    recipe, table = inputs.recipe, inputs.recipe.text
+    table = inputs.recipe.text
     spec: str | Path = table.encoder
     if table.encoder == "own":
         spec = inputs.cache / f"text-encoder-{text_key(inputs)[:16]}"
-        own = table.own.model_dump(exclude={"steps"})
-        train_text_encoder(
-            [captions_of(pair) for pair in inputs.pairs],
-            Path(spec),
-            steps=table.own.steps,
-            seed=recipe.seed,
-            training=TextTraining(**own),
-            on_progress=lambda step, _: _tell(on_count, "text encoder", step, table.own.steps),
-        )
+        _own_text_encoder(inputs, Path(spec), on_count)
     encoder = load_text_encoder(
         spec,
         hidden_index=table.hidden_index,
@@ -112,7 +105,23 @@ def open_text_encoder(
         prefix=table.prefix,
         lower_case=table.lower_case,
     )
-    return encoder, encoder.source.folder
+    return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _own_text_encoder(inputs: Inputs, folder: Path, on_count: OnCount | None) -> None:
+    """Train our own text encoder in the main process; the others wait for it."""
+    table = inputs.recipe.text.own
+    if not is_main():
+        wait_for(folder / REPORT)
+        return
+    train_text_encoder(
+        [captions_of(pair) for pair in inputs.pairs],
+        folder,
+        steps=table.steps,
+        seed=inputs.recipe.seed,
+        training=TextTraining(**table.model_dump(exclude={"steps"})),
+        on_progress=lambda step, _: _tell(on_count, "text encoder", step, table.steps),
+    )
 
 
 def text_key(inputs: Inputs) -> str:
@@ -213,6 +222,12 @@ def file_hash(path: Path) -> str:
 def is_main() -> bool:
     """Return whether this process writes the files; torchrun's variables are read."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def wait_for(path: Path) -> None:
+    """Return once the main process has written a file; torchrun ends us if it fails."""
+    while not path.exists():
+        time.sleep(POLL_S)
 
 
 def _some(pairs: Sequence[Pair], seed: int) -> tuple[Pair, ...]:

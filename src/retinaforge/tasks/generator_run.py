@@ -22,6 +22,7 @@ from retinaforge.tasks.generator_prepare import (
     is_main,
     pairs_hash,
     text_key,
+    wait_for,
 )
 from retinaforge.tasks.generator_purify import read_kept, run_purification
 from retinaforge.tasks.generator_recipe import ARMS, STEPS, Recipe, Step, TrainTable
@@ -33,7 +34,6 @@ from retinaforge.training.journal import plain
 INPUTS, DONE, RECIPE, RUN, ARMS_FILE = (
     "inputs.json", "step.json", "recipe.json", "run.json", "arms.json",
 )  # fmt: skip
-POLL_S = 0.5
 
 OnStep = Callable[[Path, dict[str, Any]], None]
 """Told of a step that is done: its folder, and what step.json says."""
@@ -176,7 +176,8 @@ def _take(
             told = {"step": step, "key": key, "seconds": time.perf_counter() - began, **found}
             told |= {"inputs": facts, "environment": artefacts.environment()}
             artefacts.write_json(folder / DONE, plain(_listed(told)))
-    told = _wait_for(folder / DONE)
+    wait_for(folder / DONE)
+    told = json.loads((folder / DONE).read_text(encoding="utf-8"))
     if told["key"] != key:
         raise Refusal(f"{DONE} of these inputs", f"another's in {folder}", "delete that folder")
     one = StepDone(step, folder, state, told)
@@ -258,13 +259,6 @@ def _flat(content: Any, head: str = "") -> Iterator[tuple[str, Any]]:
         return
     for name, value in content.items():
         yield from _flat(value, f"{head}.{name}" if head else name)
-
-
-def _wait_for(path: Path) -> dict[str, Any]:
-    """Return a file's content once the main process has written it."""
-    while not path.exists():
-        time.sleep(POLL_S)
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _arm(walk: _Walk, name: str, main: Sequence[Step]) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from retinaforge.autoencoders import load_autoencoder
-from retinaforge.core import Refusal, artefacts, seed_for
+from retinaforge.core import Refusal, seed_for
 from retinaforge.generators.classes import ClassVocabulary
 from retinaforge.generators.flow import FlowConfig
+from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
 from retinaforge.generators.network import NetworkShape
 from retinaforge.generators.presets import build_network
 from retinaforge.generators.text_encoder import TextEncoder
@@ -29,7 +30,7 @@ from retinaforge.tasks.generator_prepare import (
     prepare_data,
     vocabulary_of,
 )
-from retinaforge.tasks.generator_recipe import TrainTable
+from retinaforge.tasks.generator_recipe import Recipe, TrainTable
 from retinaforge.tasks.generator_sheet import draw_sheet
 from retinaforge.tasks.pairs import Pair
 from retinaforge.tasks.sample_painter import Painter
@@ -90,8 +91,9 @@ def run_training(
         What the report says, as plain data.
     """
     recipe = inputs.recipe
-    encoder, text_folder = open_text_encoder(inputs, on_count=telling.on_count)
+    encoder = open_text_encoder(inputs, on_count=telling.on_count)
     vocabulary = vocabulary_of(inputs)
+    start = start or published_start(inputs.recipe)
     scaling = None if start is None else (start.scale, start.shift)
     how: dict[str, Any] = {"size_px": table.size_px, "on_count": telling.on_count}
     data = prepare_data(inputs, pairs, encoder, vocabulary, scaling=scaling, **how)
@@ -122,7 +124,9 @@ def run_training(
         return found
     network = method.averaged_network()
     meta = model_card(inputs, name, found, vocabulary)
-    save_model(folder / MODEL, network, inputs.autoencoder, text_folder, meta)
+    save_pipeline(
+        folder / MODEL, network, autoencoder=inputs.autoencoder, text_encoder=encoder, meta=meta
+    )
     found["held_out"] = held_out_losses(network, data, seen, seed=recipe.seed)
     painter = Painter(
         network, _decoder(inputs, network), encoder, *scaling, fingerprint=key,
@@ -155,10 +159,17 @@ def new_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(inputs.recipe.seed, "network") % 2**63)
         network = build_network(table.preset, shape, side=rows, recompute=table.recompute)
-    begin = start.model if start is not None else Path(table.start) if table.start else None
-    if begin is not None:
-        load_weights(network, begin)
+    if start is not None:
+        _take_weights(network, start.model)
     return network
+
+
+def published_start(recipe: Recipe) -> Start | None:
+    """Return the weights that the recipe names to begin with, and the scale that they know."""
+    if not recipe.network.start:
+        return None
+    known = load_pipeline(Path(recipe.network.start))
+    return Start(Path(recipe.network.start), known.scale, known.shift)
 
 
 def config_of(table: TrainTable, seed: int) -> GeneratorConfig:
@@ -206,22 +217,24 @@ def _held_out(
     return prepare_data(inputs, inputs.held_out, encoder, vocabulary, scaling=scaling, **how)
 
 
+def _take_weights(network: nn.Module, folder: Path) -> None:
+    """Take over every weight of a saved network of the same shape, taught at any side."""
+    given, wanted = load_network(folder).state_dict(), network.state_dict()
+    differ = [n for n in {*given, *wanted} if _shape(given, n) != _shape(wanted, n)]
+    if differ:
+        name = min(differ)
+        raise Refusal(
+            f"weights of the recipe's network ({name}: {_shape(wanted, name)})",
+            f"{_shape(given, name)} in {folder}",
+            "set network.preset, network.patch, data.classes and text to those of the weights",
+        )
+    network.load_state_dict(given)
+
+
+def _shape(state: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(state[name].shape)) if name in state else "none"
+
+
 def _decoder(inputs: Inputs, network: nn.Module) -> nn.Module:
     device = next(network.parameters()).device
     return load_autoencoder(inputs.autoencoder).model.to(device).eval()
-
-
-def save_model(
-    folder: Path, network: nn.Module, autoencoder: Path, text: Path, meta: dict[str, Any]
-) -> None:
-    from safetensors.torch import save
-
-    weights = {n: x.detach().cpu().contiguous() for n, x in network.state_dict().items()}
-    artefacts.write_bytes(folder / "weights.safetensors", save(weights))
-    artefacts.write_json(folder / "card.json", meta)
-
-
-def load_weights(network: nn.Module, folder: Path) -> None:
-    from safetensors.torch import load_file
-
-    network.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -1,0 +1,291 @@
+"""Recipes: read, changed, refused; run, resumed, found done, taken apart into arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, save_autoencoder
+from retinaforge.cli.generate import app
+from retinaforge.core import Refusal
+from retinaforge.tasks import generator_run, generator_train
+from retinaforge.tasks.generator_prepare import find_inputs
+from retinaforge.tasks.generator_recipe import (
+    Recipe,
+    find_recipe,
+    load_recipe,
+    parse_recipe,
+    shipped_recipes,
+)
+from retinaforge.tasks.generator_run import RecipeDone, run_recipe
+
+pytest.importorskip("transformers")
+pytest.importorskip("diffusers")
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "network": {"preset": "dit-2m"},
+    "text": {"max_tokens": 8, "own": {"steps": 2, "vocabulary": 270, "width": 16, "layers": 2,
+                                       "heads": 2, "inner": 16}},
+    "pretrain": {"size_px": 16, "steps": 3, "batch": 4, "precision": "fp32", "log_every": 1},
+    "finetune": {"size_px": 24, "steps": 4, "batch": 2, "precision": "fp32", "log_every": 1,
+                 "checkpoint_every": 2},
+    "sample": {"images": 2, "steps": 2, "guidance": 1.0},
+}  # fmt: skip
+
+
+def tiny(**changes: Any) -> Recipe:
+    """Return the tiny recipe with some tables' fields changed."""
+    plain = json.loads(json.dumps(TINY))
+    for table, fields in changes.items():
+        plain[table] = {**plain.get(table, {}), **fields} if isinstance(fields, dict) else fields
+    return parse_recipe(plain, "the test")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An autoencoder and ten captioned squares; a row of the test split names no file."""
+    root = tmp_path_factory.mktemp("recipe")
+    torch.manual_seed(0)
+    save_autoencoder(
+        Autoencoder(AutoencoderConfig(kind="kl", widths=(8, 8), code_dim=4)), root / "ae"
+    )
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(10):
+        name = f"{i}.png"
+        (root / "pairs").mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (24, 24, 3), np.uint8)).save(root / "pairs" / name)
+        text = f"A {'right' if i % 2 else 'left'} eye with {i} spots."
+        rows.append({"file_name": name, "text": text, "texts": [text, f"{i} spots."],
+                     "split": "val" if i > 7 else "train", "synthetic": True})  # fmt: skip
+    rows.append({"file_name": "gone.png", "text": "Never read.", "split": "test"})
+    table = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "pairs" / "metadata.jsonl").write_text(table)
+    return root
+
+
+def go(home: Path, out: Path, recipe: Recipe | None = None, **how: Any) -> RecipeDone:
+    how = {"without": ["purify"], **how}
+    given = {"pairs": home / "pairs", "autoencoder": home / "ae"}
+    return run_recipe(recipe or tiny(), out, **given, **how)
+
+
+@pytest.fixture(scope="module")
+def ran(home: Path) -> Path:
+    go(home, home / "run")
+    return home / "run"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model/transformer/diffusion_pytorch_model.safetensors")
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
+
+
+def told(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "step.json").read_text())
+
+
+def test_both_trainings_leave_model_sheet_and_report(ran: Path) -> None:
+    for step, side in (("pretrain", 16), ("finetune", 24)):
+        said = told(ran / step)
+        assert said["latents"]["size_px"] == side
+        assert said["result"]["steps"] == TINY[step]["steps"]
+        assert said["data"]["photographs"] == 8
+        assert said["data"]["captions"] == 16
+        assert said["held_out"]["rows"] == 2
+        assert said["held_out"]["held_out"] > 0
+        assert (ran / step / "model/retinaforge.json").exists()
+        with Image.open(ran / step / "samples.png") as sheet:
+            assert sheet.info["Synthetic"] == "true"
+    run = json.loads((ran / "run.json").read_text())
+    assert run["model"] == "finetune/model"
+    assert run["left_out"] == []
+
+
+def test_long_captions_are_cut_and_counted(ran: Path) -> None:
+    cut = told(ran / "pretrain")["data"]["truncation"]
+    assert cut["texts"] == 16
+    assert 8 <= cut["truncated"] <= 16
+    assert cut["tokens_cut"] > 0
+
+
+def test_fine_tuning_begins_with_the_weights_and_the_scale_of_pretraining(
+    home: Path, ran: Path, tmp_path: Path
+) -> None:
+    first, second = told(ran / "pretrain"), told(ran / "finetune")
+    assert second["inputs"]["start"] == first["key"]
+    assert second["latents"]["scale"] == first["latents"]["scale"]
+    assert second["latents"]["shift"] == first["latents"]["shift"]
+    still = tiny(
+        finetune={"steps": 1, "learning_rate": 1e-12, "warmup_steps": 0, "weight_decay": 0}
+    )
+    go(home, tmp_path, still)
+    before, after = weights(tmp_path / "pretrain"), weights(tmp_path / "finetune")
+    assert all(torch.allclose(before[n], after[n], atol=1e-6) for n in before)
+    assert any(x.abs().max() > 0 for n, x in before.items() if n.startswith("patch_out"))
+
+
+def test_the_same_call_finds_all_done_and_changes_nothing(home: Path, ran: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (ran / "finetune").rglob("*") if p.is_file()}
+    done = go(home, ran)
+    assert [one.state for one in done.steps] == ["found done", "found done"]
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_another_recipe_in_the_folder_is_refused_by_name(home: Path, ran: Path) -> None:
+    with pytest.raises(Refusal, match=r"expected finetune\.steps = 4, as .* was begun with; got"):
+        go(home, ran, tiny(finetune={"steps": 5}))
+    with pytest.raises(Refusal, match=r"network\.preset = 'dit-2m'"):
+        go(home, ran, tiny(network={"preset": "dit-9m"}))
+
+
+def test_what_changes_no_weight_may_change(home: Path, ran: Path) -> None:
+    done = go(home, ran, tiny(finetune={"checkpoint_every": 4}, sample={"images": 1}))
+    assert [one.state for one in done.steps] == ["found done", "found done"]
+
+
+def test_a_run_killed_in_the_second_training_ends_with_the_same_weights(
+    home: Path, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = generator_train.draw_generator
+
+    def dies(*args: Any, **kwargs: Any) -> Callable[[int], Any]:
+        draw = whole(*args, **kwargs)
+
+        def drawn(index: int) -> Any:
+            if kwargs["batch"] == 2 and index == 3:
+                raise KeyboardInterrupt
+            return draw(index)
+
+        return drawn
+
+    monkeypatch.setattr(generator_train, "draw_generator", dies)
+    with pytest.raises(KeyboardInterrupt):
+        go(home, tmp_path)
+    assert not (tmp_path / "finetune/step.json").exists()
+    monkeypatch.setattr(generator_train, "draw_generator", whole)
+    done = go(home, tmp_path)
+    assert [one.state for one in done.steps] == ["found done", "done"]
+    assert equal(weights(tmp_path / "finetune"), weights(ran / "finetune"))
+
+
+def test_arms_share_what_they_have_in_common(
+    home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[Path] = []
+    whole = generator_run.run_training
+
+    def noted(inputs: Any, table: Any, folder: Path, **how: Any) -> dict[str, Any]:
+        trained.append(folder)
+        return whole(inputs, table, folder, **how)
+
+    monkeypatch.setattr(generator_run, "run_training", noted)
+    plain = {**TINY, "arms": ["low", "scratch", "unpurified"]}
+    done = go(home, ran, parse_recipe(plain, "the test"), arms=True)
+    assert trained == [ran / "arms/scratch/finetune"]
+    rows = {row["arm"]: row for row in done.arms}
+    assert rows["low"]["folder"] == "pretrain"
+    assert rows["unpurified"]["folder"] == "finetune"
+    assert rows["unpurified"]["optimiser_steps"] == 7
+    assert rows["scratch"]["optimiser_steps"] == 4
+    assert told(ran / "arms/scratch/finetune")["inputs"]["start"] == "from nothing"
+    assert not equal(weights(ran / "arms/scratch/finetune"), weights(ran / "finetune"))
+
+
+def test_only_training_rows_are_learnt_from(home: Path, tmp_path: Path) -> None:
+    given = {"pairs": home / "pairs", "autoencoder": home / "ae"}
+    found = find_inputs(tiny(), tmp_path, **given)
+    assert [pair.name for pair in found.pairs] == [f"{i}.png" for i in range(8)]
+    assert [pair.name for pair in found.held_out] == ["8.png", "9.png"]
+    lonely = tmp_path / "lonely"
+    lonely.mkdir()
+    (lonely / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "x", "split": "test"}\n')
+    with pytest.raises(Refusal, match="pairs of the split train; got 1 pairs of others"):
+        find_inputs(tiny(), tmp_path, pairs=lonely, autoencoder=home / "ae")
+    with pytest.raises(Refusal, match="give --pairs or name it in the recipe"):
+        find_inputs(tiny(), tmp_path, autoencoder=home / "ae")
+
+
+def test_steps_that_are_not_known_or_leave_nothing_are_refused(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="--without pretrain or purify or finetune; got 'purfy'"):
+        go(home, tmp_path, without=["purfy"])
+    with pytest.raises(Refusal, match="a step that trains; got only purify"):
+        go(home, tmp_path, without=["pretrain", "finetune"])
+
+
+def test_the_command_trains_names_bad_images_and_shows(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[network]\npreset = "dit-2m"\n[text.own]\nsteps = 1\nvocabulary = 270\n'
+        "width = 16\nlayers = 1\nheads = 2\ninner = 16\n[text]\nhidden_index = -1\n"
+        "[pretrain]\nsize_px = 16\nsteps = 1\nbatch = 2\n[finetune]\nsize_px = 16\nsteps = 1\n"
+        "[sample]\nimages = 0\n"
+    )
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    rows = [{"file_name": f"{i}.png", "text": f"eye {i}", "synthetic": True} for i in range(4)]
+    for row in rows[:3]:
+        row["image"] = str(home / "pairs" / row["file_name"])
+    (pairs / "3.png").write_bytes(b"no image")
+    (pairs / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["train", str(recipe), "--pairs", str(pairs), "--autoencoder", str(home / "ae"),
+             "--out", str(tmp_path / "run"), "--without", "purify", "--without", "finetune",
+             "--set", "pretrain.precision=fp32", "--json"]  # fmt: skip
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 1, ran.output
+    said = json.loads(ran.stdout[ran.stdout.index("{") :])
+    assert said["model"].endswith("run/pretrain/model")
+    assert [row["name"] for row in said["left_out"]] == ["3.png"]
+    page = (tmp_path / "run/pretrain/step.html").read_text()
+    assert "1 images were left out" in page
+    assert "fewer than two rows of the split val" in page
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "run"), "--json"])
+    assert json.loads(shown.stdout)["steps"][0]["state"] == "done"
+    assert not (tmp_path / "run/finetune").exists()
+
+
+def test_shipped_recipes_are_valid_and_found_by_name() -> None:
+    names = [path.stem for path in shipped_recipes()]
+    assert {"retinalogos", "retinalogos-gpu", "text-demo"} <= set(names)
+    for name in names:
+        assert load_recipe(name).name == name
+    with pytest.raises(Refusal, match=r"a recipe file, or one of .*retinalogos.*; got nothing"):
+        find_recipe("nothing-such")
+
+
+def test_changes_reach_the_recipe() -> None:
+    found = load_recipe("text-demo", ["finetune.steps=7", "network.preset=lumina-2m",
+                                      "data.classes=['eye']", "text.own.width=32"])  # fmt: skip
+    assert found.finetune.steps == 7
+    assert found.network.preset == "lumina-2m"
+    assert found.data.classes == ("eye",)
+    assert found.text.own.width == 32
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("finetune.step=3", r"finetune\.step is unknown \(did you mean finetune\.steps\?\)"),
+        ("fintune.steps=3", r"fintune is unknown \(did you mean finetune\?\)"),
+        ("pretrain.steps=0", r"pretrain\.steps: Input should be greater than or equal to 1"),
+        ("arms=['lo']", "arm 'lo' is none of low, scratch, purified, unpurified, full"),
+        ("steps", r"expected --set table\.key=value; got 'steps'"),
+        ("name.x=1", "expected a table name"),
+    ],
+)
+def test_wrong_fields_are_refused_in_words(change: str, said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        load_recipe("text-demo", [change])
