@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class EyeTower(TokenNetwork):
         self.shape, self.depth, self.patch_px = shape, shape.depth, shape.patch_px
         inside = (3, *shape.channels)
         self.stages = nn.Sequential(
-            *(_Stage(a, b) for a, b in zip(inside, inside[1:], strict=False))
+            *(_Stage(a, b) for a, b in itertools.pairwise(inside))
         )
         self.enter = nn.Linear(shape.channels[-1], shape.width)
         grid = shape.input_px // shape.patch_px
