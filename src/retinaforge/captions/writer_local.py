@@ -88,7 +88,7 @@ class LocalWriter:
         return {"type": "image", "image": fitted(opened(request.image), self.image_px)}
 
     def _chat(self, request: CaptionRequest, picture: dict[str, Any] | None) -> list[Any]:
-        """Return the chat in parts; the system's words head the user's, as not all know a system."""
+        """Return the chat in parts; the system's words head the user's: not all know a system."""
         system, *rest = self.prompt.messages(request, picture)
         first = rest[0]["content"]
         words = {"type": "text", "text": f"{system['content']}\n\n{first[0]['text']}"}
@@ -138,9 +138,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ImportError as error:
-        raise Refusal(
-            "transformers", "none", "run pip install 'retinaforge[captions]'"
-        ) from error
+        raise Refusal("transformers", "none", "run pip install 'retinaforge[captions]'") from error
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(

@@ -56,6 +56,11 @@ def write(
     seed: int = typer.Option(0, min=0, help="The same seed writes the same words (template)."),
     diagnosis: bool = typer.Option(False, help="Name diseases and grades too."),
     person: bool = typer.Option(False, help="Template: name age, sex, ethnicity and camera too."),
+    only: str = typer.Option(
+        "", help="Template: speak of these facts alone, and of each: eye,drusen,…"
+    ),
+    places: bool = typer.Option(True, help="Template: say where lesions lie."),
+    most_words: int = typer.Option(None, min=20, help="Template: longest caption; none: 210."),
     link: LinkName = typer.Option(
         LinkName.reference, help="Images stay where they are, are linked to, or copied."
     ),
@@ -108,7 +113,8 @@ def write(
         "jpeg_quality": jpeg_quality, "threads": threads, "temperature": temperature,
         "max_tokens": max_tokens, "timeout_s": timeout, "tries": tries, "price_in": price_in,
         "price_out": price_out, "currency": currency, "diagnosis": diagnosis or None,
-        "person": person or None,
+        "person": person or None, "only": only or None, "places": None if places else False,
+        "words": None if most_words is None else (20, most_words),
     }  # fmt: skip
     wish = WriterWish(
         writer, {key: value for key, value in given.items() if value is not None}, per_minute,

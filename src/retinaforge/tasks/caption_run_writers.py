@@ -70,7 +70,7 @@ def _bare(wish: WriterWish) -> tuple[Any, dict[str, Any]]:
 def _template(wish: WriterWish) -> tuple[Any, dict[str, Any]]:
     from retinaforge.tasks.caption_writers import writer_named
 
-    _only(wish, ("diagnosis", "person"), "the template")
+    _only(wish, ("diagnosis", "person", "only", "places", "words"), "the template")
     return writer_named(TEMPLATE, **wish.settings), {"kind": TEMPLATE, **wish.settings}
 
 
@@ -100,6 +100,8 @@ def _local(wish: WriterWish) -> tuple[Any, dict[str, Any]]:
 
 
 def _wrapped(writer: Any, wish: WriterWish) -> Writer:
+    asked = getattr(writer, "prompt", None)
+    diagnosis = asked.diagnosis if asked else bool(wish.settings.get("diagnosis"))
     if wish.samples > 1:
         from retinaforge.captions.writer_consistent import SelfConsistentWriter
 
@@ -107,9 +109,10 @@ def _wrapped(writer: Any, wish: WriterWish) -> Writer:
     if wish.spec == TEMPLATE and wish.rounds == 1:
         return writer
     from retinaforge.captions.writer_checked import CheckedWriter
-    from retinaforge.tasks.caption_run_check import LABEL, wrong_with
+    from retinaforge.tasks.caption_run_check import check_for, label_of
 
-    return CheckedWriter(writer, wrong_with, wish.rounds, LABEL)
+    check, label = check_for(diagnosis=diagnosis), label_of(diagnosis=diagnosis)
+    return CheckedWriter(writer, check, wish.rounds, label)
 
 
 def _priced(settings: Mapping[str, Any]) -> dict[str, Any]:
