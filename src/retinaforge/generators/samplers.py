@@ -18,6 +18,7 @@ from retinaforge.core import Refusal
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.guidance import Guidance, guided_velocity
 from retinaforge.generators.network import VelocityNetwork
+from retinaforge.generators.samplers_reuse import reusing
 from retinaforge.generators.solvers import METHODS, time_grid
 
 
@@ -73,7 +74,7 @@ def sample(
     parts = _parts(len(seeds), batch)
     tick = _counter((len(grid) - 1) * len(parts), on_step)
     latents = []
-    with _at_rest(network), torch.no_grad():
+    with _at_rest(network), torch.no_grad(), reusing(network):
         for part in parts:
             asked = condition.take(part)
             other = null if null is None or len(null) == 1 else null.take(part)
