@@ -1,0 +1,113 @@
+"""Parts of a pipeline folder: the autoencoder with its scale, the text encoder, its tokeniser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from retinaforge.autoencoders import load_autoencoder, save_autoencoder
+from retinaforge.core.artefacts import write_json
+from retinaforge.generators.text_encoder import TextEncoder
+
+VAE_FACTOR = 8
+"""Side of the image over side of the latent that LuminaPipeline takes for granted."""
+TOKENISER = (
+    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
+    "*.model", "chat_template*",
+)  # fmt: skip
+LEFT = ("README.md", "training.json", ".gitattributes", "training_state.pt")
+
+
+def save_vae(source: Path, folder: Path, scale: float, shift: float) -> tuple[float, list[str]]:
+    """Write the autoencoder as diffusers reads it, its shift worked into its weights.
+
+    LuminaPipeline divides by scaling_factor and knows no shift. Both 1 x 1 convolutions about the
+    latent are linear, so the shift moves into their biases, without any error.
+
+    Returns:
+        The shift that is left to apply, and why LuminaPipeline cannot use it; () where it can.
+    """
+    model = load_autoencoder(source).model
+    inner = getattr(model, "inner", None)
+    kind = "RetinaForge's own" if inner is None else type(inner).__name__
+    if kind != "AutoencoderKL":
+        save_autoencoder(model, folder)
+        return shift, [f"its autoencoder is {kind}, not diffusers' AutoencoderKL"]
+    why = []
+    if shift and _absorb(inner, shift):
+        shift = 0.0
+    if shift:
+        why.append("its latents are shifted, and the autoencoder has no 1 x 1 convolutions")
+    if model.config.factor != VAE_FACTOR:
+        why.append(f"its autoencoder shrinks by {model.config.factor}, the pipeline assumes 8")
+    inner.register_to_config(scaling_factor=scale, shift_factor=None)
+    inner.save_pretrained(folder)
+    return shift, why
+
+
+@torch.no_grad()
+def _absorb(inner: Any, shift: float) -> bool:
+    before, after = inner.quant_conv, inner.post_quant_conv
+    if before is None or after is None:
+        return False
+    before.bias[: before.bias.shape[0] // 2] -= shift
+    after.bias += shift * after.weight.sum((1, 2, 3))
+    return True
+
+
+def save_text(encoder: TextEncoder, folder: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Put the text encoder's and tokeniser's files into text_encoder/ and tokenizer/.
+
+    Returns:
+        Both rows of model_index.json, and why LuminaPipeline would read words otherwise.
+    """
+    source = encoder.source
+    tokeniser = {path for kind in TOKENISER for path in source.tokenizer.glob(kind)}
+    for path in sorted(tokeniser):
+        place(path, folder / "tokenizer" / path.name)
+    for path in sorted(source.folder.iterdir()):
+        if path.is_file() and path not in tokeniser and path.name not in LEFT:
+            place(path, folder / "text_encoder" / path.name)
+    _name_class(folder / "text_encoder" / "config.json", encoder.network)
+    rows = {
+        "text_encoder": ["transformers", type(encoder.network).__name__],
+        "tokenizer": ["transformers", tokeniser_class(encoder.tokenizer)],
+    }
+    why = []
+    if encoder.hidden_index != -2:
+        why.append(f"it reads hidden state {encoder.hidden_index}, the pipeline -2")
+    if encoder.prefix:
+        why.append("it puts a prefix before each caption")
+    if encoder.max_tokens != 256 and encoder.max_tokens != encoder.tokenizer.model_max_length:
+        why.append(f"it reads {encoder.max_tokens} tokens, the pipeline 256")
+    return rows, why
+
+
+def tokeniser_class(tokenizer: Any) -> str:
+    """Return a tokeniser's class by the name that transformers 4 and 5 both know."""
+    name = type(tokenizer).__name__
+    return "PreTrainedTokenizerFast" if name == "TokenizersBackend" else name
+
+
+def _name_class(path: Path, network: nn.Module) -> None:
+    config = json.loads(path.read_text())
+    if not config.get("architectures"):
+        path.unlink()
+        write_json(path, {**config, "architectures": [type(network).__name__]})
+
+
+def place(source: Path, target: Path) -> Path:
+    """Put a file somewhere without copying it, where the file system can; else copy it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    real = source.resolve()
+    try:
+        os.link(real, target)
+    except OSError:
+        shutil.copyfile(real, target)
+    return target
