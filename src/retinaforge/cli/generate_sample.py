@@ -78,6 +78,8 @@ def sample(
     masks: Path = typer.Option(None, help=MASKS_HELP),
     batch: str = typer.Option("auto", help="Images at once; halved where memory ends."),
     precision: str = typer.Option("auto", help="fp32 or bf16; auto is bf16 on a GPU."),
+    autoencoder: Path = typer.Option(None, help="In place of the folder's, or where it has none."),
+    text_encoder: str = typer.Option(None, help="In place of the folder's, or where it has none."),
     form: Form = typer.Option("imagefolder", "--as", help="What to write."),
     shard_size: int = typer.Option(1000, min=1, help="Images a shard of webdataset."),
     grid: bool = typer.Option(False, help="Also write synthetic_grid.png with the captions."),
@@ -104,8 +106,9 @@ def sample(
         "interval": _interval(interval), "time_shift": shift,
     }  # fmt: skip
     how = {"size": size, "batch": batch, "precision": precision}
+    parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
     written = {"form": form.value, "shard_size": shard_size, "bad_captions": bad}
-    result = _draw(model, asked, out, plan, how, written)
+    result = _draw(model, parts, asked, out, plan, how, written)
     if grid:
         _grid(out, asked)
     _answer(result, out, as_json=as_json)
@@ -123,6 +126,8 @@ def ladder(
     negative: str = typer.Option("", help="What is guided away from, in words."),
     size: str = typer.Option("", help=SIZE_HELP),
     batch: str = typer.Option("auto", help="Images at once."),
+    autoencoder: Path = typer.Option(None, help="In place of the folder's, or where it has none."),
+    text_encoder: str = typer.Option(None, help="In place of the folder's, or where it has none."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
 ) -> None:
     """Draw several captions from the same noise: one seed a row, one caption a column.
@@ -138,7 +143,8 @@ def ladder(
     asked = requests_of(wordings, seed=seed, count=rows * len(prompt), same_noise=True)
     plan = {"steps": steps, "method": method.value, "guidance": guidance, "negative": negative}
     how = {"size": size, "batch": batch, "precision": "auto"}
-    result = _draw(model, asked, out, plan, how, {})
+    parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
+    result = _draw(model, parts, asked, out, plan, how, {})
     sheet = out / "synthetic_ladder.png"
     texts = [one.wording.text for one in asked]
     folder_sheet(out, [one.stem for one in asked], texts, sheet, columns=len(prompt), heads=True)
@@ -148,6 +154,7 @@ def ladder(
 
 def _draw(
     model: Path,
+    parts: Mapping[str, Any],
     asked: Sequence[Request],
     out: Path,
     plan: Mapping[str, Any],
@@ -158,7 +165,7 @@ def _draw(
     from retinaforge.tasks.sample_draw import SamplePlan
     from retinaforge.tasks.sample_open import batch_for, open_painter, precision_for
 
-    painter = open_painter(model)
+    painter = open_painter(model, **parts)
     side = how["size"] or str(painter.trained_px or 128)
     whole = SamplePlan(
         size=side,

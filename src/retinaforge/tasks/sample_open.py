@@ -11,9 +11,8 @@ import torch
 from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal
 from retinaforge.generators.classes import ClassVocabulary
+from retinaforge.generators.folder import load_pipeline
 from retinaforge.generators.maps import MapPlan
-from retinaforge.tasks.generator_rows import weights_hash
-from retinaforge.tasks.latents import stated_scale
 from retinaforge.tasks.sample_painter import Painter
 
 CPU_BATCH = 8
@@ -21,38 +20,40 @@ GPU_PIXELS = 2**22
 """Pixels of a batch on a GPU, to begin with; where memory ends, the batch is halved."""
 
 
-def open_painter(folder: Path, *, device: str | None = None) -> Painter:
+def open_painter(
+    folder: Path,
+    *,
+    autoencoder: Path | None = None,
+    text_encoder: Path | str | None = None,
+    device: str | None = None,
+) -> Painter:
     """Load a generator with its autoencoder and text encoder.
 
     Args:
-        folder: that `generators.folder.save_pipeline`, or diffusers, wrote.
+        folder: of ours, of diffusers' LuminaPipeline, or of the authors' checkpoint.
+        autoencoder, text_encoder: where the folder has none, or another is wanted.
         device: None takes a GPU where there is one.
 
     Raises:
         Refusal: if a part is missing or does not fit the others.
     """
-    from retinaforge.generators.folder import load_pipeline
-
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    found = load_pipeline(folder)
-    autoencoder = load_autoencoder(found.autoencoder).model
-    network = found.network.to(where).eval()
-    autoencoder = autoencoder.to(where, memory_format=torch.channels_last).eval()
-    encoder = found.text_encoder.to(where)
-    _require_fit(network, autoencoder, encoder)
-    meta = dict(found.meta)
-    stated = stated_scale(autoencoder) or (1.0, 0.0)
-    scale, shift = float(meta.get("scale", stated[0])), float(meta.get("shift", stated[1]))
+    found = load_pipeline(folder, autoencoder=autoencoder, text_encoder=text_encoder)
+    encoder = found.open_text_encoder()
+    decoder = load_autoencoder(found.autoencoder).model.eval()
+    _require_fit(found.network, decoder, encoder)
+    taught = getattr(found.network, "side", None)
+    parts = [found.fingerprint, str(autoencoder or ""), str(text_encoder or "")]
     return Painter(
-        network,
-        autoencoder,
-        encoder,
-        scale,
-        shift,
-        fingerprint=_fingerprint(network, autoencoder, encoder, (scale, shift)),
-        vocabulary=ClassVocabulary.from_dict(meta.get("vocabulary") or {}),
-        maps=MapPlan.from_dict(meta["maps"]) if meta.get("maps") else None,
-        trained_px=meta.get("size_px"),
+        found.network.to(where),
+        decoder.to(where, memory_format=torch.channels_last),
+        encoder.to(where),
+        found.scale,
+        found.shift,
+        fingerprint=hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16],
+        vocabulary=ClassVocabulary.from_dict(found.meta.get("vocabulary") or {}),
+        maps=MapPlan.from_dict(found.meta["maps"]) if found.meta.get("maps") else None,
+        trained_px=found.meta.get("size_px") or (taught and taught * decoder.config.factor),
     )
 
 
@@ -93,9 +94,3 @@ def _require_fit(network: Any, autoencoder: Any, encoder: Any) -> None:
             f"{channels} channels and width {encoder.width}",
             "put together the parts that the network was trained with",
         )
-
-
-def _fingerprint(network: Any, autoencoder: Any, encoder: Any, scaling: Any) -> str:
-    parts = [weights_hash(network.state_dict()), weights_hash(autoencoder.state_dict())]
-    said = " ".join([*parts, str(encoder.fingerprint), str(scaling)])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
