@@ -128,9 +128,21 @@ def joined(items: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(items[:-1])} {word} {items[-1]}"
 
 
+def _divided(found: set[str], dice: Dice) -> set[str]:
+    quadrants, regions = found & set(QUADRANTS), found & set(REGION_WORDS)
+    if not quadrants or not regions or found - quadrants - regions:
+        return found
+    chance = dice.chance()
+    return quadrants if chance < 0.4 else regions if chance < 0.8 else found
+
+
 def where(places: Sequence[str], dice: Dice) -> str:
-    """Say all the places, "in the macula and near the optic disc"; "" without any."""
-    found = set(places)
+    """Say where, "in the macula and near the optic disc"; "" without any place.
+
+    Quadrants divide the whole field and so do regions: where both are known, one of the two is
+    said whole more often than both, and never a part of one, which would deny the rest.
+    """
+    found = _divided(set(places), dice)
     parts: list[str] = []
     quadrants = [each for each in QUADRANTS if each in found]
     if len(quadrants) == len(QUADRANTS):

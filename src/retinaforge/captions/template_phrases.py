@@ -28,10 +28,10 @@ SUBJECTS: Final[dict[str, str]] = {
     "fibres": "The [retina|fundus] [has|shows]",
 }
 OBJECTS: Final[dict[str, str]] = {
-    "disc": "[There is|One sees|Visible is] an optic disc with",
-    "vessels": "[There is|One sees] a retinal circulation with",
-    "ground": "[One sees|Visible is] a fundus with",
+    "disc": "[One sees|The photograph shows] an optic disc with",
+    "ground": "[One sees|The photograph shows] a fundus with",
 }
+"""Other ways to begin a sentence about a topic."""
 LABELS: Final[dict[str, str]] = {
     "quality": "[Quality|Image|Photograph]",
     "ground": "[Background|Fundus|Fundus background]",
@@ -45,7 +45,7 @@ PHRASES: Final[dict[tuple[str, str], str]] = {
     ("quality", "good"): "[good|high|excellent] [image |overall |technical |]quality",
     ("quality", "usable"): "[acceptable|adequate|usable|fair] [image |overall |technical |]quality",
     ("quality", "reject"): "[poor|insufficient|inadequate] [image |overall |technical |]quality",
-    ("blur", "yes"): "[blurred|soft|poor] focus|[noticeable|some|marked] image blur",
+    ("blur", "yes"): "[soft|poor] focus|[noticeable|some|marked] image blur",
     ("blur", "no"): "[sharp|crisp|good] focus|no image blur",
     ("haze", "yes"): "[a hazy|a veiled|a cloudy] view|[noticeable|some|marked] media haze",
     ("haze", "no"): "[a clear|an unclouded] view|[clear|transparent] media|no media haze",
@@ -59,7 +59,7 @@ PHRASES: Final[dict[tuple[str, str], str]] = {
     ("tessellation", "yes"): "[a tessellated|a tigroid] [pattern|appearance]|"
     "visible choroidal vessels|choroidal tessellation",
     ("tessellation", "no"): "no [tessellation|tigroid pattern|visible choroidal vessels]",
-    ("cup_to_disc", "small"): "a [small|narrow|little] [cup|optic cup|central cup]|"
+    ("cup_to_disc", "small"): "a [small|narrow] [cup|optic cup|central cup]|"
     "[slight|minimal|little] cupping",
     ("cup_to_disc", "moderate"): "a [moderate|medium-sized|mid-sized] [cup|optic cup|central cup]|"
     "[moderate|medium] cupping",
@@ -83,7 +83,7 @@ PHRASES: Final[dict[tuple[str, str], str]] = {
     ("peripapillary_atrophy", "no"): "no [peripapillary atrophy|parapapillary atrophy|"
     "crescent of peripapillary atrophy|peripapillary crescent]",
     ("vessel_density", "sparse"): f"a [sparse|thin|scanty|rarefied] {TREE}|low vessel density",
-    ("vessel_density", "average"): f"an [average|ordinary] {TREE}|"
+    ("vessel_density", "average"): f"a {TREE} of [average|ordinary] density|"
     "[average|medium|ordinary] vessel density",
     ("vessel_density", "dense"): f"a [dense|rich|profuse] {TREE}|high vessel density",
     ("vessel_density", "number"): "a [vessel|vascular] [length |]density of {n} mm/mm²",

@@ -17,6 +17,8 @@ Topics = tuple[str, ...]
 DRAWN_TOPICS: Topics = ("ground", "disc", "vessels", "macula", "fibres", "lesions")
 ALONE = frozenset(("disc_side", "fovea_in_view"))
 """Facts that read ill in a list."""
+AGAIN = "It also has"
+"""Begins a second sentence about the same."""
 DECIMALS = {"cup_to_disc": (1, 2), "artery_vein_ratio": (2,), "tortuosity": (2, 3)}
 
 
@@ -108,16 +110,17 @@ def key_of(fact: Fact, dice: Dice) -> tuple[str, dict[str, str]]:
 def described(facts: Sequence[Fact], style: str, dice: Dice) -> list[CaptionSentence]:
     """Return the sentences of one topic that is no lesion, in drawn groups and order."""
     sentences: list[CaptionSentence] = []
-    again = False
+    before = ""
     for group in dice.chunked(dice.shuffled(facts), 4 if style == "short" else 3):
-        again = again and dice.chance() < 0.5
         alone = [fact for fact in group if fact.name in ALONE and style == "full"]
-        sentences += [_single(fact, dice) for fact in alone]
+        if alone:
+            sentences += [_single(fact, dice) for fact in alone]
+            before = ""
         if rest := [fact for fact in group if fact not in alone]:
-            text, again = _group(rest, style, dice, again and not alone)
-            sentences.append(CaptionSentence(sentence(text), tuple(f.name for f in rest), 1))
-        else:
-            again = False
+            head, text = _group(rest, style, dice, before)
+            before = "" if head == AGAIN else head
+            used = tuple(fact.name for fact in rest)
+            sentences.append(CaptionSentence(sentence(f"{head} {text}".lstrip()), used, 1))
     return sentences
 
 
@@ -128,23 +131,33 @@ def _single(fact: Fact, dice: Dice) -> CaptionSentence:
     )
 
 
-def _group(facts: Sequence[Fact], style: str, dice: Dice, again: bool) -> tuple[str, bool]:
-    """Return one sentence on a few facts, and whether the next may begin with "It"."""
+def _group(facts: Sequence[Fact], style: str, dice: Dice, before: str) -> tuple[str, str]:
+    """Return the head of a sentence on a few facts, "" where it has none, and its rest.
+
+    Args:
+        facts: of one topic.
+        style: "full" or "short".
+        dice: draws the words.
+        before: the head of the sentence before, "" where "It" could not mean the same.
+    """
     topic = FACT[facts[0].name].topic
     keys = [(fact.name, *key_of(fact, dice)) for fact in facts]
     name, word, slots = keys[0]
     if style == "full" and len(facts) == 1 and (name, word) in SENTENCES and dice.chance() < 0.6:
-        return say(SENTENCES[name, word], dice, **slots), False
+        return "", say(SENTENCES[name, word], dice, **slots)
     phrases = [say(PHRASES[name, word], dice, **slots) for name, word, slots in keys]
     # "No blur and dust" would deny the dust too: what is denied comes last.
     phrases.sort(key=lambda phrase: phrase.startswith("no "))
     if style == "short":
-        return f"{say(LABELS[topic], dice)}: {', '.join(map(_bare, phrases))}", False
-    if again:
-        return f"It also {say('[has|shows]', dice)} {joined(phrases)}", True
-    if topic in OBJECTS and dice.chance() < 0.2:
-        return f"{say(OBJECTS[topic], dice)} {joined(phrases)}", False
-    return f"{say(SUBJECTS[topic], dice)} {joined(phrases)}", True
+        return f"{say(LABELS[topic], dice)}:", ", ".join(map(_bare, phrases))
+    return _head(topic, dice, before), joined(phrases)
+
+
+def _head(topic: str, dice: Dice, before: str) -> str:
+    if topic in OBJECTS and dice.chance() < 0.15:
+        return say(OBJECTS[topic], dice)
+    head = say(SUBJECTS[topic], dice)
+    return AGAIN if before and (before == head or dice.chance() < 0.4) else head
 
 
 def _bare(phrase: str) -> str:
