@@ -44,6 +44,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "dit-2m": Preset("dit", 160, 4, 4, parameters=2.0),
+    "dit-5m": Preset("dit", 192, 8, 3, parameters=5.2),
     "dit-9m": Preset("dit", 256, 8, 4, parameters=9.2),
     "dit-33m": Preset("dit", 384, 14, 6, parameters=34.8),
     "dit-130m": Preset("dit", 768, 13, 12, parameters=128.8),
