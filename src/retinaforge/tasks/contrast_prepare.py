@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from retinaforge.core import Record, Refusal
+from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_text
 from retinaforge.tasks.contrast_data import Captioned
 from retinaforge.tasks.contrast_facts import Said, bits_of, columns, said_of
+from retinaforge.tasks.contrast_squares import OnCount, build_squares
 from retinaforge.tasks.contrast_words import sentences_of
 from retinaforge.tasks.pairs import Pair, read_pairs
-from retinaforge.tasks.sheets import Sheets, build_sheets
-
-OnCount = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,10 @@ def prepare(
     Raises:
         Refusal: if not a single image can be read.
     """
-    named = {f"{number:07d}": pair for number, pair in enumerate(pairs)}
-    records = [_record(name, pair) for name, pair in named.items()]
-    sheets: Sheets = build_sheets(records, cache, size_px=side_px, on_progress=on_progress)
-    kept = tuple(named[record.name] for record in sheets.records)
-    refused = tuple((named[name].name, reason) for name, reason in sheets.refused)
-    data = captioned(sheets.pixels, kept, cache / "said.json")
-    return Prepared(data, kept, refused, sheets.fingerprint)
+    squares = build_squares(pairs, cache, side_px, on_progress)
+    kept = tuple(pairs[place] for place in squares.places)
+    data = captioned(squares.pixels, kept, cache / "said.json")
+    return Prepared(data, kept, squares.refused, squares.fingerprint)
 
 
 def captioned(pixels: np.ndarray, pairs: Sequence[Pair], kept: Path | None = None) -> Captioned:
@@ -127,7 +122,3 @@ def _said(sentences: Sequence[str], kept: Path | None) -> list[Said]:
         content = {"key": key, "said": [dict(row) for row in said]}
         write_text(kept, json.dumps(content, separators=(",", ":")))
     return said
-
-
-def _record(name: str, pair: Pair) -> Record:
-    return Record(path=pair.path, name=name, dataset="pairs", patient=pair.patient or pair.name)

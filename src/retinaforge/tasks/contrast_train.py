@@ -16,7 +16,8 @@ from retinaforge.core import artefacts, seed_for
 from retinaforge.encoders.retina_text import FORMAT, TOKENIZER, WEIGHTS, tokenizers
 from retinaforge.nets.twin_tower import TwinShape, new_towers
 from retinaforge.tasks.contrast_data import ContrastPlan, pair_drawer
-from retinaforge.tasks.contrast_prepare import OnCount, Prepared, pairs_of_split, prepare
+from retinaforge.tasks.contrast_prepare import Prepared, pairs_of_split, prepare
+from retinaforge.tasks.contrast_squares import OnCount
 from retinaforge.tasks.contrast_words import END, VOCABULARY, train_tokeniser, write_tokeniser
 from retinaforge.training import OnProgress
 from retinaforge.training.contrast import Contrast
