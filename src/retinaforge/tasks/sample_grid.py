@@ -91,7 +91,10 @@ def spread(count: int, most: int) -> list[int]:
 
 def _open(folder: Path, stem: str) -> Image.Image | None:
     path = folder / f"{stem}.png"
-    return Image.open(path).convert("RGB") if path.exists() else None
+    if not path.exists():
+        return None
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def _from_shards(shards: Sequence[Path], stems: Sequence[str]) -> list[Image.Image | None]:
