@@ -10,8 +10,10 @@ from retinaforge.core import Refusal
 
 Precision = Literal["auto", "bf16", "fp32"]
 
-# What may differ between a run and its resumption without changing a single weight.
-FREE_TO_CHANGE = frozenset({"checkpoint_every", "keep_at", "log_every", "threads", "workers"})
+# What may differ between a run and its resumption without changing a weight but by float error.
+FREE_TO_CHANGE = frozenset(
+    {"checkpoint_every", "keep_at", "log_every", "threads", "workers", "accumulate"}
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retinaforge.core import artefacts
+from retinaforge.core import Refusal, artefacts
 from retinaforge.training import checkpoint, journal
 from retinaforge.training.batch import draw_ahead
 from retinaforge.training.precision import autocast, choose_precision
@@ -162,9 +163,7 @@ def _step(run: Run, inputs: dict[str, Tensor]) -> None:
         _skip(run, "NaN or infinite pixels in a batch")
         return
     method.before_step(run.step, config.steps)
-    with autocast(run.accelerator.device, run.precision):
-        readings = run.model(**inputs)
-    run.accelerator.backward(readings["loss"])
+    readings = _passes(run, inputs)
     method.before_update(run.step, config.steps)
     norm = run.accelerator.clip_grad_norm_(run.model.parameters(), config.clip_norm)
     reading = run.mean_over_processes({**readings, "gradient_norm": norm})
@@ -179,6 +178,29 @@ def _step(run: Run, inputs: dict[str, Tensor]) -> None:
     run.window.add(reading)
     see_step(run.watch, config, pixel=reading["loss"], contrast=1.0, perplexity=math.nan)
     method.watch(reading, run.step)
+
+
+def _passes(run: Run, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add up the gradients of a step's batch, a part at a time; return the means of what was read.
+
+    The processes exchange gradients once a step, in the last pass.
+    """
+    count, images = run.config.accumulate, len(next(iter(inputs.values())))
+    if images % count:
+        raise Refusal(
+            f"a batch that {count} passes share evenly", f"{images} images", "change accumulate"
+        )
+    size, means = images // count, {}
+    for start in range(0, images, size):
+        last = start + size == images
+        part = {name: x[start : start + size] for name, x in inputs.items()}
+        with nullcontext() if last else run.accelerator.no_sync(run.model):
+            with autocast(run.accelerator.device, run.precision):
+                readings = run.model(**part)
+            run.accelerator.backward(readings["loss"] / count)
+        for name, value in readings.items():
+            means[name] = means.get(name, 0.0) + torch.as_tensor(value).detach() / count
+    return means
 
 
 def _skip(run: Run, reason: str) -> None:

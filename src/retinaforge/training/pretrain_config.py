@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from retinaforge.core import Refusal
 from retinaforge.training.config import TrainConfig
 
 
@@ -13,6 +14,8 @@ class PretrainConfig(TrainConfig):
 
     Attributes:
         weight_decay: of AdamW, on matrices only.
+        accumulate: passes that a step's batch is parted into, for less memory; their gradients
+            add up to the whole batch's by float error, so a run may go on with another number.
     """
 
     steps: int = 5000
@@ -21,6 +24,12 @@ class PretrainConfig(TrainConfig):
     last_learning_rate: float = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.accumulate < 1:
+            raise Refusal("at least one pass a step", str(self.accumulate), "change accumulate")
 
 
 @dataclass(frozen=True)
