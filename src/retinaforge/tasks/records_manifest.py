@@ -163,9 +163,10 @@ def _mask_facts(
     if "cup" in masks and marks.cup_axes_px and marks.disc_axes_px:
         ratio = marks.cup_axes_px[1] / marks.disc_axes_px[1]
         yield Fact("cup_to_disc", round(min(1.0, ratio), 3), source, (), _disc_box(marks, size_px))
+    placed = f"{source}, places: measured" if measured.fovea_px else source
     for column, lesion in columns.masks.items():
         if cells.get(column):
-            yield _lesion_fact(lesion, _mask(home / cells[column]), marks, source)
+            yield _lesion_fact(lesion, _mask(home / cells[column]), marks, placed)
         elif columns.absent:
             yield Fact(lesion, False, source)
 
