@@ -85,3 +85,22 @@ def test_flags_of_another_writer_are_refused(retinaforge, table: Path, tmp_path:
     answer = retinaforge("captions", "write", table, "--out", tmp_path / "a", "--image-px", 30)
     assert answer.code == 2
     assert "expected flags that the template knows; got --image-px" in answer.told
+
+
+def test_captions_are_judged(retinaforge, table: Path, tmp_path: Path) -> None:
+    retinaforge("captions", "write", table, "--out", tmp_path / "true")
+    with stub(says(whole(TRUE)), says(whole(LIE)), says("")) as server:
+        config = tmp_path / "vlm.toml"
+        config.write_text(f'base_url = "{server.address}"\nmodel = "m"\nthreads = 1\n')
+        retinaforge("captions", "write", table, "--out", tmp_path / "said", "--writer", config)
+    out = tmp_path / "judged.json"
+    answer = retinaforge(
+        "captions", "judge", tmp_path / "said", "--against", tmp_path / "true", "--out", out
+    )
+    assert answer.code == 1
+    assert "missing 1 images have no caption" in answer.told
+    told = json.loads(out.read_text())
+    assert told["tags"]["misclassify"]["captions"] == 1
+    assert [row["tags"] for row in told["rows"]] == [{}, {"misclassify": ["left eye"]}]
+    assert "misclassify" in answer.out
+    assert "recall" in answer.out

@@ -1,0 +1,62 @@
+"""`retinaforge captions judge`: what a captioner's captions are worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from retinaforge.cli.output import answer_json, say
+
+EXIT_PARTLY = 1
+EXAMPLES = (
+    "Examples:\n\n"
+    "`retinaforge captions judge said --against pairs`\n\n"
+    "`retinaforge captions judge said --against pairs --out judged.json --json`\n\n"
+    "To judge a model's eyes, and not how well it copies, let it write without the record: "
+    "`retinaforge captions write records.jsonl --writer vlm.toml --prompt fundus-blind-v1 "
+    "--out said`"
+)
+
+
+def judge(
+    said: Path = typer.Argument(..., metavar="PAIRS", help="The captions to judge."),
+    against: Path = typer.Option(
+        ..., help="Pairs of the same images: true records, reference texts."
+    ),
+    out: Path = typer.Option(None, help="File for the result, a row a caption; none: no file."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Judge captions: facts against records, LMOD's failure tags, words against references.
+
+    Exit code 0: every image of AGAINST has a caption that was judged; 1: some have none.
+    """
+    from retinaforge.tasks.caption_judge import judge as judged
+    from retinaforge.tasks.caption_judge import write_judged
+    from retinaforge.tasks.pairs import read_pairs
+
+    told = judged(read_pairs(said), read_pairs(against))
+    if out:
+        write_judged(out, told)
+    if as_json:
+        answer_json(told)
+    else:
+        _table(told)
+        if out:
+            print(out)
+    if told["without_caption"]:
+        say(f"{told['without_caption']} images have no caption", alarm="missing")
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def _table(told: dict[str, Any]) -> None:
+    print(f"{told['captions']} captions")
+    for tag, row in told["tags"].items():
+        print(f"{tag:<16} {row['captions']:>6} {row['share']:>6.1%} "
+              f"({row['low']:.1%} to {row['high']:.1%})")  # fmt: skip
+    for part, names in (("facts", ("precision", "recall", "f1")),
+                        ("text", ("bleu", "rouge_l", "meteor"))):  # fmt: skip
+        for name in names:
+            value = told[part][name]
+            print(f"{name:<16} {'undefined' if value is None else f'{value:.3f}':>6}")
