@@ -1,18 +1,18 @@
 """The oracle: a folder with a network that reads facts off images, and how well it reads them.
 
-    OUT/oracle.safetensors   the network, its scale in the header
-    OUT/oracle.json          who taught it, at which side, how long it took
-    OUT/heldout.jsonl        an eye a row: what is true and what is read, by the network and by
-                             closed forms, as it is and through the autoencoder
-    OUT/ceiling.json         from that: how far any word can be measured at all (`validation`)
-    OUT/cache/               squares; may be deleted
+OUT/oracle.safetensors   the network, its scale in the header
+OUT/oracle.json          who taught it, at which side, how long it took
+OUT/heldout.jsonl        an eye a row: what is true and what is read, by the network and by
+                         closed forms, as it is and through the autoencoder
+OUT/ceiling.json         from that: how far any word can be measured at all (`validation`)
+OUT/cache/               squares; may be deleted
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from retinaforge.tasks.oracle_data import (
     kept_through,
     known_eyes,
     load_eyes,
+    round_field,
     split_eyes,
     to_batch,
 )
@@ -42,6 +43,9 @@ FORMAT = "retinaforge oracle 1"
 WEIGHTS, ABOUT, HELD_OUT = "oracle.safetensors", "oracle.json", "heldout.jsonl"
 ITSELF, REBUILT = "itself", "autoencoder"
 """Where a held-out eye is read: as it was drawn, or through the autoencoder."""
+
+MOST_REBUILT = 1200
+"""Training eyes that pass through the autoencoder: enough to know a decoder's trace."""
 
 Say = Callable[[str, int, int], None]
 
@@ -96,13 +100,6 @@ def at_side(
     return pixels, inside
 
 
-def round_field(side_px: int) -> np.ndarray:
-    """Return the circle that fills a square, as `images.normalise` leaves it."""
-    middle = (side_px - 1) / 2
-    y, x = np.mgrid[:side_px, :side_px] - middle
-    return np.hypot(x, y) <= side_px / 2
-
-
 def train_oracle(
     source: Path, out: Path, *, side_px: int, autoencoder: Path | None = None,
     config: OracleConfig | None = None, most: int | None = None,
@@ -147,7 +144,10 @@ def train_oracle(
         "environment": environment(),
     }  # fmt: skip
     oracle = Oracle(network, scale, side_px, about)
-    _write_held_out(oracle, parts["heldout"], rebuilt.get("heldout"), out, on_progress)
+    sides = {ITSELF: parts["heldout"].pixels}
+    sides |= {REBUILT: rebuilt["heldout"]} if rebuilt else {}
+    rows = held_out_rows(oracle, parts["heldout"], sides, on_progress)
+    write_text(out / HELD_OUT, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
     save_oracle(oracle, out)
     return about
 
@@ -160,7 +160,8 @@ def _rebuilt(
     model = load_autoencoder(autoencoder).model.eval()
     return {
         name: kept_through(model, eyes, out / "cache" / f"{name}-rebuilt.npy",
-                           lambda k, n: on_progress("through the autoencoder", k, n))
+                           lambda k, n: on_progress("through the autoencoder", k, n),
+                           most=MOST_REBUILT if name == "train" else None)
         for name, eyes in parts.items()
     }  # fmt: skip
 
@@ -187,18 +188,26 @@ def _finished(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     return about
 
 
-def _write_held_out(
-    oracle: Oracle, eyes: Eyes, rebuilt: np.ndarray | None, out: Path, on_progress: Say
-) -> None:
-    sides = {ITSELF: eyes.pixels} | ({} if rebuilt is None else {REBUILT: rebuilt})
-    rows = []
+def held_out_rows(
+    oracle: Oracle, eyes: Eyes, sides: Mapping[str, np.ndarray], on_progress: Say
+) -> list[dict[str, Any]]:
+    """Return what is true of eyes and what is read of them, a row an eye and way.
+
+    Args:
+        oracle: reads.
+        eyes: with their facts.
+        sides: images by way (`ITSELF`, `REBUILT`), in the order of `eyes`.
+        on_progress: called with (what, done, of how many).
+    """
+    rows: list[dict[str, Any]] = []
     for number, (through, pixels) in enumerate(sides.items()):
         for start in range(0, len(eyes), AT_ONCE):
             part = slice(start, start + AT_ONCE)
             said = oracle.read(np.array(pixels[part]), np.array(eyes.inside[part]))
             rows += _rows(eyes, part, said, through)
-            on_progress("reading what was held out", number * len(eyes) + start, len(sides) * len(eyes))
-    write_text(out / HELD_OUT, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+            done = number * len(eyes) + min(start + AT_ONCE, len(eyes))
+            on_progress("reading what was held out", done, len(sides) * len(eyes))
+    return rows
 
 
 def _rows(eyes: Eyes, part: slice, said: list[dict[str, Any]], through: str) -> Iterator[dict]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from retinaforge.autoencoders import reconstruct_images
 from retinaforge.captions.record import EyeRecord
-from retinaforge.core import Record, Refusal
-from retinaforge.core.artefacts import whole_file
+from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.core.artefacts import whole_file, write_json
+from retinaforge.images import find_fov, normalise, read_photograph
 from retinaforge.tasks.oracle_words import truth_of
 from retinaforge.tasks.pairs import METADATA, read_pairs
 from retinaforge.tasks.records_file import Known, read_known
-from retinaforge.tasks.sheets import Sheets, build_sheets
 
 Progress = Callable[[int, int], None]
 RECORDS = "records.jsonl"
@@ -59,9 +61,9 @@ def known_eyes(source: Path) -> list[Known]:
     """
     source = Path(source)
     if source.is_dir() and (source / RECORDS).is_file():
-        return read_known(source / RECORDS)
+        return list(read_known(source / RECORDS).known)
     if source.suffix == ".jsonl" and source.name != METADATA:
-        return read_known(source)
+        return list(read_known(source).known)
     known = [Known(pair.record, pair.path) for pair in read_pairs(source)]
     if not any(each.record.facts for each in known):
         raise Refusal(
@@ -77,7 +79,9 @@ def split_eyes(known: Sequence[Known]) -> tuple[list[Known], list[Known]]:
     Raises:
         Refusal: expected eyes of a train split and others held out.
     """
-    parts = {name: [k for k in known if k.record.split == name] for name in ("train", "val", "test")}
+    parts = {
+        name: [k for k in known if k.record.split == name] for name in ("train", "val", "test")
+    }
     held = parts["test"] or parts["val"]
     if not parts["train"] or not held:
         raise Refusal(
@@ -91,23 +95,68 @@ def split_eyes(known: Sequence[Known]) -> tuple[list[Known], list[Known]]:
 def load_eyes(
     known: Sequence[Known], folder: Path, *, side_px: int, on_progress: Progress | None = None
 ) -> Eyes:
-    """Bring eyes to squares of `side_px`, as training and sampling see them; kept in `folder`."""
-    rows = [_plain_record(each) for each in known]
-    sheets = build_sheets(rows, folder, size_px=side_px, on_progress=on_progress)
-    return _eyes_of(sheets, {each.record.image: each for each in known})
+    """Bring eyes to squares of `side_px`, as a generator's training sees them; kept in `folder`.
+
+    A drawn square is taken whole, a photograph is cut to its field of view (`tasks.latents`). A
+    photograph that cannot be read is left out and named in `folder`/left_out.json.
+
+    Raises:
+        Refusal: if not a single one can be read.
+    """
+    path, index = folder / "squares.npy", folder / "squares.json"
+    asked = [[str(each.path), side_px] for each in known]
+    if not index.is_file() or json.loads(index.read_text())["asked"] != asked:
+        squares, good, bad = _squares(known, side_px, on_progress)
+        if not squares:
+            raise Refusal("at least one readable image", str(bad[:3]), "check the paths")
+        with whole_file(path) as stream:
+            np.save(stream, np.stack(squares))
+        write_json(index, {"asked": asked, "good": good, "left_out": bad})
+    kept = [known[place] for place in json.loads(index.read_text())["good"]]
+    records = tuple(each.record for each in kept)
+    pixels = np.load(path, mmap_mode="r")
+    inside = np.broadcast_to(round_field(side_px), pixels.shape[:3])
+    return Eyes(pixels, inside, records, tuple(truth_of(r) for r in records),
+                tuple(each.path for each in kept))  # fmt: skip
 
 
-def _plain_record(each: Known) -> Record:
-    record = each.record
-    return Record(path=each.path, name=record.image, dataset=record.dataset,
-                  patient=record.patient or record.image)  # fmt: skip
+def _squares(
+    known: Sequence[Known], side_px: int, on_progress: Progress | None
+) -> tuple[list[np.ndarray], list[int], list[list[str]]]:
+    squares: list[np.ndarray] = []
+    good: list[int] = []
+    bad: list[list[str]] = []
+    for place, each in enumerate(known):
+        try:
+            squares.append(square_of(each.path, side_px, whole=each.record.synthetic))
+            good.append(place)
+        except (RetinaForgeError, OSError, ValueError) as error:
+            bad.append([each.record.image, str(error)])
+        if on_progress:
+            on_progress(place + 1, len(known))
+    return squares, good, bad
 
 
-def _eyes_of(sheets: Sheets, by_name: dict[str, Known]) -> Eyes:
-    known = [by_name[row.name] for row in sheets.records]
-    records = tuple(each.record for each in known)
-    truths = tuple(truth_of(record) for record in records)
-    return Eyes(sheets.pixels, sheets.fov, records, truths, tuple(each.path for each in known))
+def square_of(path: Path, side_px: int, *, whole: bool) -> np.ndarray:
+    """Return an image as RGB 0-255 of shape (side, side, 3).
+
+    Args:
+        path: the file.
+        side_px: side of the square.
+        whole: a square image is taken as it is; else the square round its field of view.
+    """
+    photo = read_photograph(path)
+    if whole and photo.size_px[0] == photo.size_px[1]:
+        image = Image.fromarray(photo.pixels)
+        return np.asarray(image.resize((side_px, side_px), Image.Resampling.LANCZOS))
+    return normalise(photo, find_fov(photo), size_px=side_px).photograph.pixels
+
+
+def round_field(side_px: int) -> np.ndarray:
+    """Return the circle that fills a square: where samples and drawn eyes show retina."""
+    middle = (side_px - 1) / 2
+    y, x = np.mgrid[:side_px, :side_px] - middle
+    return np.hypot(x, y) <= 0.965 * side_px / 2
 
 
 def to_batch(pixels: np.ndarray) -> torch.Tensor:
@@ -138,11 +187,12 @@ def through(
 
 
 def kept_through(
-    model: torch.nn.Module, eyes: Eyes, path: Path, on_progress: Progress | None = None
-) -> np.ndarray:
-    """Return `through` of eyes, from `path` where it lies there."""
+    model: torch.nn.Module, eyes: Eyes, path: Path, on_progress: Progress | None = None,
+    *, most: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return `through` of eyes, or of the first `most`, from `path` where it lies there."""
     if not path.is_file():
-        made = through(model, eyes.pixels, eyes.inside, on_progress)
+        made = through(model, eyes.pixels[:most], eyes.inside[:most], on_progress)
         with whole_file(path) as stream:
             np.save(stream, made)
     return np.load(path, mmap_mode="r")

@@ -23,6 +23,10 @@ from retinaforge.core import rng_for, seed_for
 from retinaforge.nets.oracle import OracleNet
 from retinaforge.tasks.oracle_data import Eyes, to_batch
 from retinaforge.tasks.oracle_words import WORDS, Scale, output_kinds, scale_of, targets_of
+from retinaforge.training.precision import autocast, choose_precision
+
+CPU = torch.device("cpu")
+"""An oracle is small: it learns and reads here, wherever the generator runs."""
 
 MIRRORED = {"side"}
 """Kinds of word that a mirrored image turns round."""
@@ -57,7 +61,7 @@ def fit_oracle(
 
     Args:
         eyes: of the train split.
-        rebuilt: the same eyes through an autoencoder, uint8 of the same shape.
+        rebuilt: the first of these eyes through an autoencoder, uint8.
         config: the recipe.
         on_step: called with (steps done, of how many, loss).
 
@@ -68,6 +72,8 @@ def fit_oracle(
     scale = scale_of(eyes.truths)
     targets = torch.from_numpy(np.stack([targets_of(t, scale) for t in eyes.truths]))
     network = OracleNet(targets.shape[1], side_px=eyes.pixels.shape[1]).train()
+    network = network.to(memory_format=torch.channels_last)
+    precision = _precision(network, eyes)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.02)
     order = _order(len(eyes), config)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -78,7 +84,9 @@ def fit_oracle(
         rng = rng_for(config.seed, "oracle step", done)
         images = to_batch(_pixels(eyes, rebuilt, rows, rng, config.reconstructed))
         images, wanted = disguised(images, targets[torch.from_numpy(rows)], rng)
-        loss = loss_of(network(images), wanted)
+        with autocast(CPU, precision):
+            outputs = network(images.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(outputs.float(), wanted)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -92,9 +100,21 @@ def fit_oracle(
     took = {
         "config": asdict(config), "steps": done, "of_steps": len(order), "eyes": len(eyes),
         "loss_first": float(np.mean(losses[:20])), "loss_last": float(np.mean(losses[-50:])),
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(time.monotonic() - start, 1), "precision": precision,
     }  # fmt: skip
     return network.eval(), scale, took
+
+
+def _precision(network: OracleNet, eyes: Eyes) -> str:
+    """Return the faster of bf16 and fp32 for this network, by a few steps of each."""
+    images = to_batch(np.array(eyes.pixels[:16])).contiguous(memory_format=torch.channels_last)
+
+    def loss(model: torch.nn.Module, precision: str) -> Tensor:
+        with autocast(CPU, precision):
+            outputs = model(images)
+        return outputs.float().square().mean()
+
+    return choose_precision(network, CPU, loss)[0]
 
 
 def _order(count: int, config: OracleConfig) -> list[np.ndarray]:
@@ -112,14 +132,12 @@ def _pixels(
 ) -> np.ndarray:
     pixels = np.array(eyes.pixels[rows])
     if rebuilt is not None:
-        other = rng.random(len(rows)) < share
+        other = (rng.random(len(rows)) < share) & (rows < len(rebuilt))
         pixels[other] = rebuilt[rows[other]]
     return pixels
 
 
-def disguised(
-    images: Tensor, targets: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def disguised(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Return images mirrored, moved, softened and noised a little, with targets to match.
 
     A mirrored right eye is a left eye; nothing else that is read changes. Light and colour are
@@ -144,7 +162,9 @@ def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
     angle, size = rng.uniform(-0.14, 0.14, n), rng.uniform(0.96, 1.04, n)
     cos, sin = np.cos(angle) * size, np.sin(angle) * size
     shift = rng.uniform(-0.06, 0.06, (n, 2))
-    rows = np.stack([np.stack([cos, -sin, shift[:, 0]], 1), np.stack([sin, cos, shift[:, 1]], 1)], 1)
+    rows = np.stack(
+        [np.stack([cos, -sin, shift[:, 0]], 1), np.stack([sin, cos, shift[:, 1]], 1)], 1
+    )
     grid = F.affine_grid(torch.from_numpy(rows.astype(np.float32)), list(images.shape),
                          align_corners=False)  # fmt: skip
     return F.grid_sample(images + 1, grid, align_corners=False) - 1

@@ -40,6 +40,8 @@ class Word:
         said: what it is called on a page.
         along: further facts that a record must take from the same eye, so that it stays of one
             piece: a hazy view is no good quality.
+        alone: flags that must be absent from the eye that these are taken from, so that it is this
+            one that differs.
         without: facts that no longer follow once this one is set, and are left unsaid.
         levels: how many grades there are above 0.
         unit: of an amount.
@@ -49,6 +51,7 @@ class Word:
     kind: WordKind
     said: str
     along: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     levels: int = 0
     unit: str = ""
@@ -80,8 +83,8 @@ WORDS: tuple[Word, ...] = (
     Word("cup_to_disc", "amount", "size of the cup", along=("rim_notch",), without=("glaucoma",)),
     Word("pigmentation", "amount", "pigmentation"),
     Word("quality", "grade", "quality", along=_VIEW[1:], levels=2),
-    Word("blur", "flag", "blur", along=("quality", "haze", "illumination", "artefact")),
-    Word("haze", "flag", "haze", along=("quality", "blur", "illumination", "artefact")),
+    Word("blur", "flag", "blur", along=_VIEW, alone=("haze", "illumination", "artefact")),
+    Word("haze", "flag", "haze", along=_VIEW, alone=("blur", "illumination", "artefact")),
     Word("vessel_density", "amount", "vessel density", unit="mm/mm2"),
 )  # fmt: skip
 WORD: Mapping[str, Word] = {word.name: word for word in WORDS}

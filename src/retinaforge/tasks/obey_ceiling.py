@@ -1,0 +1,74 @@
+"""The held-out eyes that a plan leans on: their own images and what the autoencoder makes of them,
+as files and as readings. What cannot be read off these, no generator can be blamed for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from retinaforge.core.artefacts import write_text, write_with
+from retinaforge.tasks.obey_plan import NATURAL, Asked
+from retinaforge.tasks.oracle import ITSELF, REBUILT, Oracle, held_out_rows
+from retinaforge.tasks.oracle_data import Eyes, kept_through, load_eyes
+from retinaforge.tasks.records_file import Known
+
+CEILING = "ceiling.jsonl"
+Say = Callable[[str, int, int], None]
+
+
+def read_ceiling(
+    asked: Sequence[Asked], held_out: Sequence[Known], oracle: Oracle,
+    autoencoder: torch.nn.Module | None, out: Path, *, side_px: int,
+    on_progress: Say = lambda what, done, count: None,
+) -> tuple[Eyes, list[dict[str, Any]]]:  # fmt: skip
+    """Read the donors' own images, and these through the autoencoder; write OUT/ceiling.jsonl.
+
+    Args:
+        asked: the plan.
+        held_out: the eyes that it was made of.
+        oracle: reads them.
+        autoencoder: of the generator; None where it has none.
+        out: folder; OUT/real and OUT/rebuilt take the eyes of the natural captions.
+        side_px: side of the samples.
+        on_progress: called with (what, done, of how many).
+
+    Returns:
+        The eyes, and a row an eye and way as `oracle.held_out_rows` gives them.
+    """
+    wanted = {a.donor for a in asked} | {a.base for a in asked}
+    known = [each for each in held_out if each.record.image in wanted]
+    eyes = load_eyes(known, out / "cache" / "held_out", side_px=side_px,
+                     on_progress=lambda k, n: on_progress("held-out eyes", k, n))  # fmt: skip
+    sides = {ITSELF: eyes.pixels}
+    if autoencoder is not None:
+        path = out / "cache" / "held_out" / "rebuilt.npy"
+        sides[REBUILT] = kept_through(
+            autoencoder, eyes, path, lambda k, n: on_progress("through the autoencoder", k, n)
+        )
+    rows = held_out_rows(oracle, eyes, sides, on_progress)
+    write_text(out / CEILING, "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
+    natural = {a.base for a in asked if a.design == NATURAL}
+    for folder, through in (("real", ITSELF), ("rebuilt", REBUILT)):
+        if through in sides:
+            _write(out / folder, eyes, sides[through], natural, through)
+    return eyes, rows
+
+
+def _write(folder: Path, eyes: Eyes, pixels: np.ndarray, names: set[str], through: str) -> None:
+    for record, image in zip(eyes.records, pixels, strict=True):
+        if record.image not in names:
+            continue
+        path = folder / f"{Path(record.image).stem}.png"
+        if not path.exists():
+            info = PngInfo()
+            info.add_text("Synthetic", "true" if record.synthetic else "false")
+            info.add_text("Source", f"{record.image} ({through})")
+            write_with(path, lambda stream, image=image, info=info: Image.fromarray(image).save(
+                stream, format="PNG", pnginfo=info))  # fmt: skip
