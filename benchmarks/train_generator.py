@@ -8,8 +8,8 @@ gradient clipping; and by the loop that people write after diffusers' examples: 
 forward, mean squared error, backward, clip, AdamW, `diffusers.training_utils.EMAModel`. Part two
 trains with latents and hidden states from memory, as the caches give them, and with images and
 captions encoded at each step, at 128 px: with autoencoder and text encoder of the size of
-recipes/phantoms.toml, and of published size. Seconds are CPU seconds of this process, in turn, piece by piece, the median of the
-steps. Writes benchmarks/results/train_generator.json.
+recipes/phantoms.toml, and of published size. Seconds are CPU seconds of this process, in turn,
+piece by piece, the median of the steps. Writes benchmarks/results/train_generator.json.
 """
 
 from __future__ import annotations
