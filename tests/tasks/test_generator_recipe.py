@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,8 @@ def test_a_run_killed_in_the_second_training_ends_with_the_same_weights(
         return drawn
 
     monkeypatch.setattr(generator_train, "draw_generator", dies)
+    encoder = next((ran / "cache").glob("text-encoder-*"))
+    shutil.copytree(encoder, tmp_path / "cache" / encoder.name)
     with pytest.raises(KeyboardInterrupt):
         go(home, tmp_path)
     assert not (tmp_path / "finetune/step.json").exists()

@@ -1,41 +1,105 @@
-"""The second step of a recipe: which pairs are good enough to be learnt from at high resolution."""
+"""The second step of a recipe: which pairs are good enough to be learnt from at high resolution.
+
+Scores and rules are `tasks.purify`'s. Where the recipe names no image-text encoder, one is trained
+on the training pairs themselves.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from retinaforge.core import Refusal, artefacts
+from retinaforge.core import Refusal, seed_for
+from retinaforge.encoders import Encoder
+from retinaforge.encoders import load as load_encoder
+from retinaforge.tasks.contrast_data import ContrastPlan
+from retinaforge.tasks.contrast_prepare import prepare
+from retinaforge.tasks.contrast_train import MODEL, TextImagePlan, train_image_text
 from retinaforge.tasks.generator_prepare import Inputs
 from retinaforge.tasks.generator_train import Telling
-from retinaforge.tasks.pairs import Pair
+from retinaforge.tasks.pairs import Pair, read_rows
+from retinaforge.tasks.purify import KEPT, RANDOM, purify, write_purified
+from retinaforge.tasks.purify_scores import Rule
+from retinaforge.training.pretrain_config import PretrainConfig
 
-KEPT = "kept.json"
+SELECTIONS = {"kept": KEPT, "random": RANDOM}
+"""Files of a purification: what it keeps, and as many at random."""
 
 
 def run_purification(inputs: Inputs, folder: Path, telling: Telling) -> dict[str, Any]:
-    """Score every training pair and keep the best; write scores and who was kept.
+    """Score every training pair and keep the best; write scores, what is kept, and the controls.
 
     Returns:
-        What the report says, as plain data.
+        The summary of `write_purified`, with "dropped": pairs by the reason why they went.
 
     Raises:
         Refusal: if nothing is kept.
     """
-    raise NotImplementedError
+    table, recipe = inputs.recipe.purify, inputs.recipe
+    rule = Rule(
+        keep=table.keep,
+        text_weight=table.text_weight,
+        least_side_px=table.least_side_px,
+        characters=table.characters,
+        lint=table.lint,
+    )
+    encoder = _encoder(inputs, folder, telling)
+    found = purify(
+        inputs.pairs,
+        encoder,
+        rule,
+        text_text=table.text_text,
+        cache=inputs.cache / "image-text",
+        on_progress=_counted(telling, "image-text scores"),
+    )
+    about = {"image_text": table.image_text, "text_text": table.text_text}
+    told = write_purified(found, folder, rule, about, seed=recipe.seed)
+    below = told["admitted"] - told["kept"]
+    dropped = {**told["shut_out"], f"a score below {told['threshold']:.3f}": below}
+    return {**told, "dropped": dropped}
 
 
-def read_kept(folder: Path, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
-    """Return the pairs that were kept, in the order of `pairs`."""
-    names = set(json.loads((folder / KEPT).read_text(encoding="utf-8"))["names"])
-    kept = tuple(pair for pair in pairs if pair.name in names)
-    if not kept:
+def read_selection(folder: Path, pairs: Sequence[Pair], name: str) -> tuple[Pair, ...]:
+    """Return the pairs that a purification chose, in the order of `pairs`.
+
+    Args:
+        folder: of the step.
+        pairs: of the training split.
+        name: of SELECTIONS.
+    """
+    names = {row["file_name"] for row in read_rows(folder / SELECTIONS[name])}
+    chosen = tuple(pair for pair in pairs if pair.name in names)
+    if not chosen:
         raise Refusal("pairs that purification kept", "none", "raise purify.keep")
-    return kept
+    return chosen
 
 
-def write_kept(folder: Path, names: Sequence[str]) -> None:
-    """Write the names of what was kept."""
-    artefacts.write_json(folder / KEPT, {"names": list(names)})
+def _encoder(inputs: Inputs, folder: Path, telling: Telling) -> Encoder:
+    """Return the image-text encoder that is named, or train one."""
+    table = inputs.recipe.purify
+    if table.image_text != "own":
+        return load_encoder(table.image_text)
+    seed = seed_for(inputs.recipe.seed, "image-text") % 2**31
+    plan = TextImagePlan(
+        draws=ContrastPlan(batch=table.batch, seed=seed),
+        config=PretrainConfig(
+            steps=table.steps, warmup_steps=max(1, table.steps // 20), seed=seed,
+            precision=table.precision,
+        ),
+        side_px=table.side_px,
+        seed=seed,
+    )  # fmt: skip
+    home = folder / "image-text"
+    squares = prepare(
+        inputs.pairs, home / "cache", table.side_px, _counted(telling, "image-text squares")
+    )
+    train_image_text(squares, home, plan, on_progress=telling.on_progress)
+    return load_encoder(f"retina-text:{home / MODEL}")
+
+
+def _counted(telling: Telling, what: str) -> Any:
+    if telling.on_count is None:
+        return None
+    tell = telling.on_count
+    return lambda done, count: tell(what, done, count)

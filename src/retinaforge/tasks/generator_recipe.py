@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -19,14 +20,30 @@ from retinaforge.core import Refusal
 
 Step = Literal["pretrain", "purify", "finetune"]
 STEPS: tuple[Step, ...] = get_args(Step)
-ARMS: dict[str, tuple[Step, ...]] = {
-    "low": ("pretrain",),
-    "scratch": ("finetune",),
-    "purified": ("purify", "finetune"),
-    "unpurified": ("pretrain", "finetune"),
-    "full": STEPS,
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of the ablation.
+
+    Attributes:
+        steps: that it takes.
+        selection: what it fine-tunes on after purification: "kept", or as many at "random".
+    """
+
+    steps: tuple[Step, ...]
+    selection: Literal["kept", "random"] = "kept"
+
+
+ARMS = {
+    "low": Arm(("pretrain",)),
+    "scratch": Arm(("finetune",)),
+    "purified": Arm(("purify", "finetune")),
+    "unpurified": Arm(("pretrain", "finetune")),
+    "random": Arm(STEPS, "random"),
+    "full": Arm(STEPS),
 }
-"""The ablation's arms: which steps each takes."""
+"""The ablation's arms: the published table's, and one whose pairs are as few but not chosen."""
 
 
 class _Table(BaseModel):
@@ -156,26 +173,32 @@ class TrainTable(_Table):
 
 
 class PurifyTable(_Table):
-    """The second step; see `tasks.purify`.
+    """The second step; see `tasks.purify` and `tasks.purify_scores.Rule`.
 
     Attributes:
-        keep: share of the pairs that is kept, by score.
+        keep: share of the admitted pairs that is kept, by score.
         image_text: what says how well image and caption agree: "own" trains one on the pairs, or
             the spec of an image-text encoder.
-        text_text: weight of the agreement between a caption and independent ones, 0 to 1; the
-            rest is image-text agreement (UniMedVL: one half each).
-        min_side_px: images whose shorter side is less are left out.
-        min_characters, max_characters: captions beyond are left out.
-        steps: of the training of our own image-text encoder.
+        text_text: captions of one image are compared by the "facts" that both speak of, or by
+            the "cosine" of the encoder's vectors.
+        text_weight: weight of that beside image-text's 1.
+        least_side_px: images whose shorter side is less are left out.
+        characters: fewest and most of a caption.
+        lint: leave out captions with an error against their record.
+        steps, batch, side_px, precision: of the training of our own image-text encoder.
     """
 
     keep: float = Field(0.5, gt=0, le=1)
     image_text: str = "own"
-    text_text: float = Field(0.5, ge=0, le=1)
-    min_side_px: int = Field(128, ge=1)
-    min_characters: int = Field(10, ge=0)
-    max_characters: int = Field(1024, ge=1)
+    text_text: Literal["facts", "cosine"] = "facts"
+    text_weight: float = Field(0.5, ge=0)
+    least_side_px: int = Field(128, ge=1)
+    characters: tuple[int, int] = (10, 1024)
+    lint: bool = False
     steps: int = Field(1000, ge=1)
+    batch: int = Field(64, ge=2)
+    side_px: int = Field(128, ge=16)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
 class SampleTable(_Table):
@@ -202,7 +225,7 @@ class Recipe(_Table):
     about: str = ""
     cost: str = ""
     seed: int = 0
-    arms: tuple[str, ...] = ("low", "scratch", "unpurified", "full")
+    arms: tuple[str, ...] = ("low", "scratch", "unpurified", "random", "full")
     data: DataTable = DataTable()
     autoencoder: AutoencoderTable = AutoencoderTable()
     text: TextTable = TextTable()

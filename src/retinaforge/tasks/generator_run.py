@@ -24,8 +24,8 @@ from retinaforge.tasks.generator_prepare import (
     text_key,
     wait_for,
 )
-from retinaforge.tasks.generator_purify import read_kept, run_purification
-from retinaforge.tasks.generator_recipe import ARMS, STEPS, Recipe, Step, TrainTable
+from retinaforge.tasks.generator_purify import read_selection, run_purification
+from retinaforge.tasks.generator_recipe import ARMS, STEPS, Arm, Recipe, Step, TrainTable
 from retinaforge.tasks.generator_rows import digest
 from retinaforge.tasks.generator_train import MODEL, Start, Telling, run_training
 from retinaforge.tasks.pairs import Pair
@@ -117,8 +117,8 @@ def run_recipe(
         settings = recipe.model_dump(mode="json")
         artefacts.write_json(out / RECIPE, settings)
     walk = _Walk(inputs, out, telling, on_step)
-    done = _go(walk, steps, out)
-    rows = tuple(_arm(walk, name, steps) for name in recipe.arms) if arms else ()
+    done = _go(walk, Arm(steps), out)
+    rows = tuple(_arm(walk, name, Arm(steps)) for name in recipe.arms) if arms else ()
     trained = [one for one in done if one.step != "purify"]
     model = trained[-1].folder / MODEL if trained else None
     outcome = RecipeDone(done, rows, model, _left_out(walk.done.values()))
@@ -137,15 +137,15 @@ def _left(without: Sequence[str]) -> tuple[Step, ...]:
     return left
 
 
-def _go(walk: _Walk, steps: Sequence[Step], home: Path) -> tuple[StepDone, ...]:
+def _go(walk: _Walk, arm: Arm, home: Path) -> tuple[StepDone, ...]:
     """Take steps in order; pretraining and purification are the run's own, shared by all arms."""
     start: Start | None = None
     pairs, done = walk.inputs.pairs, []
-    for step in steps:
+    for step in arm.steps:
         folder = (home if step == "finetune" else walk.out) / step
         if step == "purify":
             one = _take(walk, step, folder, _facts(walk.inputs, step, pairs, None))
-            pairs = read_kept(folder, pairs)
+            pairs = read_selection(folder, pairs, arm.selection)
         else:
             facts = _facts(walk.inputs, step, pairs, start)
             one = _take(walk, step, folder, facts, pairs, start)
@@ -261,17 +261,18 @@ def _flat(content: Any, head: str = "") -> Iterator[tuple[str, Any]]:
         yield from _flat(value, f"{head}.{name}" if head else name)
 
 
-def _arm(walk: _Walk, name: str, main: Sequence[Step]) -> dict[str, Any]:
+def _arm(walk: _Walk, name: str, main: Arm) -> dict[str, Any]:
     """Train one arm and return its row of the comparison."""
-    steps = ARMS[name]
-    home = walk.out if steps == tuple(main) else walk.out / "arms" / name
-    done = _go(walk, steps, home)
+    arm = ARMS[name]
+    home = walk.out if arm == main else walk.out / "arms" / name
+    done = _go(walk, arm, home)
     trained = [one for one in done if one.step != "purify"]
     results = [one.told["result"] for one in trained]
     last = trained[-1].told
     return {
         "arm": name,
-        "steps": list(steps),
+        "steps": list(arm.steps),
+        "selection": arm.selection,
         "folder": str(trained[-1].folder.relative_to(walk.out)),
         "size_px": last["latents"]["size_px"],
         "photographs": last["data"]["photographs"],

@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from retinaforge.training.sharding import local
+
 
 def start_average(model: nn.Module) -> dict[str, Tensor]:
     """Return a copy of the trainable weights, by name."""
@@ -20,7 +22,9 @@ def update_average(
     """Move the average towards the model's weights, in place; early steps are forgotten fast."""
     d = min(decay, (1 + step) / (10 + step))
     weights = dict(model.named_parameters())
-    torch._foreach_lerp_(list(average.values()), [weights[n].detach() for n in average], 1 - d)
+    # Of sharded weights each process averages its own part.
+    kept = [local(tensor) for tensor in average.values()]
+    torch._foreach_lerp_(kept, [local(weights[n].detach()) for n in average], 1 - d)
 
 
 @torch.no_grad()

@@ -12,8 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from retinaforge.training import average, checkpoint, journal
+from retinaforge.training import average, checkpoint, journal, sharding
 from retinaforge.training.config import TrainConfig
+from retinaforge.training.sharding import whole
 from retinaforge.training.watch import Watch
 
 
@@ -84,7 +85,8 @@ class Run:
     def mean_over_processes(self, values: dict[str, Tensor | float]) -> dict[str, float]:
         """Return numbers averaged over all processes, with one transfer from the device."""
         device = self.accelerator.device
-        scalars = (torch.as_tensor(v, dtype=torch.float32) for v in values.values())
+        plain = (whole(v) if isinstance(v, Tensor) else v for v in values.values())
+        scalars = (torch.as_tensor(v, dtype=torch.float32) for v in plain)
         stacked = torch.stack([scalar.detach().to(device) for scalar in scalars])
         if self.accelerator.num_processes > 1:
             stacked = self.accelerator.reduce(stacked, "mean")
@@ -160,13 +162,14 @@ def open_run(
 
 def keep(run: Run) -> None:
     """Write a checkpoint, from the main process; the others wait."""
+    model, optimiser = sharding.states(run.plain, run.optimiser)
     if run.main:
         content = {
             "facts": run.facts,
             "step": run.step,
-            "model": run.plain.state_dict(),
+            "model": model,
             "average": run.average,
-            "optimiser": run.optimiser.state_dict(),
+            "optimiser": optimiser,
             "weights": run.weights,
             "precision": run.precision,
             "watch": run.watch.as_dict(),
@@ -187,10 +190,9 @@ def keep(run: Run) -> None:
 def restore(run: Run, content: dict[str, Any]) -> None:
     """Continue from a checkpoint; what was journalled after it is dropped."""
     run.step = content["step"]
-    run.plain.load_state_dict(content["model"])
+    sharding.load_states(run.plain, run.optimiser, content["model"], content["optimiser"])
     for name, tensor in run.average.items():
         tensor.copy_(content["average"][name])
-    run.optimiser.load_state_dict(content["optimiser"])
     run.weights = dict(content["weights"])
     run.precision = content["precision"]
     run.watch = Watch(**content["watch"])
