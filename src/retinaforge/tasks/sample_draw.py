@@ -127,7 +127,6 @@ def _images(
     )
     bad = runaways(latents)
     kept = torch.where(torch.isfinite(latents), latents, 0.0)
-    kept = kept.contiguous(memory_format=torch.channels_last)
     squares = decode_latents(painter.autoencoder, kept, scale=painter.scale, shift=painter.shift)
     squares[bad] = torch.nan
     return on_canvas(squares, canvas)

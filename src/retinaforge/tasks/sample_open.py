@@ -43,10 +43,11 @@ def open_painter(
     decoder = load_autoencoder(found.autoencoder).model.eval()
     _require_fit(found.network, decoder, encoder)
     taught = getattr(found.network, "side", None)
+    layout = {"memory_format": torch.channels_last} if where.type == "cuda" else {}
     parts = [found.fingerprint, str(autoencoder or ""), str(text_encoder or "")]
     return Painter(
         found.network.to(where),
-        decoder.to(where, memory_format=torch.channels_last),
+        decoder.to(where, **layout),
         encoder.to(where),
         found.scale,
         found.shift,
