@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import typer
 
-from retinaforge.cli import captions_judge, captions_records, captions_write
+from retinaforge.cli import (
+    captions_checklist,
+    captions_judge,
+    captions_purify,
+    captions_records,
+    captions_write,
+)
 
 app = typer.Typer(help="Write what is known of an eye into words.", no_args_is_help=True)
 
@@ -20,3 +26,9 @@ def _group() -> None:
 app.command("records", epilog=captions_records.EXAMPLES)(captions_records.records)
 app.command("write", epilog=captions_write.EXAMPLES)(captions_write.write)
 app.command("judge", epilog=captions_judge.EXAMPLES)(captions_judge.judge)
+app.command("purify", epilog=captions_purify.PURIFY_EXAMPLES)(captions_purify.purify)
+app.command("adherence", epilog=captions_purify.ADHERENCE_EXAMPLES)(captions_purify.adherence)
+app.command("checklist", epilog=captions_checklist.CHECKLIST_EXAMPLES)(captions_checklist.checklist)
+app.command("checklist-read", epilog=captions_checklist.READ_EXAMPLES)(
+    captions_checklist.checklist_read
+)

@@ -11,7 +11,7 @@ import torch
 import typer
 
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, decoder_only, load_autoencoder
-from retinaforge.cli import segmenter, train_quality
+from retinaforge.cli import segmenter, train_quality, train_text_image
 from retinaforge.cli.output import answer_json, progress_bar, say
 from retinaforge.core import RetinaForgeError, seed_for
 from retinaforge.encoders import Encoder
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(segmenter.app, name="segmenter")
 app.command(epilog=train_quality.EXAMPLES)(train_quality.quality)
+app.command("text-image", epilog=train_text_image.EXAMPLES)(train_text_image.text_image)
 
 
 @app.command(
@@ -84,9 +85,7 @@ def autoencoder(
     torch.manual_seed(seed_for(seed, "weights") % 2**63)
     model = _model(init, kind, factor, only_decoder)
     sheets = _sheets(data, out, sheet, seed)
-    plan = CropPlan(
-        batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"), frame=frame
-    )
+    plan = CropPlan(batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"), frame=frame)
     result = train(
         model,
         terms,
