@@ -185,22 +185,31 @@ def _passes(run: Run, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
     The processes exchange gradients once a step, in the last pass.
     """
-    count, images = run.config.accumulate, len(next(iter(inputs.values())))
-    if images % count:
-        raise Refusal(
-            f"a batch that {count} passes share evenly", f"{images} images", "change accumulate"
-        )
-    size, means = images // count, {}
-    for start in range(0, images, size):
-        last = start + size == images
-        part = {name: x[start : start + size] for name, x in inputs.items()}
+    parts, means = _parts(inputs, run.config.accumulate), {}
+    for number, part in enumerate(parts, start=1):
+        last = number == len(parts)
         with nullcontext() if last else run.accelerator.no_sync(run.model):
             with autocast(run.accelerator.device, run.precision):
                 readings = run.model(**part)
-            run.accelerator.backward(readings["loss"] / count)
+            run.accelerator.backward(readings["loss"] / len(parts))
         for name, value in readings.items():
-            means[name] = means.get(name, 0.0) + torch.as_tensor(value).detach() / count
+            means[name] = means.get(name, 0.0) + torch.as_tensor(value).detach() / len(parts)
     return means
+
+
+def _parts(inputs: dict[str, Tensor], count: int) -> list[dict[str, Tensor]]:
+    """Part a batch into equal passes; one pass takes it as it is, whatever its rows are."""
+    if count == 1:
+        return [inputs]
+    lengths = {len(x) for x in inputs.values()}
+    if len(lengths) > 1 or lengths.pop() % count:
+        raise Refusal(
+            f"a batch that {count} passes share evenly",
+            ", ".join(f"{len(x)} {name}" for name, x in inputs.items()),
+            "change batch or accumulate",
+        )
+    chunks = {name: x.chunk(count) for name, x in inputs.items()}
+    return [{name: parts[k] for name, parts in chunks.items()} for k in range(count)]
 
 
 def _skip(run: Run, reason: str) -> None:
