@@ -61,9 +61,7 @@ def checklist_read(
     answers: list[Path] = typer.Argument(
         ..., metavar="ANSWERS…", help="Files that readers saved from the page, .json or .csv."
     ),
-    out: Path = typer.Option(
-        None, help="Folder for agreement.json and agreement.md; none: stdout."
-    ),
+    out: Path = typer.Option(None, help="Folder for agreement.json and .md; none: stdout."),
     as_json: bool = typer.Option(False, "--json", help="Print the statistics as JSON on stdout."),
 ) -> None:
     """Count what readers answered: accuracy by item with Wilson's interval, kappa, Gwet's AC1.

@@ -39,11 +39,9 @@ def purify(
     out: Path = typer.Option(..., help="Folder to write."),
     keep: float = typer.Option(0.5, help="Share of the admitted pairs that is kept."),
     text_text: TextText = typer.Option(
-        TextText.facts, help="Compare captions by the facts they share, or by the encoder's cosine."
+        TextText.facts, help="Compare captions by shared facts, or by the encoder's cosine."
     ),
-    text_weight: float = typer.Option(
-        0.5, min=0, help="Weight of text-text beside image-text's 1."
-    ),
+    text_weight: float = typer.Option(0.5, min=0, help="Of text-text; image-text has 1."),
     least_side: int = typer.Option(128, min=1, help="Least short side of an image, px."),
     fewest_characters: int = typer.Option(10, min=0, help="Of a caption."),
     most_characters: int = typer.Option(1024, min=1, help="Of a caption."),

@@ -14,7 +14,7 @@ EXIT_PARTLY = 1
 EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge train text-image --pairs pairs --out towers`\n\n"
-    "`retinaforge train text-image --pairs drawn --pairs photographed --steps 3000 --out towers`\n\n"
+    "`retinaforge train text-image --pairs drawn --pairs taken --steps 3000 --out towers`\n\n"
     "The same command resumes. Then `retinaforge captions adherence SAMPLES --encoder "
     "retina-text:towers/model`."
 )

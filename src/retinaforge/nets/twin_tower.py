@@ -47,14 +47,14 @@ class TwinShape:
     vocabulary: int
     end: int
     input_px: int = 128
-    channels: tuple[int, ...] = (24, 48, 96, 128)
+    channels: tuple[int, ...] = (16, 32, 64, 128)
     width: int = 128
     depth: int = 2
     heads: int = 4
     projected: int = 128
     context: int = 256
     text_width: int = 128
-    text_depth: int = 3
+    text_depth: int = 2
     text_heads: int = 4
 
     @property

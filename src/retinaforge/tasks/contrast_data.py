@@ -41,8 +41,8 @@ class ContrastPlan:
     """
 
     batch: int = 64
-    whole: float = 0.3
-    sentences: int = 3
+    whole: float = 0.25
+    sentences: int = 2
     wrong: bool = True
     shift: float = 0.03
     turn_deg: float = 5.0
