@@ -57,7 +57,16 @@ def save_tiny_llava(folder: Path, *, width: int = 32, positions: int = 4096) -> 
         ),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
-    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    model = LlavaForConditionalGeneration(config)
+    # Weights at random hardly ever end: every eighth token does, so that answers are short.
+    model.generation_config.eos_token_id = [2, *range(8, len(tokenizer), 8)]
+    with torch.no_grad():
+        # Drawn as small as they are, neither image nor words would move the next token.
+        model.model.multi_modal_projector.linear_2.weight.mul_(100)
+        model.lm_head.weight.mul_(10)
+        for layer in model.model.language_model.layers:
+            layer.self_attn.o_proj.weight.mul_(20)
+    model.save_pretrained(folder)
     processor = LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
             size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30}

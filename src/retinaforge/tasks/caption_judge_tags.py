@@ -86,7 +86,8 @@ ANATOMY: Final = re.compile(
 )
 LINK: Final = re.compile(
     r"\b(?:indicat\w+|suggest\w*|consistent with|diagnostic of|because|hence|therefore|thus"
-    r"|confirm\w*|support\w*|point\w* to|typical (?:of|for)|signs? of|due to|caused by|characteristic of)\b",
+    r"|confirm\w*|support\w*|point\w* to|typical (?:of|for)|signs? of|due to|caused by"
+    r"|characteristic of)\b",
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[^.;!?]*(?:\.\d[^.;!?]*)*[.;!?]?")
