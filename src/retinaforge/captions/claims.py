@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from retinaforge.captions.facts_catalogue import FACT, LESIONS
+from retinaforge.captions.facts_catalogue import FACT, HALVES, LESIONS, QUADRANTS, REGIONS
 from retinaforge.captions.record import EyeRecord, Fact, Value
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -100,10 +100,17 @@ def _holds(claim: Claim, fact: Fact) -> bool:
         # Nobody counted: what is there may be any number.
         return value == (claim.high > 0)
     number = float(value)
-    if kind == "count" and set(claim.places) < set(fact.places):
+    if kind == "count" and _in_part(claim, fact):
         # "Two superiorly": the others may lie elsewhere.
         return claim.low <= number
     return claim.low - 1e-9 <= number <= claim.high + 1e-9
+
+
+def _in_part(claim: Claim, fact: Fact) -> bool:
+    """Say whether a claim is of some of the places only: neither all quadrants nor all regions."""
+    said, known = set(claim.places), set(fact.places)
+    divisions = [known & set(division) for division in (QUADRANTS, REGIONS, HALVES)]
+    return bool(said) and said < known and not any(part and part <= said for part in divisions)
 
 
 class FactScores(NamedTuple):
@@ -112,8 +119,9 @@ class FactScores(NamedTuple):
     Attributes:
         right, wrong, unknown: claims that the record bears out, contradicts, is silent on.
         told, untold: facts of the record that some claim states rightly, or none.
-        places_right, places_wrong: places of right lesion claims that the record has, or lacks;
-            only where the record gives places.
+        places_right, places_wrong: places of right claims that the record has, or lacks; only
+            where the record gives places.
+        places_untold: places of told facts that no claim names.
     """
 
     right: int
@@ -123,6 +131,7 @@ class FactScores(NamedTuple):
     untold: int
     places_right: int = 0
     places_wrong: int = 0
+    places_untold: int = 0
 
     @property
     def precision(self) -> float:
@@ -162,6 +171,7 @@ def fact_scores(
     counts = {True: 0, False: 0, None: 0}
     told: set[str] = set()
     places = {True: 0, False: 0}
+    named: set[tuple[str, str]] = set()
     for claim in claims:
         verdict = agrees(claim, record)
         counts[verdict] += 1
@@ -169,6 +179,7 @@ def fact_scores(
             told.update(_told_by(claim, record))
             for place in _checked_places(claim, record):
                 places[place in record.facts[claim.fact].places] += 1
+                named.add((claim.fact, place))
     return FactScores(
         counts[True],
         counts[False],
@@ -177,6 +188,9 @@ def fact_scores(
         len(wanted - told),
         places[True],
         places[False],
+        sum(
+            (name, place) not in named for name in wanted & told for place in _places(name, record)
+        ),
     )
 
 
@@ -185,6 +199,10 @@ def _told_by(claim: Claim, record: EyeRecord) -> tuple[str, ...]:
     if claim.fact not in GROUPS:
         return (claim.fact,)
     return GROUPS[claim.fact] if claim.negated else ()
+
+
+def _places(name: str, record: EyeRecord) -> tuple[str, ...]:
+    return record.facts[name].places if name in record.facts else ()
 
 
 def _checked_places(claim: Claim, record: EyeRecord) -> tuple[str, ...]:

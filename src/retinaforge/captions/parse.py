@@ -13,6 +13,7 @@ import math
 import re
 import string
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -65,8 +66,9 @@ class Found(NamedTuple):
         return self.lesion or self.fact in PLACED
 
 
+@lru_cache(maxsize=4096)
 def read_claims(text: str) -> Claims:
-    """Return all that a text claims, in its order."""
+    """Return all that a text claims, in its order; texts read lately are remembered."""
     eaten = bytearray(len(text))
     found = sorted(_found(text, eaten))
     places = read_places(text, eaten)

@@ -9,7 +9,7 @@ from retinaforge.captions import words
 from retinaforge.captions.parse_words import RATIO
 from retinaforge.captions.template_lesions import NUMBER_WORDS
 
-NUMBER: Final = r"(?P<n>\d+(?:[.,]\d+)?)(?:\s*(?:-|to|–)\s*(?P<m>\d+(?:[.,]\d+)?))?\s*(?P<p>%)?"
+NUMBER: Final = r"(?P<n>\d+(?:[.,]\d+)?)(?:\s*(?:-|to|–)\s*(?P<m>\d+(?:[.,]\d+)?))?(?:\s*(?P<p>%))?"
 SAYS: Final = (
     r"(?:\s*\([^)]*\))?(?:\s*(?:is|of|was|measures|measured|amounts\s+to|estimated|at|as|about|"
     r"approximately|around|roughly|=|:|~|≈))*\s*"

@@ -151,7 +151,7 @@ def read_records_file(path: Path) -> RecordsRead:
     """
     if not path.is_file():
         raise Refusal(
-            f"a records file at {path}", "none", "write one: retinaforge captions records"
+            f"records at {path}", "no such file", "write it: retinaforge captions records"
         )
     good: dict[str, EyeRecord] = {}
     bad: list[BadRow] = []

@@ -105,15 +105,19 @@ PHRASES: Final[dict[tuple[str, str], str]] = {
     ("foveal_reflex", "no"): "no [visible |distinct |bright |]foveal [light |]reflex|"
     "an absent foveal reflex",
     ("epiretinal_membrane", "yes"): "an epiretinal membrane|[epimacular|preretinal] fibrosis",
-    ("epiretinal_membrane", "no"): "no [epiretinal membrane|epimacular fibrosis]",
+    (
+        "epiretinal_membrane",
+        "no",
+    ): "no [epiretinal membrane|epimacular fibrosis|preretinal fibrosis]",
     ("nerve_fibre_layer", "visible"): f"[a visible|a well-seen|a bright|an easily seen] {LAYER}|"
     "[visible|bright|clear] nerve fibre striations",
     ("nerve_fibre_layer", "faint"): f"a [faint|dull|barely visible] {LAYER}|"
     "[faint|dull|barely visible] nerve fibre striations",
     ("nerve_fibre_layer", "defect"): f"a [wedge-shaped|focal|localised] [defect|gap] of the "
     f"{LAYER}{{place}}|a nerve fibre layer defect{{place}}",
-    ("myelinated_fibres", "yes"): "[myelinated|medullated] nerve fibres{place}",
-    ("myelinated_fibres", "no"): "no [myelinated|medullated] nerve fibres",
+    ("myelinated_fibres", "yes"): "[myelinated|medullated] [retinal |]nerve fibres{place}|"
+    "a patch of [myelinated|medullated] nerve fibres{place}",
+    ("myelinated_fibres", "no"): "no [myelinated|medullated] [retinal |]nerve fibres",
 }
 
 SENTENCES: Final[dict[tuple[str, str], str]] = {
@@ -129,6 +133,15 @@ SENTENCES: Final[dict[tuple[str, str], str]] = {
     ("haze", "no"): "The [view|view of the retina] is [clear|unclouded]|The media are clear",
     ("illumination", "yes"): "[Illumination|Lighting|The exposure] is [uneven|irregular|poor]",
     ("illumination", "no"): "[Illumination|Lighting|The exposure] is [even|uniform|regular]",
+    ("artefact", "yes"): "[Dust|Imaging|Lens] artefacts are [seen|visible|present]",
+    ("artefact", "no"): "No [dust |imaging |lens |]artefacts are [seen|visible|present]",
+    (
+        "tessellation",
+        "no",
+    ): "The fundus is not [tessellated|tigroid]|No choroidal vessels are visible",
+    ("epiretinal_membrane", "no"): "No epiretinal membrane is [seen|present|visible]",
+    ("peripapillary_atrophy", "no"): "No [peripapillary|parapapillary] atrophy is [seen|present]",
+    ("myelinated_fibres", "no"): "No [myelinated|medullated] nerve fibres are [seen|present]",
     ("pigmentation", "light"): "The fundus is [lightly|sparsely|faintly] pigmented|"
     "The [fundus|background|fundus background] is [pale|light|light in colour]",
     ("pigmentation", "medium"): "The fundus is [moderately|averagely] pigmented|"
