@@ -82,6 +82,18 @@ def test_evaluations_are_as_stated(method):
     assert all(0 <= time <= 1 for time in calls)
 
 
+def test_at_equal_evaluations_midpoint_leads_and_euler_is_last():
+    start = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    errors = {
+        method: float(
+            (solved(method, start, time_grid(20 // each)) - (MEAN + SPREAD * start)).abs().max()
+        )
+        for method, each in EVALUATIONS.items()
+    }
+    assert min(errors, key=errors.__getitem__) == "midpoint", errors
+    assert errors["adams"] < errors["dpm"] < errors["euler"] / 5
+
+
 def test_euler_agrees_with_diffusers():
     schedulers = pytest.importorskip("diffusers").schedulers
     scheduler = schedulers.FlowMatchEulerDiscreteScheduler(shift=3.0)
