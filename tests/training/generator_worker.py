@@ -77,7 +77,6 @@ def hold_fsdp_open() -> None:
         accelerator.state.distributed_type = DistributedType.FSDP
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
             fsdp_version=2, auto_wrap_policy="transformer_based_wrap",
-            transformer_cls_names_to_wrap=["DitBlock", "ParameterDict"],
             reshard_after_forward=True, cpu_ram_efficient_loading=False,
         )  # fmt: skip
         return accelerator

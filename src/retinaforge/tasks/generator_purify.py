@@ -6,6 +6,7 @@ on the training pairs themselves.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from retinaforge.encoders import load as load_encoder
 from retinaforge.tasks.contrast_data import ContrastPlan
 from retinaforge.tasks.contrast_prepare import prepare
 from retinaforge.tasks.contrast_train import MODEL, TextImagePlan, train_image_text
-from retinaforge.tasks.generator_prepare import Inputs
-from retinaforge.tasks.generator_train import Telling
+from retinaforge.tasks.generator_prepare import Inputs, is_main
+from retinaforge.tasks.generator_train import Telling, share
 from retinaforge.tasks.pairs import Pair, read_rows
 from retinaforge.tasks.purify import KEPT, RANDOM, purify, write_purified
 from retinaforge.tasks.purify_scores import Rule
@@ -29,6 +30,8 @@ SELECTIONS = {"kept": KEPT, "random": RANDOM}
 
 def run_purification(inputs: Inputs, folder: Path, telling: Telling) -> dict[str, Any]:
     """Score every training pair and keep the best; write scores, what is kept, and the controls.
+
+    All processes train the image-text encoder; the main one scores.
 
     Returns:
         The summary of `write_purified`, with "dropped": pairs by the reason why they went.
@@ -45,6 +48,8 @@ def run_purification(inputs: Inputs, folder: Path, telling: Telling) -> dict[str
         lint=table.lint,
     )
     encoder = _encoder(inputs, folder, telling)
+    if not is_main():
+        return {}
     found = purify(
         inputs.pairs,
         encoder,
@@ -82,7 +87,7 @@ def _encoder(inputs: Inputs, folder: Path, telling: Telling) -> Encoder:
         return load_encoder(table.image_text)
     seed = seed_for(inputs.recipe.seed, "image-text") % 2**31
     plan = TextImagePlan(
-        draws=ContrastPlan(batch=table.batch, seed=seed),
+        draws=ContrastPlan(batch=share(table.batch), seed=seed),
         config=PretrainConfig(
             steps=table.steps, warmup_steps=max(1, table.steps // 20), seed=seed,
             precision=table.precision,
@@ -90,9 +95,10 @@ def _encoder(inputs: Inputs, folder: Path, telling: Telling) -> Encoder:
         side_px=table.side_px,
         seed=seed,
     )  # fmt: skip
-    home = folder / "image-text"
+    # Each process has squares of its own, so that none waits for another.
+    home, rank = folder / "image-text", os.environ.get("RANK", "0")
     squares = prepare(
-        inputs.pairs, home / "cache", table.side_px, _counted(telling, "image-text squares")
+        inputs.pairs, home / f"cache-{rank}", table.side_px, _counted(telling, "image-text squares")
     )
     train_image_text(squares, home, plan, on_progress=telling.on_progress)
     return load_encoder(f"retina-text:{home / MODEL}")

@@ -191,7 +191,7 @@ def _do(
     walk: _Walk, step: Step, folder: Path, key: str, pairs: Sequence[Pair], start: Start | None
 ) -> dict[str, Any]:
     if step == "purify":
-        return run_purification(walk.inputs, folder, walk.telling) if is_main() else {}
+        return run_purification(walk.inputs, folder, walk.telling)
     table = _table(walk.inputs.recipe, step)
     return run_training(
         walk.inputs, table, folder, name=step, key=key, pairs=pairs, start=start,

@@ -17,7 +17,7 @@ from retinaforge.generators.classes import ClassVocabulary
 from retinaforge.generators.flow import FlowConfig
 from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
 from retinaforge.generators.network import NetworkShape
-from retinaforge.generators.presets import build_network
+from retinaforge.generators.presets import build_network, network_from_config
 from retinaforge.generators.text_encoder import TextEncoder
 from retinaforge.tasks.generator_card import facts_of_data, model_card
 from retinaforge.tasks.generator_draw import GeneratorData, draw_generator
@@ -36,6 +36,7 @@ from retinaforge.tasks.pairs import Pair
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.training import OnProgress
 from retinaforge.training.generator import FlowMatching, GeneratorConfig, train_generator
+from retinaforge.training.sharding import is_sharded, whole
 
 MODEL, TRAINING = "model", "training"
 
@@ -120,9 +121,10 @@ def run_training(
         "latents": {"scale": scaling[0], "shift": scaling[1], **data.latents.facts},
         "text": {**encoder.settings(), **encoder.source.as_dict()},
     }
+    weights = {name: whole(x) for name, x in method.encoder_weights().items()}
     if not is_main():
         return found
-    network = method.averaged_network()
+    network = _at_rest(method.network, weights)
     meta = model_card(inputs, name, found, vocabulary)
     save_pipeline(
         folder / MODEL, network, autoencoder=inputs.autoencoder, text_encoder=encoder, meta=meta
@@ -185,6 +187,7 @@ def config_of(table: TrainTable, seed: int) -> GeneratorConfig:
         checkpoint_every=table.checkpoint_every,
         log_every=table.log_every,
         workers=table.workers,
+        accumulate=table.accumulate,
         seed=seed,
     )
 
@@ -215,6 +218,15 @@ def _held_out(
     if not inputs.held_out or not is_main():
         return None
     return prepare_data(inputs, inputs.held_out, encoder, vocabulary, scaling=scaling, **how)
+
+
+def _at_rest(network: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
+    """Return the network with averaged weights; one that was sharded is built anew, whole."""
+    if is_sharded(network):
+        device = next(network.parameters()).device
+        network = network_from_config(network.as_dict()).to(device)
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _take_weights(network: nn.Module, folder: Path) -> None:

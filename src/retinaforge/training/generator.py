@@ -76,6 +76,16 @@ class FlowMatching(Method):
         self.averaged = nn.ParameterDict()
         self.restart_average()
 
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """Return which classes Accelerate's FSDP makes units of: the blocks, and the average.
+
+        The averaged weights have no part in a pass: as a unit of their own they are never gathered.
+        """
+        lists = [m for m in self.network.modules() if isinstance(m, nn.ModuleList)]
+        blocks = sorted({type(block).__name__ for found in lists for block in found})
+        return [*blocks, "ParameterDict"]
+
     def restart_average(self) -> None:
         """Let the averaged weights begin at the network's own."""
         for name, p in self.network.named_parameters():
