@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doc_blocks import PAGES, ROOT, Block, blocks, our_calls
 
+from retinaforge.captions.endpoint_config import config_from
 from retinaforge.cli import app
 from retinaforge.losses import CATALOGUE, parse_expression
 from retinaforge.phantoms.recipe import parse_recipe
@@ -89,6 +90,8 @@ def test_studies_and_recipes_shown_are_valid(block: Block, tmp_path: Path) -> No
     if "architecture" in shown:
         (tmp_path / "net.toml").write_text(block.text)
         assert read_recipe(tmp_path / "net.toml").side_px == shown["side_px"]
+    elif "base_url" in shown:
+        assert config_from(shown, block.name).model
     elif {"people", "dependence"} & set(shown):
         assert parse_recipe(shown).spreads
     else:
