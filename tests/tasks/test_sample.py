@@ -186,6 +186,21 @@ def test_wide_canvases_keep_the_square_whole(tmp_path):
         painting(painter(), SamplePlan(size="40x20"))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "ddim"}, "a method of euler, heun"),
+        ({"steps": 0}, "at least one step"),
+        ({"guidance": -1.0}, "a guidance of 0 or more"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_before_anything_is_written(tmp_path, change, words):
+    plan = SamplePlan(**{**PLAN.__dict__, **change})
+    with pytest.raises(Refusal, match=words):
+        sample_images(painter(), requests_of(WORDINGS, seed=0), plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_classes_come_from_the_request_or_the_record():
     vocabulary = ClassVocabulary((EYE,))
     paint = painting(painter(shape={"class_sizes": (2,)}, vocabulary=vocabulary), PLAN)

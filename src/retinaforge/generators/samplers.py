@@ -19,7 +19,7 @@ from retinaforge.generators.condition import Condition
 from retinaforge.generators.guidance import Guidance, guided_velocity
 from retinaforge.generators.network import VelocityNetwork
 from retinaforge.generators.samplers_reuse import reusing
-from retinaforge.generators.solvers import METHODS, time_grid
+from retinaforge.generators.solvers import METHODS, require_method, time_grid
 
 
 def noise(seeds: Sequence[int], shape: tuple[int, int, int]) -> Float[Tensor, "batch c h w"]:
@@ -107,8 +107,7 @@ def _latent_shape(network: VelocityNetwork, shape: Sequence[int]) -> tuple[int, 
 def _require_fit(
     condition: Condition, null: Condition | None, seeds: Sequence[int], method: str
 ) -> None:
-    if method not in METHODS:
-        raise Refusal(f"a method of {', '.join(METHODS)}", repr(method), "name one of these")
+    require_method(method)
     if len(seeds) != len(condition) or (null is not None and len(null) not in (1, len(seeds))):
         rows = f"{len(condition)} conditions, {0 if null is None else len(null)} null conditions"
         raise Refusal("one seed for each condition", f"{len(seeds)} seeds, {rows}", "match them")

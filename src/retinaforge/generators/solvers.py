@@ -92,6 +92,13 @@ EVALUATIONS = {"euler": 1, "heun": 2, "midpoint": 2, "dpm": 1, "adams": 1}
 """Evaluations of the velocity a step; a guided one asks the network about two conditions."""
 
 
+def require_method(name: str) -> str:
+    """Return the name of a solver, or refuse another."""
+    if name not in METHODS:
+        raise Refusal(f"a method of {', '.join(METHODS)}", repr(name), "name one of these")
+    return name
+
+
 def time_grid(steps: int, *, shift: float = 1.0) -> list[float]:
     """Return steps + 1 times from 0 to 1.
 

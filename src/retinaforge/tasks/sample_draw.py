@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from retinaforge.generators.condition import Condition
 from retinaforge.generators.guidance import Guidance
-from retinaforge.generators.resolution import Canvas, canvas_of, on_canvas
+from retinaforge.generators.resolution import canvas_of, on_canvas
 from retinaforge.generators.samplers import runaways, sample
+from retinaforge.generators.solvers import require_method, time_grid
 from retinaforge.tasks.latents import decode_latents
 from retinaforge.tasks.sample_conditions import condition_of, conditions_of
 from retinaforge.tasks.sample_painter import Painter
@@ -81,17 +82,29 @@ def painting(painter: Painter, plan: SamplePlan) -> Paint:
         Refusal: if the plan's size, method or guidance does not fit the generator.
     """
     canvas = canvas_of(plan.size, unit=painter.unit)
-    guidance = Guidance(plan.guidance, plan.interval)
+    cells = canvas.side // painter.autoencoder.config.factor
     null = None if plan.guidance == 1 else condition_of(painter, [plan.negative])
-    device = painter.device
+    solve = partial(
+        sample,
+        painter.network,
+        shape=(cells, cells),
+        times=time_grid(plan.steps, shift=plan.time_shift),
+        guidance=Guidance(plan.guidance, plan.interval),
+        null=null,
+        method=require_method(plan.method),
+    )
+    autocast = partial(
+        torch.autocast, painter.device.type, torch.bfloat16, enabled=plan.precision == "bf16"
+    )
 
     def paint(requests: Sequence[Request], on_step: OnStep | None = None) -> list[Drawn]:
         ready, condition, lost = conditions_of(painter, requests, canvas)
         pixels: list[np.ndarray | None] = []
         if ready:
-            with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-                images = _images(painter, plan, ready, condition, null, guidance, canvas, on_step)
-            pixels = _pixels(images)
+            seeds = [request.seed for request in ready]
+            with autocast():
+                squares = _decoded(painter, solve(condition, seeds=seeds, on_step=on_step))
+            pixels = _pixels(on_canvas(squares, canvas))
         drawn = {
             one.number: Drawn(one, found, "" if found is not None else RAN_AWAY)
             for one, found in zip(ready, pixels, strict=True)
@@ -102,34 +115,13 @@ def painting(painter: Painter, plan: SamplePlan) -> Paint:
     return paint
 
 
-def _images(
-    painter: Painter,
-    plan: SamplePlan,
-    requests: Sequence[Request],
-    condition: Condition,
-    null: Condition | None,
-    guidance: Guidance,
-    canvas: Canvas,
-    on_step: OnStep | None,
-) -> Tensor:
-    cells = canvas.side // painter.autoencoder.config.factor
-    latents = sample(
-        painter.network,
-        condition,
-        shape=(cells, cells),
-        seeds=[request.seed for request in requests],
-        steps=plan.steps,
-        guidance=guidance,
-        null=null,
-        method=plan.method,
-        shift=plan.time_shift,
-        on_step=on_step,
-    )
+def _decoded(painter: Painter, latents: Tensor) -> Tensor:
+    """Return squares in [-1, 1]; NaN for latents that are not finite."""
     bad = runaways(latents)
     kept = torch.where(torch.isfinite(latents), latents, 0.0)
     squares = decode_latents(painter.autoencoder, kept, scale=painter.scale, shift=painter.shift)
     squares[bad] = torch.nan
-    return on_canvas(squares, canvas)
+    return squares
 
 
 def _pixels(images: Tensor) -> list[np.ndarray | None]:
