@@ -13,13 +13,15 @@ from typing import Any
 
 import typer
 
-from retinaforge.cli import generate_sample
+from retinaforge.cli import generate_obey, generate_sample
 from retinaforge.cli.output import answer_json, say, stderr
 
 EXIT_PARTLY = 1
 app = typer.Typer(help="Draw fundus images from captions.", no_args_is_help=True)
 app.command(epilog=generate_sample.SAMPLE_EXAMPLES)(generate_sample.sample)
 app.command(epilog=generate_sample.LADDER_EXAMPLES)(generate_sample.ladder)
+app.command(epilog=generate_obey.ORACLE_EXAMPLES)(generate_obey.oracle)
+app.command(epilog=generate_obey.OBEY_EXAMPLES)(generate_obey.obey)
 
 
 @app.callback()

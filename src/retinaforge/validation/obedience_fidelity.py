@@ -13,6 +13,7 @@ from typing import Any
 
 from retinaforge.validation.run import Options, validate
 
+FURTHER = ("floor", "matched", "place", "median_real", "median_synthetic")
 SHOWN = ("fidelity", "vessels", "quality", "anatomy", "copies")
 Say = Callable[[str, int, int], None]
 
@@ -57,7 +58,11 @@ def _name(score: Mapping[str, Any]) -> tuple[str, ...]:
 def _row(score: Mapping[str, Any], ceiling: Mapping[str, Any] | None) -> dict[str, Any]:
     kept = ("family", "name", "column", "space", "value", "interval", "n", "reason", "identity")
     row = {key: score.get(key) for key in kept}
-    row |= {key: score[key] for key in ("real_vs_real", "baseline", "place") if key in score}
+    row |= {
+        key: score[key]
+        for key in ("floor", "matched", "place", "median_real", "median_synthetic")
+        if key in score
+    }
     row["direction"] = score["card"]["direction"]
     if ceiling is not None:
         row["ceiling"] = {key: ceiling.get(key) for key in ("value", "interval", "n")}

@@ -22,16 +22,18 @@ from retinaforge.core.artefacts import environment, write_json
 from retinaforge.tasks.obey import Answered, Draw, ask, set_apart_natural
 from retinaforge.tasks.obey_ceiling import read_ceiling
 from retinaforge.tasks.obey_plan import NATURAL, SAME, PlanSizes
-from retinaforge.tasks.oracle import Oracle
-from retinaforge.tasks.oracle_data import Eyes, load_eyes
+from retinaforge.tasks.oracle import Oracle, load_oracle
+from retinaforge.tasks.oracle_data import Eyes, known_eyes, load_eyes, split_eyes
 from retinaforge.tasks.oracle_words import truth_of
 from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.sample import sample_images
 from retinaforge.tasks.sample_draw import SamplePlan
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.validation.obedience import cards, natural_scored, words_scored
+from retinaforge.validation.obedience_fidelity import fidelity_beside_ceiling
 from retinaforge.validation.obedience_ladder import ladder_of
 from retinaforge.validation.obedience_spread import Seen, memory_of, spread_of
+from retinaforge.validation.run import Options
 
 RESULT, SCHEMA = "obedience.json", "1.0"
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -65,6 +67,49 @@ def draw_with(painter: Painter, plan: SamplePlan, on_progress: Say) -> Draw:
         return sample_images(painter, requests, plan, folder, on_progress=tell).failed
 
     return draw
+
+
+def obey_generator(
+    painter: Painter, plan: SamplePlan, oracle_folder: Path, out: Path, *, model: str,
+    records: Path | None = None, options: ObeyOptions | None = None, embed: Embed | None = None,
+    suite: Any = None, on_progress: Say = lambda what, done, count: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Judge a painter by an oracle's folder; see `judge_obedience`.
+
+    Args:
+        painter: the generator.
+        plan: how it draws.
+        oracle_folder: of `retinaforge generate oracle`.
+        out: folder to write.
+        model: the generator's folder, for the page.
+        records: eyes of known facts; None: those that the oracle was taught and judged on.
+        options: how much.
+        embed: an encoder, or None.
+        suite: of `validate`, or None to leave it out.
+        on_progress: called with (what, done, of how many).
+
+    Raises:
+        Refusal: expected an oracle's folder; eyes of a train split and others held out.
+    """
+    oracle = load_oracle(oracle_folder)
+    source = records or Path(oracle.about["asked"]["source"])
+    learnt, held = split_eyes(known_eyes(source))
+    validate_options = None if suite is None else Options(suite=suite)
+    fidelity = None if validate_options is None else partial(
+        fidelity_beside_ceiling, options=validate_options, on_progress=on_progress
+    )  # fmt: skip
+    about = {
+        "model": model, "fingerprint": painter.fingerprint, "records": str(source),
+        "oracle": str(oracle_folder), "held_out": len(held), "learnt": len(learnt),
+        "plan": plan.as_dict(),
+        "command": f"retinaforge generate obey {model} --oracle {oracle_folder} --out {out}",
+    }  # fmt: skip
+    side_px = int(plan.size.split("x")[0])
+    return judge_obedience(
+        draw_with(painter, plan, on_progress), oracle, learnt, held, out, side_px=side_px,
+        autoencoder=painter.autoencoder, embed=embed, options=options, about=about,
+        fidelity=fidelity, on_progress=on_progress,
+    )  # fmt: skip
 
 
 def judge_obedience(

@@ -1,6 +1,6 @@
 """How far images follow one word: accuracy, AUROC or rank correlation of asked against read.
 
-    accuracy  share of images on the asked side of 1/2
+    accuracy  share of images on the asked side of 1/2, mean of both sides (balanced)
     auroc     P(reading of an image asked with > reading of one asked without), ties half
     spearman  correlation of ranks of asked value and reading
 
@@ -30,8 +30,15 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
 def accuracy(asked: np.ndarray, read: np.ndarray) -> float:
-    """Return the share of readings on the asked side of 1/2."""
-    return float(np.mean((read > 0.5) == (asked > 0.5)))
+    """Return the share of readings on the asked side of 1/2, averaged over the two sides.
+
+    Levels such as none, few and many ask for presence twice as often as for absence; the mean of
+    both sides keeps chance at 1/2. NaN with one side alone.
+    """
+    there = asked > 0
+    if there.all() or not there.any():
+        return math.nan
+    return float((np.mean(read[there] > 0.5) + np.mean(read[~there] <= 0.5)) / 2)
 
 
 def auroc(asked: np.ndarray, read: np.ndarray) -> float:
@@ -67,7 +74,7 @@ def _card(name: str, measures: str, range_: str) -> Card:
 
 CARDS: Mapping[str, Card] = {
     "accuracy": _card("accuracy", "share of images that show what was asked for, as the oracle "
-                      "reads them", "[0, 1]"),
+                      "reads them; mean of those asked with and those asked without", "[0, 1]"),
     "auroc": _card("auroc", "how surely the oracle tells images asked with a finding from images "
                    "asked without it", "[0, 1]"),
     "spearman": _card("spearman", "rank correlation of what was asked for and what the oracle "
@@ -145,5 +152,5 @@ def _shuffled(
     of: Measure, a: np.ndarray, r: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     found = [of(rng.permutation(a), r) for _ in range(SHUFFLES)]
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(np.mean(found)), float(high)
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return float(low), float(np.nanmean(found)), float(high)
