@@ -35,52 +35,52 @@ def records(count: int, seed: int = 0) -> list[list[str]]:
     return rows
 
 
-def test_training_finds_the_paraphrase_and_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_training_finds_the_paraphrase(tmp_path: Path) -> None:
     texts, seen = records(60), []
     whole = train_text_encoder(
-        texts, tmp_path / "whole", steps=40, training=TINY,
+        texts, tmp_path, steps=30, training=TINY,
         on_progress=lambda step, losses: seen.append((step, losses)),
     )  # fmt: skip
-    assert [step for step, _ in seen] == list(range(1, 41))
-    early, late = (
-        np.mean([said["contrast"] for _, said in part]) for part in (seen[:5], seen[-5:])
-    )
-    assert late < 0.75 * early
-    assert np.mean([s["masked"] for _, s in seen[-5:]]) < np.mean(
-        [s["masked"] for _, s in seen[:5]]
-    )
+    assert [step for step, _ in seen] == list(range(1, 31))
+    for name, share in (("contrast", 0.8), ("masked", 0.97)):
+        early, late = (np.mean([said[name] for _, said in part]) for part in (seen[:5], seen[-5:]))
+        assert late < share * early, name
+    _loads_without_us(whole)
+    _tells_facts(whole)
+
+
+def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    texts, cut, whole = records(20), tmp_path / "cut", tmp_path / "whole"
+    train_text_encoder(texts, whole, steps=6, training=TINY)
 
     class Stop(Exception):
         pass
 
     def stop(step: int, _: dict[str, float]) -> None:
-        if step == 8:
+        if step == 5:
             raise Stop
 
-    cut = tmp_path / "cut"
+    torch.manual_seed(99)  # the run hangs on its own seed alone
     with pytest.raises(Stop):
-        train_text_encoder(texts, cut, steps=40, training=TINY, on_progress=stop)
+        train_text_encoder(texts, cut, steps=6, training=TINY, on_progress=stop)
     assert (cut / STATE).is_file()
     assert not (cut / "model.safetensors").exists()
     steps: list[int] = []
     train_text_encoder(
-        texts, cut, steps=40, training=TINY, on_progress=lambda step, _: steps.append(step)
+        texts, cut, steps=6, training=TINY, on_progress=lambda step, _: steps.append(step)
     )
-    assert steps[0] == 7
+    assert steps == [4, 5, 6]
     ours, theirs = (load_file(f / "model.safetensors") for f in (whole, cut))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert not (cut / STATE).exists()
 
     before = (whole / "model.safetensors").stat().st_mtime_ns
-    train_text_encoder(texts, whole, steps=40, training=TINY)
+    train_text_encoder(texts, whole, steps=6, training=TINY)
     assert (whole / "model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(Refusal, match=r"the steps that .* was begun with; got 41, not 40"):
-        train_text_encoder(texts, whole, steps=41, training=TINY)
+    with pytest.raises(Refusal, match=r"the steps that .* was begun with; got 7, not 6"):
+        train_text_encoder(texts, whole, steps=7, training=TINY)
     with pytest.raises(Refusal, match="the texts that"):
-        train_text_encoder(records(60, seed=1), whole, steps=40, training=TINY)
-
-    _loads_without_us(whole)
-    _tells_facts(whole)
+        train_text_encoder(records(20, seed=1), whole, steps=6, training=TINY)
 
 
 def _loads_without_us(folder: Path) -> None:

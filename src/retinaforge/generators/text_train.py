@@ -89,7 +89,7 @@ def train_text_encoder(
         vocabulary=plan.vocabulary,
         positions=plan.positions,
     )
-    learner = Learner(_build(plan, len(tokenizer), seed))
+    learner = _build(plan, len(tokenizer), seed)
     run = _Run(learner, tokenizer, texts, plan, steps, seed)
     scores = run.go(folder, said, on_progress)
     folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ class _Run:
         return content["step"], content["scores"]
 
 
-def _build(plan: TextTraining, words: int, seed: int) -> Any:
+def _build(plan: TextTraining, words: int, seed: int) -> Learner:
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
@@ -206,7 +206,7 @@ def _build(plan: TextTraining, words: int, seed: int) -> Any:
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed_for(seed, "weights"))
-        return BertModel(config)
+        return Learner(BertModel(config))
 
 
 def _save_network(network: Any, folder: Path) -> None:
