@@ -87,4 +87,23 @@ def test_a_bad_row_is_named_and_ends_in_1(retinaforge, table: Path, tmp_path: Pa
 def test_missing_records_are_refused(retinaforge, tmp_path: Path) -> None:
     answer = retinaforge("captions", "write", tmp_path / "none.jsonl", "--out", tmp_path / "pairs")
     assert answer.code == 2
-    assert "expected a records file" in answer.told
+    assert "expected records at" in answer.told
+
+
+def test_captions_are_exported_and_imported(retinaforge, tmp_path: Path) -> None:
+    write_phantoms(tmp_path / "eyes", count=2, size_px=64, seed=3)
+    retinaforge("captions", "records", tmp_path / "eyes", "--out", tmp_path / "r.jsonl")
+    retinaforge("captions", "write", tmp_path / "r.jsonl", "--out", tmp_path / "pairs")
+    out = tmp_path / "logos"
+    answer = retinaforge(
+        "captions", "export", tmp_path / "pairs", "--as", "retinalogos", "--out", out
+    )
+    assert (answer.code, answer.out.split()) == (
+        0,
+        [str(out / "data.yaml"), str(out / "data.json")],
+    )
+    answer = retinaforge(
+        "captions", "import", out / "data.yaml", "--out", tmp_path / "again", "--json"
+    )
+    assert (answer.code, json.loads(answer.out)["images"]) == (0, 2)
+    assert read_pairs(tmp_path / "again") == read_pairs(tmp_path / "pairs")

@@ -9,6 +9,7 @@ import typer
 
 from retinaforge.cli import (
     captions_checklist,
+    captions_files,
     captions_judge,
     captions_purify,
     captions_records,
@@ -32,3 +33,5 @@ app.command("checklist", epilog=captions_checklist.CHECKLIST_EXAMPLES)(captions_
 app.command("checklist-read", epilog=captions_checklist.READ_EXAMPLES)(
     captions_checklist.checklist_read
 )
+app.command("import", epilog=captions_files.IMPORT_EXAMPLES)(captions_files.import_command)
+app.command("export", epilog=captions_files.EXPORT_EXAMPLES)(captions_files.export_command)

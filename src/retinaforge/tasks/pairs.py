@@ -34,7 +34,7 @@ class Pair:
     Attributes:
         path: the image file.
         text: the caption.
-        texts: its paraphrases, the caption first; () where there is but one.
+        texts: its paraphrases, the caption first; what is read from a file has at least it.
         record: what is known of the eye; empty facts where nobody said.
         split: "train", "val", "test" or "".
         patient: whose eye, "" where unknown. Patients never cross splits.
@@ -141,7 +141,7 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
     return Pair(
         path=Path(row["image"]) if row.get("image") else folder / name,
         text=text,
-        texts=tuple(row.get("texts") or ()),
+        texts=tuple(row.get("texts") or (text,)),
         record=record,
         split=row.get("split") or record.split,
         patient=row.get("patient") or record.patient,
@@ -207,7 +207,7 @@ def row_of(pair: Pair, *, reference: bool = False) -> dict[str, Any]:
         "file_name": pair.name,
         **where,
         "text": pair.text,
-        "texts": list(pair.texts),
+        "texts": list(pair.texts or (pair.text,)),
         "writer": pair.writer,
         "record": record_to_row(pair.record),
         "split": pair.split,
