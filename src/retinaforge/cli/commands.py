@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "nearest": Entry("nearest", "nearest_command"),
     "captions": Entry("captions"),
     "generate": Entry("generate"),
+    "demo": Entry("demo"),
     "doctor": Entry("doctor", "doctor"),
 }
 """In the order of --help."""

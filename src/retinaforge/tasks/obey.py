@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from retinaforge.tasks.generator_rows import digest
 from retinaforge.tasks.obey_plan import NATURAL, Asked, PlanSizes, plan_of
 from retinaforge.tasks.oracle import Oracle, finite
 from retinaforge.tasks.oracle_data import AT_ONCE
+from retinaforge.tasks.pairs import pair_of, row_of, write_rows
 from retinaforge.tasks.sample_requests import Request, Wording
 
 ASKED, READINGS, IMAGES = "asked.json", "readings.jsonl", "images"
@@ -142,11 +143,22 @@ def read_readings(out: Path) -> list[dict[str, Any]]:
 
 
 def set_apart_natural(answered: Answered, out: Path) -> Path:
-    """Copy the samples of whole held-out captions into a folder of their own; return it."""
-    folder = out / "natural"
+    """Copy the samples of whole held-out captions into a folder of their own; return it.
+
+    OUT/natural.jsonl is the table of these pairs, for `retinaforge captions adherence`.
+    """
+    folder, lines = out / "natural", []
     folder.mkdir(parents=True, exist_ok=True)
     for row in answered.rows:
+        if row["design"] != NATURAL:
+            continue
         target = folder / row["image"]
-        if row["design"] == NATURAL and not target.exists():
+        if not target.exists():
             shutil.copyfile(out / IMAGES / row["image"], target)
+        asked = answered.asked[row["number"]].record
+        record = replace(asked, image=f"natural/{row['image']}", patient="", split="",
+                         synthetic=True)  # fmt: skip
+        pair = pair_of(record, out / IMAGES / row["image"], [row["text"]], writer="asked for")
+        lines.append(row_of(pair))
+    write_rows(out / "natural.jsonl", lines)
     return folder

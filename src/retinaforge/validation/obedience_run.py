@@ -158,8 +158,8 @@ def judge_obedience(
         "examples": _examples(answered), "environment": environment(),
     }  # fmt: skip
     result |= _looks(answered, eyes, learnt, out, embed, options, on_progress)
+    apart = set_apart_natural(answered, out)
     if fidelity is not None:
-        apart = set_apart_natural(answered, out)
         rebuilt = out / "rebuilt" if autoencoder is not None else None
         result["fidelity"] = fidelity(out / "real", apart, rebuilt, out / "validate")
     write_json(out / RESULT, result)
