@@ -11,6 +11,7 @@ from retinaforge.cli import (
     captions_checklist,
     captions_files,
     captions_judge,
+    captions_lint,
     captions_purify,
     captions_records,
     captions_write,
@@ -26,6 +27,7 @@ def _group() -> None:
 
 app.command("records", epilog=captions_records.EXAMPLES)(captions_records.records)
 app.command("write", epilog=captions_write.EXAMPLES)(captions_write.write)
+app.command("lint", epilog=captions_lint.EXAMPLES)(captions_lint.lint)
 app.command("judge", epilog=captions_judge.EXAMPLES)(captions_judge.judge)
 app.command("purify", epilog=captions_purify.PURIFY_EXAMPLES)(captions_purify.purify)
 app.command("adherence", epilog=captions_purify.ADHERENCE_EXAMPLES)(captions_purify.adherence)

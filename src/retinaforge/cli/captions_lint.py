@@ -1,0 +1,100 @@
+"""`retinaforge captions lint`: every caption against its record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from retinaforge.cli.output import answer_json, progress_bar, say
+
+EXIT_FOUND = 1
+SHOWN = 5
+EXAMPLES = (
+    "Examples:\n\n"
+    "`retinaforge captions lint pairs`\n\n"
+    "`retinaforge captions lint pairs --text-encoder run/finetune/model --out found`\n\n"
+    "`retinaforge captions lint said --regions hard_exudate,drusen --json`"
+)
+
+
+def lint(
+    folder: Path = typer.Argument(..., metavar="PAIRS", help="Captioned images with records."),
+    diagnosis: bool = typer.Option(False, help="Diseases and grades may be named."),
+    words: tuple[int, int] = typer.Option((20, 210), help="Fewest and most words."),
+    text_encoder: Path = typer.Option(
+        None, help="A text encoder's or generator's folder: also count its tokens."
+    ),
+    max_tokens: int = typer.Option(256, min=4, help="Tokens that the text encoder reads."),
+    regions: str = typer.Option("", help="Facts that must bring an evidence box: drusen,…"),
+    out: Path = typer.Option(None, help="Folder for lint.json and findings.jsonl; none: no file."),
+    as_json: bool = typer.Option(False, "--json", help="Print the sums as JSON."),
+) -> None:
+    """Check every caption against its record: sides, numbers, counts, what nobody found.
+
+    Exit code 0: no caption has an error; 1: some have (warnings alone do not count).
+    """
+    from retinaforge.captions.lint import LintRules
+    from retinaforge.core.artefacts import write_json, write_text
+    from retinaforge.tasks.caption_lint import has_error, lint_pairs
+    from retinaforge.tasks.pairs import read_pairs
+
+    rules = LintRules(
+        diagnosis=diagnosis, words=words, tokens=_counter(text_encoder), most_tokens=max_tokens,
+        regions=tuple(name.strip() for name in regions.split(",") if name.strip()),
+    )  # fmt: skip
+    with progress_bar("captions") as move:
+        told, rows = lint_pairs(read_pairs(folder), rules, on_progress=move)
+    if out:
+        write_json(out / "lint.json", told)
+        write_text(out / "findings.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    if as_json:
+        answer_json(told)
+    else:
+        _table(told)
+        if out:
+            print(out)
+    wrong = [row for row in rows if has_error(row)]
+    for row in wrong[:SHOWN]:
+        first = next(each for each in row["findings"] if each["severity"] == "error")
+        say(f"{row['image']}: {first['code']}: {first['message']}", alarm="error")
+    if wrong:
+        say(f"{len(wrong)} captions of {told['captions']} have an error")
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _counter(folder: Path | None) -> Any:
+    """Return what counts tokens as the text encoder does, or None."""
+    if folder is None:
+        return None
+    from transformers import AutoTokenizer
+
+    from retinaforge.core import Refusal
+
+    inside = folder / "tokenizer"
+    try:
+        tokeniser = AutoTokenizer.from_pretrained(inside if inside.is_dir() else folder)
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            "a folder with a tokeniser",
+            str(folder),
+            "name a text encoder's folder, or a generator's that has tokenizer/",
+        ) from error
+    return lambda text: len(tokeniser(text)["input_ids"])
+
+
+def _table(told: dict[str, Any]) -> None:
+    facts, numbers, tokens = told["facts"], told["numbers"], told["tokens"]
+    print(f"{told['captions']} captions of {told['images']} images, "
+          f"{told['with_findings']} with findings")  # fmt: skip
+    for name, row in told["codes"].items():
+        print(f"{row['severity']:<8} {name:<20} {row['captions']:>7} captions")
+    for name in ("precision", "recall"):
+        value = facts[name]
+        print(f"{name:<9} of facts {'undefined' if value is None else f'{value:.4f}':>9}")
+    print(f"numbers: {numbers['said']} said, {numbers['wrong']} wrong")
+    if tokens:
+        print(f"tokens: median {tokens['median']:g}, longest {tokens['longest']}, "
+              f"{tokens['truncated']} captions longer than {tokens['most_read']}")  # fmt: skip

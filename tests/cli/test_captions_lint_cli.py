@@ -1,0 +1,79 @@
+"""captions lint: planted errors are named, and the exit code says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from retinaforge.captions import EyeRecord, Fact
+from retinaforge.captions.template import write_caption
+from retinaforge.cli.captions import app
+from retinaforge.tasks.pairs import Pair, write_pairs
+
+RECORD = EyeRecord(
+    "a.png",
+    {
+        "eye": Fact("eye", "OD", "manifest: made"),
+        "hard_exudate": Fact("hard_exudate", 12, "manifest: made"),
+        "cup_to_disc": Fact("cup_to_disc", 0.45, "manifest: made"),
+        "drusen": Fact("drusen", 0, "manifest: made"),
+        "quality": Fact("quality", "good", "manifest: made"),
+    },
+)
+TRUE = write_caption(RECORD, rng=np.random.default_rng(1), words=(5, 210), share=1.0)
+
+
+def folder_of(tmp_path: Path, *texts: str) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    write_pairs(tmp_path / "pairs", [Pair(tmp_path / "a.png", texts[0], texts, RECORD)])
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["lint", *arguments])
+    return result.exit_code, result.stdout
+
+
+def test_true_captions_pass(tmp_path):
+    folder_of(tmp_path, TRUE)
+    code, out = run(str(tmp_path / "pairs"), "--json", "--words", "5", "210")
+    told = json.loads(out)
+    assert code == 0
+    assert told["facts"]["precision"] == 1.0
+    assert told["facts"]["recall"] == 1.0
+    assert told["codes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("A fundus photograph of the left eye with hard exudates.", "side"),
+        ("Right eye with three hard exudates.", "count"),
+        ("Right eye, cup-to-disc ratio of 0.8, hard exudates.", "number"),
+        ("Right eye with drusen and hard exudates.", "contradicts-record"),
+        ("Right eye with cotton-wool spots and hard exudates.", "unsupported"),
+        ("Right eye with diabetic retinopathy and hard exudates.", "diagnosis"),
+    ],
+)
+def test_planted_error_is_named(tmp_path, text, code):
+    folder_of(tmp_path, TRUE, text)
+    exit_code, _ = run(
+        str(tmp_path / "pairs"), "--words", "3", "210", "--out", str(tmp_path / "found")
+    )
+    told = json.loads((tmp_path / "found" / "lint.json").read_text())
+    assert exit_code == 1
+    assert told["codes"][code]["captions"] == 1
+    lines = (tmp_path / "found" / "findings.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["text"] for row in rows] == [text]
+
+
+def test_a_folder_without_tokeniser_is_refused(tmp_path):
+    folder_of(tmp_path, TRUE)
+    result = CliRunner().invoke(
+        app, ["lint", str(tmp_path / "pairs"), "--text-encoder", str(tmp_path)]
+    )
+    assert "expected a folder with a tokeniser" in str(result.exception)
