@@ -49,7 +49,7 @@ class TwinShape:
     input_px: int = 128
     channels: tuple[int, ...] = (16, 32, 64, 128)
     width: int = 128
-    depth: int = 2
+    depth: int = 1
     heads: int = 4
     projected: int = 128
     context: int = 256

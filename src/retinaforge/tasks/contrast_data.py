@@ -1,8 +1,8 @@
 """Batches of eyes and texts for two towers: what is said, what is true, what is wrong on purpose.
 
 Batch number k depends on the seed and k only. A batch says either whole captions or a few sentences
-of each, so that one sentence alone can be scored later. As many texts again are wrong on purpose:
-one sentence exchanged for one of another eye that is not true of this one.
+of each, so that one sentence alone can be scored later. With the few, as many texts again are wrong
+on purpose: one sentence exchanged for one of another eye that is not true of this one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ContrastPlan:
         batch: images a step and process.
         whole: share of batches that say whole captions.
         sentences: at most so many of a caption in the other batches.
-        wrong: whether as many texts again are wrong on purpose.
+        wrong: whether a few sentences have a wrong twin.
         shift, turn_deg, zoom: how far images are moved at most, as a share of the side, in degrees
             and as a share.
         jitter: how far brightness moves at most, as a share.
@@ -41,7 +41,7 @@ class ContrastPlan:
     """
 
     batch: int = 64
-    whole: float = 0.25
+    whole: float = 0.15
     sentences: int = 2
     wrong: bool = True
     shift: float = 0.03
@@ -109,9 +109,11 @@ def pair_drawer(
     def draw(number: int) -> Mapping[str, Tensor]:
         rng = rng_for(plan.seed, "contrast", number)
         picked = rng.choice(len(data), min(plan.batch, len(data)), replace=False)
-        right = _spoken(data, picked, plan, rng)
-        wrong = [exchange.one(i, said, rng) for i, said in zip(picked, right, strict=True)]
-        texts = right + [said for said in wrong if plan.wrong and said is not None]
+        whole = bool(rng.random() < plan.whole)
+        texts = right = _spoken(data, picked, plan, rng, whole=whole)
+        if plan.wrong and not whole:
+            wrong = [exchange.one(i, said, rng) for i, said in zip(picked, right, strict=True)]
+            texts = right + [said for said in wrong if said is not None]
         ids, real = encoded(tokeniser, [" ".join(data.sentences[n] for n in t) for t in texts])
         true = agreement(data.known[picked], [[data.said[n] for n in text] for text in texts])
         true[np.arange(len(picked)), np.arange(len(picked))] = True
@@ -126,10 +128,15 @@ def pair_drawer(
 
 
 def _spoken(
-    data: Captioned, picked: np.ndarray, plan: ContrastPlan, rng: np.random.Generator
+    data: Captioned,
+    picked: np.ndarray,
+    plan: ContrastPlan,
+    rng: np.random.Generator,
+    *,
+    whole: bool,
 ) -> list[list[int]]:
     """Return what is said of each image, by numbers of sentences."""
-    whole, spoken = rng.random() < plan.whole, []
+    spoken = []
     for image in picked:
         captions = data.captions[image]
         caption = captions[rng.integers(len(captions))]
@@ -162,4 +169,4 @@ def moved(
 
 def images_of(pixels: UInt8[np.ndarray, "batch side side 3"]) -> Float[Tensor, "batch 3 side side"]:
     """Return bytes as images in [-1, 1]."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
