@@ -1,7 +1,8 @@
 """Captions in ophthalmologists' style with what they say, to measure the parser on.
 
 Written by hand before the parser had seen them, by one who knows the parser; no clinician has
-read them. The parser was mended on READ_BEFORE; UNSEEN was measured once, then left alone.
+read them. The parser was mended on READ_BEFORE (its second half was measured unseen first: 58 of 61
+facts told, no wrong claim); UNSEEN was written after that and measured once.
 """
 
 from __future__ import annotations
@@ -144,9 +145,6 @@ READ_BEFORE: tuple[tuple[str, Said], ...] = (
             **NO_BLOOD,
         },
     ),
-)
-
-UNSEEN: tuple[tuple[str, Said], ...] = (
     (
         "Fundus photo OS. Disc: C/D 0.5, rim intact, no notching. Macula: drusen ++, otherwise "
         "flat. Periphery: a few laser burns.",
@@ -248,6 +246,150 @@ UNSEEN: tuple[tuple[str, Said], ...] = (
     (
         "Mild NPDR: six microaneurysms, no venous beading, no IRMA.",
         {"dr_grade": 1, "microaneurysm": 6, "venous_beading": 0, "irma": 0},
+    ),
+)
+
+UNSEEN: tuple[tuple[str, Said], ...] = (
+    (
+        "This color fundus photograph shows the left eye. The optic nerve head is well defined "
+        "with a physiologic cup. A handful of microaneurysms dot the temporal macula. No hard "
+        "exudates, cotton wool spots or venous beading are appreciated.",
+        {
+            "eye": "OS",
+            "disc_margin": "sharp",
+            "cup_to_disc": 0.3,
+            "microaneurysm": (4, ("temporal", "macula")),
+            "hard_exudate": 0,
+            "cotton_wool_spot": 0,
+            "venous_beading": 0,
+        },
+    ),
+    (
+        "Retinal image of fair quality with some haze. The right optic disc shows a C/D of 0.7 "
+        "vertically, with inferior rim thinning and a disc haemorrhage at 7 o'clock.",
+        {
+            "quality": "usable",
+            "haze": True,
+            "eye": "OD",
+            "cup_to_disc": 0.7,
+            "rim_notch": (True, ("inferior",)),
+            "disc_haemorrhage": 1,
+        },
+    ),
+    (
+        "Extensive confluent drusen occupy the central macula in this eye, and a patch of "
+        "geographic atrophy lies just nasal to the fovea. Hemorrhage is not evident.",
+        {
+            "drusen": (30, ("macula",)),
+            "geographic_atrophy": (1, ("nasal",)),
+            "haemorrhage_dot": 0,
+            "haemorrhage_flame": 0,
+            "preretinal_haemorrhage": 0,
+            "disc_haemorrhage": 0,
+        },
+    ),
+    (
+        "The disc is hyperaemic with indistinct borders; flame haemorrhages radiate from it and "
+        "the veins are dilated and tortuous.",
+        {"disc_margin": "blurred", "haemorrhage_flame": True, "tortuosity": 1.08},
+    ),
+    (
+        "PRP scars in all quadrants. Fibrovascular fronds at the disc have regressed; no active "
+        "neovascularisation. Few residual blot haemorrhages inferotemporally.",
+        {
+            "laser_scar": (True, QUADRANTS),
+            "neovascularisation": 0,
+            "haemorrhage_dot": (3, ("inferior temporal",)),
+        },
+    ),
+    (
+        "Normal fundus. Cup-disc ratio 0.2, sharp disc edge, bright foveal reflex, straight "
+        "arterioles with an A:V ratio of 0.7.",
+        {
+            "cup_to_disc": 0.2,
+            "disc_margin": "sharp",
+            "foveal_reflex": True,
+            "artery_vein_ratio": 0.7,
+        },
+    ),
+    (
+        "Dark choroidal background, tigroid near the arcades. I see neither microaneurysms nor "
+        "exudation. Dust spots in the lower corner.",
+        {
+            "pigmentation": 0.9,
+            "tessellation": True,
+            "microaneurysm": 0,
+            "hard_exudate": 0,
+            "artefact": True,
+        },
+    ),
+    (
+        "There appear to be three or four cotton-wool spots superonasal to the disc, and perhaps "
+        "an intraretinal microvascular abnormality beside them.",
+        {"cotton_wool_spot": (4, ("superior nasal",)), "irma": 1},
+    ),
+    (
+        "Poorly focused, unevenly illuminated picture of the right fundus; the fovea is not in "
+        "view, the nerve fibre layer cannot be judged.",
+        {"blur": True, "illumination": True, "eye": "OD", "fovea_in_view": False},
+    ),
+    (
+        "Macula: circinate exudates temporally, about 15, encroaching on the fovea. Disc: healthy, "
+        "pink rim, cup-to-disc 0.35. Vessels: generalised arteriolar narrowing.",
+        {
+            "hard_exudate": (15, ("temporal", "fovea", "macula")),
+            "disc_colour": "pink",
+            "cup_to_disc": 0.35,
+            "artery_vein_ratio": 0.5,
+        },
+    ),
+    (
+        "No retinopathy of any kind, no maculopathy, no disc pallor. Media clear.",
+        {"dr_grade": 0, "disc_colour": "pink", "haze": False},
+    ),
+    (
+        "Severe non-proliferative diabetic retinopathy with more than 20 blot haemorrhages in each "
+        "quadrant, venous beading inferotemporally and definite IRMA. Macular oedema is suspected.",
+        {
+            "dr_grade": 3,
+            "haemorrhage_dot": (90, QUADRANTS),
+            "venous_beading": (True, ("inferior temporal",)),
+            "irma": True,
+            "macular_oedema": 1,
+        },
+    ),
+    (
+        "A blond fundus with a dense vascular tree. The foveal reflex has gone and a cellophane "
+        "reflex is seen over the macula.",
+        {
+            "pigmentation": 0.1,
+            "vessel_density": 3.0,
+            "foveal_reflex": False,
+            "epiretinal_membrane": True,
+        },
+    ),
+    (
+        "Superior wedge defect of the RNFL; rim notched at the upper pole. The disc otherwise sits "
+        "on the left of the frame with beta-zone peripapillary atrophy.",
+        {
+            "nerve_fibre_layer": ("defect", ("superior",)),
+            "rim_notch": (True, ("superior",)),
+            "disc_side": "left",
+            "peripapillary_atrophy": True,
+        },
+    ),
+    (
+        "Laser burns are confined to the temporal periphery. Pigment clumping marks two of them. "
+        "The rest of the retina is free from haemorrhages or drusen.",
+        {
+            "laser_scar": (True, ("temporal", "periphery")),
+            "pigment_change": True,
+            "drusen": 0,
+            "haemorrhage_dot": 0,
+            "haemorrhage_flame": 0,
+            "preretinal_haemorrhage": 0,
+            "disc_haemorrhage": 0,
+        },
     ),
 )
 

@@ -26,7 +26,7 @@ def only(text: str, fact: str) -> Claim:
 def test_our_own_captions_are_read_back_whole(style: Style, share: float) -> None:
     rng = np.random.default_rng(round(share * 10))
     total = FactScores(0, 0, 0, 0, 0)
-    for _ in range(80):
+    for _ in range(50):
         record = random_record(rng)
         caption = write_caption_with_sources(
             record, rng=rng, diagnosis=True, person=True, share=share, style=style
@@ -43,22 +43,23 @@ def test_our_own_captions_are_read_back_whole(style: Style, share: float) -> Non
                 parts = (known, known & set(QUADRANTS), known & set(REGIONS))
                 assert set(claim.places) in parts
                 assert claim.places
-    assert total.told > 500
+    assert total.told > 300
 
 
 @pytest.mark.parametrize(
-    ("captions", "right", "told", "untold"),
-    [(READ_BEFORE, 61, 65, 0), (UNSEEN, 54, 58, 3)],
+    ("captions", "right", "wrong", "told", "untold"),
+    [(READ_BEFORE, 118, 0, 126, 0), (UNSEEN, 55, 1, 61, 6)],
     ids=["read before", "unseen"],
 )
 def test_free_text_is_read_as_well_as_the_documents_say(
-    captions: tuple[tuple[str, Said], ...], right: int, told: int, untold: int
+    captions: tuple[tuple[str, Said], ...], right: int, wrong: int, told: int, untold: int
 ) -> None:
     total = FactScores(0, 0, 0, 0, 0)
     for text, said in captions:
         total += fact_scores(read_claims(text).claims, record_of(said), facts=tuple(said))
-    assert (total.wrong, total.unknown, total.places_wrong) == (0, 0, 0)
-    assert (total.right, total.told, total.untold) == (right, told, untold)
+    assert (total.unknown, total.places_wrong) == (0, 0)
+    # Better is welcome, but the documents must then be measured again.
+    assert (total.right, total.wrong, total.told, total.untold) == (right, wrong, told, untold)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,8 @@ def test_hedges_are_seen(text: str, fact: str, hedged: bool) -> None:
         ("Two to three microaneurysms.", 2, 3),
         ("4-6 microaneurysms.", 4, 6),
         ("More than ten microaneurysms.", 10, math.inf),
+        ("One sees countless tiny microaneurysms.", 21, math.inf),
+        ("One notes five medium-sized red microaneurysms.", 5, 5),
         ("Microaneurysms.", 1, math.inf),
         ("Grade 2. Microaneurysms.", 1, math.inf),
     ],
@@ -173,6 +176,11 @@ def test_small_words_are_no_sides() -> None:
         ("Drusen around the fovea; exudates in the periphery.", "drusen", ("fovea",)),
         ("Drusen and exudates in the macula.", "drusen", ("macula",)),
         ("Drusen in the macula and exudates.", "hard_exudate", ()),
+        ("Drusen, along with exudates in the macula.", "drusen", ()),
+        ("Drusen in the macula and periphery.", "drusen", ("macula", "periphery")),
+        ("Macula: drusen.", "drusen", ("macula",)),
+        ("The macula is flat, with no drusen.", "drusen", ("macula",)),
+        ("Thinning of the inferior rim.", "rim_notch", ("inferior",)),
         ("The macula is flat. Drusen.", "drusen", ()),
     ],
 )
@@ -210,6 +218,10 @@ def known(name: str, value: object, *places: str) -> EyeRecord:
         ("No drusen.", known("irma", 0), None),
         ("No drusen in the macula.", known("drusen", 4, "periphery"), True),
         ("No drusen in the macula.", known("drusen", 4, "macula"), False),
+        ("No drusen in the macula.", known("drusen", 4), None),
+        ("No drusen in the macula.", known("drusen", 0), True),
+        ("No tortuosity.", known("tortuosity", 1.02), True),
+        ("Three clusters of drusen.", known("drusen", 30), True),
         ("Two drusen superiorly.", known("drusen", 4, "superior", "inferior"), True),
         ("No glaucoma.", known("glaucoma", 1), False),
         ("No glaucoma.", known("glaucoma", 0), True),

@@ -96,6 +96,20 @@ def test_length_is_kept_or_the_note_says_why(words: tuple[int, int]) -> None:
     assert kept > 100
 
 
+def test_no_sentence_points_back_to_one_that_was_cut() -> None:
+    rng = np.random.default_rng(13)
+    seen = 0
+    for _ in range(100):
+        caption = write_caption_with_sources(
+            random_record(rng, 0.6), rng=rng, style="full", words=(20, 140)
+        )
+        for before, each in zip(caption.sentences, caption.sentences[1:], strict=False):
+            if each.text.startswith("It "):
+                seen += 1
+                assert FACT[before.facts[-1]].topic == FACT[each.facts[0]].topic, caption.text
+    assert seen
+
+
 def test_twenty_words_are_reached_with_a_few_facts() -> None:
     rng = np.random.default_rng(8)
     caption = write_caption_with_sources(one(Fact("eye", "OD", "t")), rng=rng, style="full")

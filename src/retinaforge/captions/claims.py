@@ -77,8 +77,9 @@ def agrees(claim: Claim, record: EyeRecord) -> bool | None:
     if fact is None:
         return None
     held = _holds(claim, fact)
-    if claim.negated and claim.places and fact.places:
-        return not (held and set(claim.places) & set(fact.places))
+    if claim.negated and claim.places and held:
+        # None here; there may be some elsewhere.
+        return not set(claim.places) & set(fact.places) if fact.places else None
     return held != claim.negated
 
 

@@ -21,20 +21,25 @@ from retinaforge.captions import words
 from retinaforge.captions.claims import GROUPS, Claim, Claims
 from retinaforge.captions.facts_catalogue import FACT
 from retinaforge.captions.parse_findings import LESION_RULES, VERDICT_RULES
+from retinaforge.captions.parse_looks import RULES, STEMS
 from retinaforge.captions.parse_numbers import NUMBER_RULES, read_count, read_number
 from retinaforge.captions.parse_places import Place, read_places
 from retinaforge.captions.parse_scope import (
     BREAK,
     SENTENCE_END,
-    VERB,
     Mention,
     denied,
     hedged,
 )
-from retinaforge.captions.parse_words import RULES, STEMS, Rule
+from retinaforge.captions.parse_words import Rule
 from retinaforge.captions.record import Value
 
 CAMERA: Final = re.compile(r"\b[Cc]amera:?\s+(?P<name>[A-Z][^.;]*)")
+LISTED: Final = re.compile(
+    r"^(?:,|,?\s+(?:and|or))\s+(?:(?!(?:with|in|at|along|is|are|has|have|there)\b)[\w-]+\s+){0,4}$",
+    re.IGNORECASE,
+)
+"""What may stand between two lesions that share the place after them."""
 PLACED: Final = frozenset(("rim_notch", "nerve_fibre_layer", "myelinated_fibres"))
 LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 """Keeps the length of any text, which str.lower does not."""
@@ -164,7 +169,7 @@ def _attached(
     text: str, found: Sequence[Found], places: Sequence[Place], negated: Sequence[bool]
 ) -> list[list[str]]:
     """Give each place to the finding it follows; to the next where it leads or is an adjective."""
-    lie: list[list[str]] = [[] for _ in found]
+    lie = [_own_places(each, text) for each in found]
     leading: list[Place] = []
     for place in places:
         n = _owner(text, found, place)
@@ -174,10 +179,18 @@ def _attached(
             lie[n] += [each for each in place.places if each not in lie[n]]
     for n, each in enumerate(found):
         ahead = [place for place in leading if place.end <= each.start]
-        if each.placed and not lie[n] and not negated[n]:
+        if each.placed and not lie[n]:
             lie[n] += [name for place in ahead for name in place.places if name not in lie[n]]
     _share_back(text, found, lie, negated)
     return lie
+
+
+def _own_places(found: Found, text: str) -> list[str]:
+    """Return the places inside the words of a finding: "thinning of the inferior rim"."""
+    if found.fact not in PLACED:
+        return []
+    words_ = text[found.start : found.end]
+    return [name for place in read_places(words_, bytearray(len(words_))) for name in place.places]
 
 
 def _owner(text: str, found: Sequence[Found], place: Place) -> int | None:
@@ -202,13 +215,7 @@ def _share_back(
 ) -> None:
     """ "Microaneurysms and exudates in the macula": the place belongs to both."""
     for n in range(len(found) - 2, -1, -1):
-        between = text[found[n].end : found[n + 1].start]
-        if (
-            found[n].lesion
-            and found[n + 1].lesion
-            and lie[n + 1]
-            and not lie[n]
-            and negated[n] == negated[n + 1]
-            and not (VERB.search(between) or BREAK.search(between))
-        ):
+        listed = LISTED.search(text[found[n].end : found[n + 1].start])
+        same = found[n].lesion and found[n + 1].lesion and negated[n] == negated[n + 1]
+        if listed and same and lie[n + 1] and not lie[n]:
             lie[n] += lie[n + 1]

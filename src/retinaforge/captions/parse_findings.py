@@ -95,7 +95,8 @@ LESION_RULES: Final[tuple[Rule, ...]] = (
         "pigment_change",
         True,
         r"(?:(?:areas?|patch(?:es)?|foc(?:us|i))\s+of\s+)?(?:retinal\s+)?pigment(?:ary|ation)?\s+"
-        r"(?:epithel\w+\s+)?(?:changes?|clump(?:s|ing)?|mottling|migration|alterations?|hypertrophy)|"
+        r"(?:epithel\w+\s+)?(?:changes?|clump(?:s|ing)?|mottling|migration|alterations?|hypertrophy|disturbances?|"
+        r"deposits?|irregularit(?:y|ies))|"
         r"mottling",
         True,
     ),

@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from retinaforge.captions import words
-from retinaforge.captions.parse_words import RATIO
+from retinaforge.captions.parse_looks import RATIO
 from retinaforge.captions.template_lesions import NUMBER_WORDS
 
 NUMBER: Final = r"(?P<n>\d+(?:[.,]\d+)?)(?:\s*(?:-|to|–)\s*(?P<m>\d+(?:[.,]\d+)?))?(?:\s*(?P<p>%))?"
@@ -22,6 +22,7 @@ NUMBER_RULES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (fact, re.compile(pattern, re.IGNORECASE))
     for fact, pattern in (
         ("cup_to_disc", rf"\b(?<!horizontal ){RATIO}{SAYS}{NUMBER}"),
+        ("cup_to_disc", rf"\bcup\s+of\s+{NUMBER}"),
         ("vessel_density", rf"\b(?:vessel|vascular)\s+(?:length\s+)?density{SAYS}{NUMBER}\s*mm"),
         ("artery_vein_ratio", rf"\b{AV}{SAYS}(?P<a>\d)\s*[:/]\s*(?P<b>\d)\b"),
         ("artery_vein_ratio", rf"\b{AV}{SAYS}{NUMBER}"),
@@ -69,14 +70,14 @@ AMOUNTS: Final[tuple[tuple[str, str], ...]] = (
             r"a\s+couple\s+of|rare"),
     ("single", r"a\s+(?:single|solitary|lone)|an\s+isolated|(?:single|solitary|isolated)|an?"),
 )  # fmt: skip
+_COUNTED: Final = "|".join(NUMBER_WORDS[1:])
 ADJECTIVES: Final = (
-    r"(?:(?:scattered|small|tiny|large|bright|discrete|fine|round|yellow(?:ish)?|white(?:ish)?|"
-    r"fluffy|fresh|old|retinal|peripheral|macular|perifoveal|parafoveal|peripapillary|dark|red|"
-    r"superficial|deep|isolated|other|additional|waxy|reddish|well-defined|"
-    r"(?:supero|infero)-?(?:temporal|nasal)|superior|inferior|temporal|nasal|centr(?:al|ed)|"
-    r"preserved|further|of)[\s,]+)*"
+    r"(?:(?!(?:and|or|of|with|in|on|at|to|by|from|no|not|is|are|was|were|has|have|the|which|that|"
+    r"shows?|there|seen|present|visible|an?|few|several|many|multiple|numerous|single|"
+    r"abundant|countless|occasional|innumerable|extensive|profuse|widespread|rare|solitary|sees|notes|"
+    rf"{_COUNTED})[\s,])[a-z][\w/-]*[\s,]+){{0,4}}"
 )
-_COUNTED = "|".join((*NUMBER_WORDS[1:],))
+"""Words between a number and what is counted: "a few scattered small red dots"."""
 COUNT_BEFORE: Final = re.compile(
     rf"(?:(?P<more>more\s+than|over|at\s+least|>)\s*)?"
     rf"\b(?:(?P<digits>\d+)(?:\s*(?:-|–|to)\s*(?P<upto>\d+))?|(?P<word>{_COUNTED})"

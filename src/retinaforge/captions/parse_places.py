@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from retinaforge.captions.facts_catalogue import QUADRANTS
@@ -13,6 +14,8 @@ _IN: Final = (
     r"throughout|along|towards?|of|on|by)\s+(?:and\s+around\s+)?(?:the\s+)?)"
 )
 _HAS: Final = r"(?=\s+(?:also\s+)?(?:shows?|has|contains?|reveals?|demonstrates?|exhibits?|with)\b)"
+_THEN: Final = r"(?=\s*:|\s+(?:[\w-]+\s+){0,2}?[\w-]+,?\s+with\b)"
+"""Where a note or a sentence is about one region: "Macula: drusen", "the macula is flat, with"."""
 _DISC: Final = r"(?:optic\s+)?(?:dis[ck]|nerve\s+head|papilla)(?:\s+margin)?"
 PLACE_RULES: Final[tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]] = tuple(
     (places, re.compile(rf"\b(?:{pattern})", re.IGNORECASE))
@@ -26,17 +29,25 @@ PLACE_RULES: Final[tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]] = tuple(
         (("fovea",), rf"{_IN}(?:fovea|foveola|foveal\s+cent(?:re|er))\b|"
                      r"(?:peri|para|sub)-?foveal(?:ly)?\b"),
         (("macula",), rf"{_IN}(?:macula|macular\s+(?:area|region)|central\s+macula)\b"),
-        (("macula",), rf"macula(?:r\s+(?:area|region))?{_HAS}|"
+        (("macula",), rf"macula(?:r\s+(?:area|region))?(?:{_HAS}|{_THEN})|"
                       r"macular(?=\s+(?:hard|drusen|exud|micro|haem|hem|pigment|dot))"),
         (("disc",), rf"{_IN}{_DISC}\b|peri-?papillary\b"),
         (("periphery",), rf"{_IN}(?:(?:retinal|mid|far|extreme)[\s-]*)*periphery\b|"
                          r"peripheral(?:ly)?(?:\s+retina)?\b"),
+        (("periphery",), r"periphery(?=\s*:)|(?:mid|far|retinal)[\s-]periphery\b"),
+        ((), rf"{_IN}posterior\s+pole\b"),
         (("superior",), r"(?:superior(?:ly)?|upper)\b"),
         (("inferior",), r"(?:inferior(?:ly)?|lower)\b"),
         (("temporal",), r"temporal(?:ly)?\b"),
         (("nasal",), r"nasal(?:ly)?\b"),
     )
 )  # fmt: skip
+
+
+CHAINED: Final = re.compile(
+    r"\s*(?:,|and|or)\s+(?:the\s+)?(?:retinal\s+)?(?P<region>fovea|macula|periphery)\b",
+    re.IGNORECASE,
+)
 
 
 class Place(NamedTuple):
@@ -56,4 +67,16 @@ def read_places(text: str, eaten: bytearray) -> list[Place]:
             if not any(eaten[start:end]):
                 eaten[start:end] = b"\2" * (end - start)
                 found.append(Place(places, start, end))
+    found += _chained(text, eaten, found)
     return sorted(found, key=lambda place: place.start)
+
+
+def _chained(text: str, eaten: bytearray, found: Sequence[Place]) -> list[Place]:
+    """Return regions named right after a place, without a preposition of their own."""
+    more: list[Place] = []
+    for place in found:
+        match = CHAINED.match(text, place.end)
+        if match and not any(eaten[match.start("region") : match.end("region")]):
+            eaten[match.start("region") : match.end("region")] = b"\2" * len(match["region"])
+            more.append(Place((match["region"].lower(),), *match.span("region")))
+    return more

@@ -18,13 +18,9 @@ from retinaforge.captions.facts_catalogue import FACT, FactKind
 from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.captions.template_grammar import Dice
 from retinaforge.captions.template_length import fitted
-from retinaforge.captions.template_sections import (
-    DRAWN_TOPICS,
-    SECTIONS,
-    CaptionSentence,
-    Topics,
-    opening,
-)
+from retinaforge.captions.template_opening import opening
+from retinaforge.captions.template_sections import DRAWN_TOPICS, SECTIONS, Topics
+from retinaforge.captions.template_sentence import CaptionSentence
 from retinaforge.core import Refusal
 
 Style = Literal["full", "short"]

@@ -34,12 +34,12 @@ class Dice:
         keys = [self.chance() for _ in items]
         return [items[n] for n in sorted(range(len(items)), key=keys.__getitem__)]
 
-    def chunked(self, items: Sequence[T], most: int) -> list[list[T]]:
-        """Cut the items into runs of 1 to `most`."""
+    def chunked(self, items: Sequence[T], most: int, least: int = 1) -> list[list[T]]:
+        """Cut the items into runs of `least` to `most`; the last may be shorter."""
         runs: list[list[T]] = []
         start = 0
         while start < len(items):
-            size = 1 + int(self.chance() * most)
+            size = least + int(self.chance() * (most - least + 1))
             runs.append(list(items[start : start + size]))
             start += size
         return runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from retinaforge.captions.template_grammar import Dice, say
-from retinaforge.captions.template_sections import CaptionSentence
+from retinaforge.captions.template_sentence import CaptionSentence
 
 EMPTY = (
     "[The photograph|The picture|The image] was taken with a [fundus|retinal] camera.",
@@ -26,7 +26,7 @@ def fitted(
     kept = list(sentences)
     length = sum(each.words for each in kept)
     while length > words[1] and len(kept) > 1:
-        least = min(range(len(kept)), key=lambda n: (kept[n].weight, -kept[n].words, n))
+        least = min(range(len(kept)), key=lambda n: _worth(kept[n], n))
         length -= kept.pop(least).words
     for each in EMPTY:
         if length < words[0]:
@@ -37,3 +37,9 @@ def fitted(
     if length < words[0]:
         return kept, f"{length} words: the record's facts do not fill {words[0]}"
     return kept, ""
+
+
+def _worth(sentence: CaptionSentence, place: int) -> tuple[int, bool, int, int]:
+    """The least worth goes first; "It also" before what it points back to."""
+    points_back = sentence.text.startswith("It ")
+    return sentence.weight, not points_back, -sentence.words, place

@@ -9,6 +9,7 @@ from retinaforge.captions import words
 from retinaforge.captions.facts_catalogue import HALVES, LESIONS, QUADRANTS
 from retinaforge.captions.record import Fact
 from retinaforge.captions.template_grammar import Dice, say
+from retinaforge.captions.template_sentence import joined
 
 BLOOD: Final = "haemorrhage"
 BLEEDS: Final = frozenset(
@@ -119,13 +120,6 @@ HALF_WORDS: Final = {
     "temporal": "[in the temporal retina|temporally]",
     "nasal": "[in the nasal retina|nasally]",
 }
-
-
-def joined(items: Sequence[str], word: str = "and") -> str:
-    """Return "a, b and c"."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} {word} {items[-1]}"
 
 
 def _divided(found: set[str], dice: Dice) -> set[str]:

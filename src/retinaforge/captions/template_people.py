@@ -8,7 +8,7 @@ from typing import Final
 from retinaforge.captions.facts_catalogue import FACT
 from retinaforge.captions.record import Fact
 from retinaforge.captions.template_grammar import Dice, say
-from retinaforge.captions.template_lesions import joined
+from retinaforge.captions.template_sentence import joined
 
 NPDR: Final = "[non-proliferative diabetic retinopathy|NPDR|nonproliferative diabetic retinopathy]"
 AMD: Final = "[age-related macular degeneration|AMD]"

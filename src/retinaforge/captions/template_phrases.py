@@ -144,7 +144,7 @@ SENTENCES: Final[dict[tuple[str, str], str]] = {
     ("myelinated_fibres", "no"): "No [myelinated|medullated] nerve fibres are [seen|present]",
     ("pigmentation", "light"): "The fundus is [lightly|sparsely|faintly] pigmented|"
     "The [fundus|background|fundus background] is [pale|light|light in colour]",
-    ("pigmentation", "medium"): "The fundus is [moderately|averagely] pigmented|"
+    ("pigmentation", "medium"): "The fundus is moderately pigmented|"
     "[Fundus|Background] pigmentation is [medium|moderate|intermediate]",
     ("pigmentation", "dark"): "The fundus is [darkly|heavily|deeply] pigmented|"
     "The [fundus|background|fundus background] is [dark|dark in colour]",
