@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, save_autoencoder
 from retinaforge.cli.generate import app
 from retinaforge.core import Refusal
+from retinaforge.reports.generator_step import run_told, write_arms_page, write_step_page
 from retinaforge.tasks import generator_run, generator_train
 from retinaforge.tasks.generator_prepare import find_inputs
 from retinaforge.tasks.generator_recipe import (
@@ -158,6 +159,7 @@ def test_what_changes_no_weight_may_change(home: Path, ran: Path) -> None:
     assert [one.state for one in done.steps] == ["found done", "found done"]
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_second_training_ends_with_the_same_weights(
     home: Path, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,46 @@ def test_a_run_killed_in_the_second_training_ends_with_the_same_weights(
     assert equal(weights(tmp_path / "finetune"), weights(ran / "finetune"))
 
 
+@pytest.mark.slow
+def test_shards_teach_as_the_memory_map_does(home: Path, ran: Path, tmp_path: Path) -> None:
+    encoder = next((ran / "cache").glob("text-encoder-*"))
+    shutil.copytree(encoder, tmp_path / "cache" / encoder.name)
+    streamed = tiny(data={"stream": True, "shard_rows": 3})
+    done = go(home, tmp_path, streamed, without=["purify", "finetune"])
+    said, other = told(tmp_path / "pretrain"), told(ran / "pretrain")
+    assert said["result"]["images"] == 12
+    assert len(list((tmp_path / "cache").glob("shards-*/latents-*.tar"))) == 3
+    assert said["inputs"]["data"]["stream"] is True
+    assert "stream" not in other["inputs"]["data"]
+    assert done.model is not None
+
+
+@pytest.mark.slow
+def test_purification_feeds_the_second_training(home: Path, tmp_path: Path) -> None:
+    rule = {"steps": 1, "batch": 2, "side_px": 32, "least_side_px": 8, "precision": "fp32"}
+    recipe = tiny(purify=rule, sample={"images": 0}, arms=["random"])
+    done = go(home, tmp_path, recipe, without=[], arms=True)
+    said = told(tmp_path / "purify")
+    assert (said["pairs"], said["kept"]) == (8, 4)
+    assert sum(said["dropped"].values()) == 4
+    names = {
+        row["file_name"]
+        for row in map(json.loads, (tmp_path / "purify/kept.jsonl").read_text().splitlines())
+    }
+    assert names < {f"{i}.png" for i in range(8)}
+    assert told(tmp_path / "finetune")["data"]["photographs"] == 4
+    (row,) = done.arms
+    assert row["folder"] == "arms/random/finetune"
+    assert row["photographs"] == 4
+    folders = (tmp_path / "finetune", tmp_path / row["folder"])
+    assert len({told(folder)["inputs"]["learnt_from"] for folder in folders}) == 2
+    page = write_step_page(tmp_path / "purify").read_text()
+    assert "a score below" in page
+    assert "4 of 8" in run_told(tmp_path)["steps"][1]["said"]
+    assert "random" in write_arms_page(tmp_path).read_text()
+
+
+@pytest.mark.slow
 def test_arms_share_what_they_have_in_common(
     home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +326,7 @@ def test_changes_reach_the_recipe() -> None:
         ("finetune.step=3", r"finetune\.step is unknown \(did you mean finetune\.steps\?\)"),
         ("fintune.steps=3", r"fintune is unknown \(did you mean finetune\?\)"),
         ("pretrain.steps=0", r"pretrain\.steps: Input should be greater than or equal to 1"),
-        ("arms=['lo']", "arm 'lo' is none of low, scratch, purified, unpurified, full"),
+        ("arms=['lo']", "arm 'lo' is none of low, scratch, purified, unpurified, random, full"),
         ("steps", r"expected --set table\.key=value; got 'steps'"),
         ("name.x=1", "expected a table name"),
     ],

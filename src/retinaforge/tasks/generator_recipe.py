@@ -57,11 +57,22 @@ class DataTable(_Table):
         pairs: a folder of captioned images; `--pairs` names another.
         frame: which square of a photograph is encoded; see `tasks.latents.encode_pairs`.
         classes: facts that are given beside the words, e.g. ["eye", "dr_grade"].
+        stream: read shards one after another (`tasks.generator_stream`) instead of a memory map
+            in any order: for file systems that are slow at that.
+        shard_rows: images a shard.
     """
 
     pairs: str = ""
     frame: Literal["auto", "field", "whole"] = "auto"
     classes: tuple[str, ...] = ()
+    stream: bool = False
+    shard_rows: int = Field(1000, ge=1)
+
+    def binding(self) -> dict[str, Any]:
+        """Return the fields that decide what comes out."""
+        plain = self.model_dump(mode="json", exclude={"pairs"})
+        streamed = {"stream": plain.pop("stream"), "shard_rows": plain.pop("shard_rows")}
+        return {**plain, **streamed} if self.stream else plain
 
 
 class AutoencoderTable(_Table):

@@ -210,7 +210,7 @@ def _facts(
     return {
         "step": step,
         step: _table(recipe, step).binding(),
-        "data": recipe.data.model_dump(mode="json", exclude={"pairs"}),
+        "data": recipe.data.binding(),
         "autoencoder": recipe.autoencoder.model_dump(mode="json", exclude={"folder"}),
         "network": recipe.network.model_dump(mode="json", exclude={"recompute"}),
         "flow": recipe.flow.model_dump(mode="json"),

@@ -29,13 +29,27 @@ from retinaforge.tasks.generator_prepare import (
     open_text_encoder,
     prepare_data,
     vocabulary_of,
+    wait_for,
 )
 from retinaforge.tasks.generator_recipe import Recipe, TrainTable
 from retinaforge.tasks.generator_sheet import draw_sheet
+from retinaforge.tasks.generator_stream import (
+    INDEX,
+    ShardStream,
+    draw_stream,
+    key_of,
+    open_shards,
+    write_shards,
+)
 from retinaforge.tasks.pairs import Pair
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.training import OnProgress
-from retinaforge.training.generator import FlowMatching, GeneratorConfig, train_generator
+from retinaforge.training.generator import (
+    FlowMatching,
+    GeneratorConfig,
+    GeneratorDraw,
+    train_generator,
+)
 from retinaforge.training.sharding import is_sharded, whole
 
 MODEL, TRAINING = "model", "training"
@@ -103,12 +117,7 @@ def run_training(
     network = new_network(inputs, data, encoder, vocabulary, start)
     flow = FlowConfig(**recipe.flow.model_dump(), shift=table.shift)
     method = FlowMatching(network, data.null(), flow, decay=table.ema_decay)
-    draw = draw_generator(
-        data,
-        batch=share(table.batch),
-        seed=seed_for(recipe.seed, "data", name),
-        sampled=recipe.autoencoder.sampled,
-    )
+    draw = batches_of(inputs, data, table, seed_for(recipe.seed, "data", name))
     result = train_generator(
         method, draw, config_of(table, seed_for(recipe.seed, name) % 2**31),
         folder / TRAINING, about={"inputs": key}, on_progress=telling.on_progress,
@@ -172,6 +181,27 @@ def published_start(recipe: Recipe) -> Start | None:
         return None
     known = load_pipeline(Path(recipe.network.start))
     return Start(Path(recipe.network.start), known.scale, known.shift)
+
+
+def batches_of(inputs: Inputs, data: GeneratorData, table: TrainTable, seed: int) -> GeneratorDraw:
+    """Return what gives a training its batches: the memory map, or shards written from it.
+
+    Raises:
+        Refusal: if the processes cannot share a batch or the shards.
+    """
+    recipe, batch = inputs.recipe, share(table.batch)
+    if not recipe.data.stream:
+        sampled = recipe.autoencoder.sampled
+        return draw_generator(data, batch=batch, seed=seed, sampled=sampled)
+    if recipe.autoencoder.sampled:
+        raise Refusal("latents' means in shards", "autoencoder.sampled", "leave one of them out")
+    folder = inputs.cache / f"shards-{key_of(data, recipe.data.shard_rows)[:16]}"
+    if is_main():
+        write_shards(data, folder, rows=recipe.data.shard_rows, facts=data.latents.facts)
+    wait_for(folder / INDEX)
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    stream = ShardStream(open_shards(folder), seed=seed, rank=rank, world=world)
+    return draw_stream(stream, batch=batch, world=world)
 
 
 def config_of(table: TrainTable, seed: int) -> GeneratorConfig:
