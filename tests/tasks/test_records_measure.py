@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,14 +103,22 @@ def test_what_is_known_stays_and_a_disagreement_is_listed(
     assert found.landmarks["1.png"].eye == "OD", "places follow the side that is known"
 
 
-def test_a_rejected_photograph_gives_no_vessels_and_no_lesions(
-    tmp_path: Path, looked: list[str]
-) -> None:
+def test_a_rejected_photograph_gives_its_grade_alone(tmp_path: Path, looked: list[str]) -> None:
     eye = _known(_photograph(tmp_path / "1.png"))
     found = measure_records([eye], tmp_path / "j", grader=lambda *_: "reject")
     facts = found.known[0].record.facts
-    assert facts["quality"].value == "reject"
-    assert not {"vessel_density", "hard_exudate"} & facts.keys()
+    assert {name: fact.value for name, fact in facts.items()} == {"quality": "reject"}
+
+
+def test_a_disc_that_the_field_cuts_off_gives_no_ratio(
+    tmp_path: Path, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = replace(MARKS, disc_centre_px=(13.0, 30.0))
+    monkeypatch.setattr(records_measure, "landmarks_in", lambda *_: beside)
+    found = measure_records([_known(_photograph(tmp_path / "1.png"))], tmp_path / "j")
+    facts = found.known[0].record.facts
+    assert "cup_to_disc" not in facts
+    assert facts["eye"].value == "OS"
 
 
 def test_a_bad_image_is_named_and_kept_as_it_is(tmp_path: Path, looked: list[str]) -> None:

@@ -4,7 +4,8 @@ The list holds every keyword of the English table (94 of them; N. Li et al., Ben
 `full_df.csv` of github.com/MinsuChae/Ocular-Disease-Recognition, commit 28a3619). Which fact a
 keyword gives is our reading. A keyword gives no fact where the catalogue has none for it, where it
 hedges ("suspected cataract"), and where it does not say how far a disease went (dry age-related
-macular degeneration has no stage, "diabetic retinopathy" no grade). Whatever it gives, it stays in
+macular degeneration has no stage, "diabetic retinopathy" no grade, "low image quality" may be
+readable or not). Whatever it gives, it stays in
 the record as a keyword.
 """
 
@@ -81,7 +82,6 @@ KEYWORDS: dict[str, Meaning] = {
     "cataract": _is("cataract"),
     "refractive media opacity": _is("haze"),
     "lens dust": _is("artefact"),
-    "low image quality": _is(quality="usable"),
 }
 WITHOUT_FACT = frozenset((
     "age-related macular degeneration", "anterior segment image", "arteriosclerosis",
@@ -90,7 +90,7 @@ WITHOUT_FACT = frozenset((
     "choroidal nevus", "congenital choroidal coloboma", "diffuse chorioretinal atrophy",
     "diffuse retinal atrophy", "dry age-related macular degeneration",
     "glial remnants anterior to the optic disc", "idiopathic choroidal neovascularization",
-    "image offset", "macular coloboma", "macular hole", "maculopathy", "morning glory syndrome",
+    "image offset", "low image quality", "macular coloboma", "macular hole", "maculopathy", "morning glory syndrome",
     "no fundus image", "old chorioretinopathy", "old choroiditis", "optic discitis",
     "optic disk epiretinal membrane", "optic disk photographically invisible",
     "oval yellow-white atrophy", "retina fold", "retinal detachment", "retinal vascular sheathing",

@@ -6,7 +6,7 @@ seen and not seen, two numbers that would be told by different words.
 
 Lengths in millimetres need a scale that photographs do not bring: the disc is taken to be 1.8 mm
 high. Without a disc there is no density. A photograph that is not to be read (quality "reject")
-gives no vessels and no lesions.
+gives its grade and nothing else.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from retinaforge.tasks.vessel_journal import Journal
 
 Tool = Literal["anatomy", "quality", "vessels", "lesions"]
 TOOLS: tuple[Tool, ...] = ("anatomy", "quality", "vessels", "lesions")
+RULES = 2
+"""Raised whenever the same photograph gives other facts, so that no old row is taken up."""
 Grader = Callable[[Photograph, Fov], str]
 """Grades a photograph good, usable or reject; handed in, as audits and tasks do not meet."""
 
@@ -111,7 +113,8 @@ def _key(each: Known, tools: Sequence[Tool]) -> str:
         stamp = [stat.st_size, stat.st_mtime_ns]
     except OSError:
         stamp = [0, 0]
-    content = [each.record.image, stamp, each.record.value("eye"), sorted(tools), tool_versions()]
+    said = [each.record.value("eye"), each.record.value("quality")]
+    content = [RULES, each.record.image, stamp, said, sorted(tools), tool_versions()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
@@ -139,12 +142,12 @@ def measure_image(
     photo = read_photograph(each.path)
     fov = find_fov(photo)
     marks = landmarks_in(photo, fov) if "anatomy" in tools else Landmarks()
-    facts = list(anatomy_facts(marks)) if "anatomy" in tools else []
     placed = replace(marks, eye=eye or marks.eye)
     grade = grader(photo, fov) if grader is not None and "quality" in tools else ""
-    if grade:
-        facts.append(Fact("quality", grade, "measured: quality-v1"))
+    facts = [Fact("quality", grade, "measured: quality-v1")] if grade else []
     if "reject" not in (grade, each.record.value("quality")):
+        if "anatomy" in tools:
+            facts += anatomy_facts(marks, fov)
         if "vessels" in tools:
             facts += vessel_facts(photo, fov, placed)
         if "lesions" in tools:

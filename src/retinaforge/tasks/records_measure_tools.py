@@ -54,16 +54,30 @@ def landmarks_in(photo: Photograph, fov: Fov) -> Landmarks:
     return replace(found, um_per_px=DISC_UM / (2 * radius) if radius else None)
 
 
-def anatomy_facts(marks: Landmarks) -> Iterator[Fact]:
-    """Yield the side, the vertical ratio of cup and disc, and whether the fovea was found."""
+def anatomy_facts(marks: Landmarks, fov: Fov) -> Iterator[Fact]:
+    """Yield the side, the vertical ratio of cup and disc, and whether the fovea was found.
+
+    A disc that the field cuts off gives no ratio.
+    """
     source = _source("anatomy")
     if marks.eye is not None:
         yield Fact("eye", marks.eye, source)
-    if marks.cup_axes_px is not None and marks.disc_axes_px is not None:
+    if marks.cup_axes_px is not None and marks.disc_axes_px is not None and _whole(marks, fov):
         ratio = min(1.0, marks.cup_axes_px[1] / marks.disc_axes_px[1])
         yield Fact("cup_to_disc", round(ratio, 3), source)
     if marks.fovea_px is not None:
         yield Fact("fovea_in_view", True, source)
+
+
+def _whole(marks: Landmarks, fov: Fov) -> bool:
+    """Say whether all four ends of the disc lie in the field."""
+    (x, y), (a, b) = marks.disc_centre_px or (0, 0), marks.disc_axes_px or (0, 0)
+    ends = ((x - a, y), (x + a, y), (x, y - b), (x, y + b))
+    height, width = fov.mask.shape
+    return all(
+        0 <= column < width and 0 <= row < height and fov.mask[int(row), int(column)]
+        for column, row in ends
+    )
 
 
 def vessel_facts(photo: Photograph, fov: Fov, marks: Landmarks) -> Iterator[Fact]:

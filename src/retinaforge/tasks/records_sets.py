@@ -1,6 +1,7 @@
 """What the tables of the public sets in ../shared/data mean, as maps of their columns.
 
-ODIR: disease labels are a patient's, so grades come from the eye's keywords alone. IDRiD's masks of
+ODIR: disease labels are a patient's, so grades come from the eye's keywords alone; its "quality=low"
+does not say whether the photograph can be read (one is black, another sharp with a speck). IDRiD's masks of
 haemorrhages do not part dot from flame; they are counted as dot and blot, by far the most. IDRiD
 and HEI-MED name a mask only where there was something to mark. HEI-MED's quality value (ELVD) has
 no published threshold, so it gives no grade. A crop round the disc shows no fovea.
@@ -13,8 +14,6 @@ from retinaforge.tasks.records_columns import ColumnMap
 SETS: dict[str, ColumnMap] = {
     "odir": ColumnMap(
         columns={"caption": "keywords", "dr_grade": "", "glaucoma": ""},
-        labels={"quality": "quality"},
-        values={"quality": {"low": "usable"}},
     ),
     "idrid_grading": ColumnMap(labels={"dme_risk": "macular_oedema"}),
     "idrid_segmentation": ColumnMap(
