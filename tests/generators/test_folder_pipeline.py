@@ -72,7 +72,7 @@ def test_what_is_loaded_is_what_was_saved(saved: Path, parts: dict[str, Path]) -
     assert found.meta["recipe"] == "toy"
     # The shift has moved into the autoencoder; both ways round give the same.
     assert (found.scale, found.shift) == (0.7, 0.0)
-    before, after = load_autoencoder(parts["vae"]).model, found.open_autoencoder()
+    before, after = (load_autoencoder(each).model for each in (parts["vae"], found.autoencoder))
     latent = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(3))
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(4)) * 2 - 1
     with torch.no_grad():
@@ -167,6 +167,32 @@ def test_an_autoencoder_that_shrinks_by_four_is_said_so(
         folder, tiny_lumina(seed=1), autoencoder=parts["vae"], text_encoder=parts["text"], meta={}
     )
     assert load_pipeline(again).why_not_diffusers == ()
+
+
+def test_an_autoencoder_of_ours_is_carried_along(parts: dict[str, Path], tmp_path: Path) -> None:
+    from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, save_autoencoder
+
+    config = AutoencoderConfig(kind="kl", factor=4, widths=(8, 16), code_dim=4)
+    torch.manual_seed(0)
+    ours = Autoencoder(config).eval()
+    save_autoencoder(ours, tmp_path / "vae", meta={"licence": "CC-BY-4.0"})
+    folder = save_pipeline(
+        tmp_path / "model", tiny_lumina(), autoencoder=tmp_path / "vae",
+        text_encoder=parts["text"], meta={"scale": 2.0, "shift": 0.5},
+    )  # fmt: skip
+    found = load_pipeline(folder)
+    assert "RetinaForge's own" in found.why_not_diffusers[0]
+    assert (found.scale, found.shift) == (2.0, 0.5)
+    assert "| autoencoder | CC-BY-4.0 | vae |" in (folder / "README.md").read_text()
+    latent = torch.randn(1, 4, 4, 4)
+    with torch.no_grad():
+        again = load_autoencoder(found.autoencoder).model.decode(latent)
+        torch.testing.assert_close(again, ours.decode(latent))
+    with pytest.raises(Refusal, match=r"an autoencoder: a folder with config.json"):
+        save_pipeline(
+            folder, tiny_lumina(), autoencoder=tmp_path, text_encoder=parts["text"], meta={}
+        )
+    assert load_pipeline(folder).scale == 2.0  # what was there stands
 
 
 def test_a_published_pipeline_loads_trains_and_samples(saved: Path, tmp_path: Path) -> None:

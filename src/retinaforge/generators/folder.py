@@ -21,11 +21,10 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of, write_bytes, write_json, write_text
 from retinaforge.generators.folder_foreign import is_foreign, load_foreign, open_lumina
-from retinaforge.generators.folder_parts import save_text, save_vae
+from retinaforge.generators.folder_parts import save_text, save_vae, vae_of
 from retinaforge.generators.lumina import Lumina
 from retinaforge.generators.model_card import model_card
 from retinaforge.generators.presets import network_from_config
@@ -42,7 +41,7 @@ class Generator:
 
     Attributes:
         network: gives velocities; in eval mode.
-        autoencoder: folder of `load_autoencoder`.
+        autoencoder: folder or file for `autoencoders.load_autoencoder`.
         text_encoder: folder or hub name of `load_text_encoder`.
         text: its settings.
         scale, shift: the network sees (latent - shift) * scale.
@@ -60,10 +59,6 @@ class Generator:
     meta: dict[str, Any] = field(default_factory=dict)
     why_not_diffusers: tuple[str, ...] = ()
     fingerprint: str = ""
-
-    def open_autoencoder(self) -> nn.Module:
-        """Load the autoencoder, in eval mode."""
-        return load_autoencoder(self.autoencoder).model.eval()
 
     def open_text_encoder(self) -> TextEncoder:
         """Load the text encoder as the network was taught with it."""
@@ -113,7 +108,8 @@ def _fill(
     scale, shift = float(meta.get("scale", 1.0)), float(meta.get("shift", 0.0))
     why = _why_not(network)
     _save_network(network, folder)
-    shift, of_vae = save_vae(autoencoder, folder / "vae", scale, shift)
+    shift, of_itself, of_vae = save_vae(autoencoder, folder / "vae", scale, shift)
+    terms = str(of_itself.get("licence") or "not stated")
     rows, of_text = save_text(encoder, folder)
     why += of_vae + of_text
     if not why:
@@ -134,7 +130,7 @@ def _fill(
         meta=meta,
         network=network.as_dict(),
         parameters=sum(p.numel() for p in network.parameters()),
-        licences=_licences(autoencoder, encoder, meta),
+        licences=_licences(("autoencoder", terms, Path(autoencoder).name), encoder, meta),
         why_not=why,
         told=_told(network, encoder),
     )
@@ -199,16 +195,12 @@ def _write_index(folder: Path, rows: Mapping[str, list[str]]) -> None:
 
 
 def _licences(
-    autoencoder: Path, encoder: TextEncoder, meta: Mapping[str, Any]
+    autoencoder: tuple[str, str, str], encoder: TextEncoder, meta: Mapping[str, Any]
 ) -> list[tuple[str, str, str]]:
-    said = load_autoencoder(autoencoder).meta.get("licence") or "not stated"
     data = ", ".join((meta.get("training_data") or {}).get("licences", [])) or "not stated"
     which = f"{Path(encoder.source.named).name}, SHA-256 {encoder.source.sha256[:12]}"
-    return [
-        ("autoencoder", str(said), Path(autoencoder).name),
-        ("text encoder", encoder.source.licence, which),
-        ("training data", data, ""),
-    ]
+    words = ("text encoder", encoder.source.licence, which)
+    return [autoencoder, words, ("training data", data, "")]
 
 
 def _weights_of(folder: Path) -> list[Path]:
@@ -258,7 +250,7 @@ def _load_ours(
     said = _read_ours(folder)
     return Generator(
         network=load_network(folder, recompute=recompute),
-        autoencoder=autoencoder or folder / "vae",
+        autoencoder=autoencoder or vae_of(folder / "vae"),
         text_encoder=text_encoder or folder,
         text=said["text"],
         scale=said["scale"],

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from retinaforge.autoencoders import load_autoencoder, save_autoencoder
+from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_json
 from retinaforge.generators.text_encoder import TextEncoder
 
@@ -21,34 +21,92 @@ TOKENISER = (
     "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
     "*.model", "chat_template*",
 )  # fmt: skip
-LEFT = ("README.md", "training.json", ".gitattributes", "training_state.pt")
+LEFT = (".gitattributes", "training_state.pt")
 
 
-def save_vae(source: Path, folder: Path, scale: float, shift: float) -> tuple[float, list[str]]:
-    """Write the autoencoder as diffusers reads it, its shift worked into its weights.
+def save_vae(
+    source: Path, folder: Path, scale: float, shift: float
+) -> tuple[float, dict[str, Any], list[str]]:
+    """Put the autoencoder into a folder; an AutoencoderKL with its scale, its shift worked in.
 
     LuminaPipeline divides by scaling_factor and knows no shift. Both 1 x 1 convolutions about the
     latent are linear, so the shift moves into their biases, without any error.
 
+    Args:
+        source: folder or file of `load_autoencoder`.
+        folder: to write.
+        scale, shift: the network sees (latent - shift) * scale.
+
     Returns:
-        The shift that is left to apply, and why LuminaPipeline cannot use it; () where it can.
+        The shift that is left to apply, what the autoencoder says of itself, and why
+        LuminaPipeline cannot use it; [] where it can.
+
+    Raises:
+        Refusal: if there is none.
     """
-    model = load_autoencoder(source).model
-    inner = getattr(model, "inner", None)
-    kind = "RetinaForge's own" if inner is None else type(inner).__name__
+    config = _read_config(source)
+    kind, meta = (
+        config.get("_class_name", "a checkpoint of taming-transformers"),
+        config.get("meta"),
+    )
+    meta = dict(meta or {})
     if kind != "AutoencoderKL":
-        save_autoencoder(model, folder)
-        return shift, [f"its autoencoder is {kind}, not diffusers' AutoencoderKL"]
-    why = []
+        _place_all(source, folder)
+        kind = "RetinaForge's own" if kind == "RetinaForgeAutoencoder" else kind
+        return shift, meta, [f"its autoencoder is {kind}, not diffusers' AutoencoderKL"]
+    inner, why = _open_kl(source), []
     if shift and _absorb(inner, shift):
         shift = 0.0
     if shift:
         why.append("its latents are shifted, and the autoencoder has no 1 x 1 convolutions")
-    if model.config.factor != VAE_FACTOR:
-        why.append(f"its autoencoder shrinks by {model.config.factor}, the pipeline assumes 8")
+    factor = 2 ** (len(inner.config.block_out_channels) - 1)
+    if factor != VAE_FACTOR:
+        why.append(f"its autoencoder shrinks by {factor}, the pipeline assumes {VAE_FACTOR}")
     inner.register_to_config(scaling_factor=scale, shift_factor=None)
     inner.save_pretrained(folder)
-    return shift, why
+    if meta:
+        path = folder / "config.json"
+        write_json(path, {**json.loads(path.read_text()), "meta": meta})
+    return shift, meta, why
+
+
+def vae_of(folder: Path) -> Path:
+    """Return what `load_autoencoder` opens of a vae/ folder: itself, or the one file in it."""
+    if (folder / "config.json").is_file() or not folder.is_dir():
+        return folder
+    return next((path for path in sorted(folder.iterdir()) if path.is_file()), folder)
+
+
+def _read_config(source: Path) -> dict[str, Any]:
+    if source.is_file():
+        return {}
+    try:
+        return json.loads((source / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            "an autoencoder: a folder with config.json, or a checkpoint file",
+            f"{source} ({error})",
+            "name what `retinaforge train` or diffusers wrote",
+        ) from error
+
+
+def _open_kl(source: Path) -> Any:
+    from diffusers import AutoencoderKL
+
+    try:
+        return AutoencoderKL.from_pretrained(source, local_files_only=True)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().splitlines()[0][:200]
+        raise Refusal("weights of AutoencoderKL", f"{source} ({said})", "copy it again") from error
+
+
+def _place_all(source: Path, folder: Path) -> None:
+    if source.is_file():
+        place(source, folder / source.name)
+        return
+    for kind in ("config.json", "*.safetensors", "*.bin"):
+        for path in source.glob(kind):
+            place(path, folder / path.name)
 
 
 @torch.no_grad()

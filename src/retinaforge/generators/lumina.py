@@ -95,6 +95,7 @@ class Lumina(nn.Module):
             Refusal: where a side of the latent is no multiple of the patch, or maps are missing.
         """
         rows, columns = self._grid(x)
+        given, x = x.dtype, x.to(self.inner.patch_embedder.proj.weight.dtype)
         tokens = self._embed(x, condition)
         text, mask = self._words(condition, x.dtype)
         vector = self.inner.time_caption_embed(time, text, mask)
@@ -102,12 +103,12 @@ class Lumina(nn.Module):
         rotary = self.rope(rows, columns, factor, time)
         extra = {"base_sequence_length": self._base_length(factor)}
         for layer in self.inner.layers:
-            given = (tokens, None, rotary, text, mask, vector, extra)
+            said = (tokens, None, rotary, text, mask, vector, extra)
             if self.recompute and self.training:
-                tokens = checkpoint(layer, *given, use_reentrant=False)
+                tokens = checkpoint(layer, *said, use_reentrant=False)
             else:
-                tokens = layer(*given)
-        return self._unpatch(self.inner.norm_out(tokens, vector), rows, columns)
+                tokens = layer(*said)
+        return self._unpatch(self.inner.norm_out(tokens, vector), rows, columns).to(given)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `Lumina(**...)` is built from, as plain data."""

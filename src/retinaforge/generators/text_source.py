@@ -69,9 +69,7 @@ def find_text_source(spec: str | Path) -> TextSource:
         )
     beside = root / "tokenizer"
     tokenizer = beside if beside.is_dir() else folder
-    return TextSource(
-        folder, tokenizer, str(spec), _licence(folder, root), _hash(folder, tokenizer)
-    )
+    return TextSource(folder, tokenizer, str(spec), _licence(folder), _hash(folder, tokenizer))
 
 
 def _from_hub(spec: str) -> Path:
@@ -103,17 +101,16 @@ def _from_hub(spec: str) -> Path:
         ) from error
 
 
-def _licence(*folders: Path) -> str:
-    for folder in folders:
-        card = folder / "README.md"
-        if card.is_file():
-            head = re.match(r"---\n(.*?)\n---", card.read_text(errors="replace"), re.S)
-            said = head and re.search(r"^licen[sc]e:\s*(\S.*)$", head[1], re.M)
-            if said:
-                return said[1].strip().strip("\"'")
-        told = folder / "training.json"
-        if told.is_file():
-            return str(json.loads(told.read_text()).get("licence") or UNKNOWN)
+def _licence(folder: Path) -> str:
+    """Return what the encoder's own folder says; a pipeline's card speaks of the pipeline."""
+    card, told = folder / "README.md", folder / "training.json"
+    if card.is_file():
+        head = re.match(r"---\n(.*?)\n---", card.read_text(errors="replace"), re.S)
+        said = head and re.search(r"^licen[sc]e:\s*(\S.*)$", head[1], re.M)
+        if said:
+            return said[1].strip().strip("\"'")
+    if told.is_file():
+        return str(json.loads(told.read_text()).get("licence") or UNKNOWN)
     return UNKNOWN
 
 
