@@ -46,7 +46,8 @@ def write_arms_page(run: Path) -> Path:
     pictures = embed(sheets, run)
     logs = {arm["arm"]: _lines(run / arm["folder"] / LOG) for arm in arms}
     page = page_template("generator_arms.html.j2").render(
-        run=_read(run / RUN), arms=arms, words=words, curve=_curves(logs, "loss", "Loss"),
+        run=_read(run / RUN), arms=arms, steps_of=steps_of, words=words,
+        curve=_curves(logs, "loss", "Loss"),
         colours={arm["arm"]: svg.colour(i) for i, arm in enumerate(arms)},
         sheets=[pictures[name] for name in sheets],
     )  # fmt: skip
@@ -106,7 +107,7 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("captions cut", f"{cut['truncated']} of {cut['texts']} ({cut['tokens_cut']} tokens lost)"),
         ("images left out", str(len(data["left_out"]))),
         ("network", f"{told['network']['preset']}, {told['parameters'] / 1e6:.1f} million weights"),
-        ("began from", told["inputs"]["start"][:12]),
+        ("began from", _start(told["inputs"]["start"])),
         ("optimiser steps", f"{result['steps']} ({result['skipped']} skipped)"),
         ("images seen", str(result["images"])),
         ("images a second", words.number(result["images_per_s"])),
@@ -115,11 +116,21 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _start(key: str) -> str:
+    return key if key == "from nothing" else f"the weights of step {key[:12]}"
+
+
+def steps_of(arm: dict[str, Any]) -> str:
+    """Return an arm's steps in words; where pairs were drawn at random instead, it says so."""
+    names = {"purify": "random pairs"} if arm["selection"] == "random" else {}
+    return " → ".join(names.get(step, step) for step in arm["steps"])
+
+
 def _losses(told: dict[str, Any]) -> list[tuple[str, float | None]]:
     held = told.get("held_out", {})
     names = {
-        "learnt": "photographs it learnt from",
-        "held_out": "photographs it has not seen",
+        "learnt": "images it learnt from",
+        "held_out": "images it has not seen",
         "other_captions": "the same under captions of others",
         "no_captions": "the same without captions",
     }
