@@ -37,6 +37,8 @@ class Look:
         self.plane = pixels.astype(np.float64) / 255.0
         self.core = ndimage.binary_erosion(inside, iterations=max(1, self.side // 24))
         self.core &= inside
+        # Filters reach across the rim: what lies near it is not counted.
+        self.deep = ndimage.binary_erosion(self.core, iterations=max(1, self.side // 24))
 
     def smooth(self, plane: Map, share: float) -> Map:
         """Return a plane smoothed by a share of the side, from inside the field alone."""
@@ -64,7 +66,7 @@ class Look:
     def off_disc(self) -> Map:
         """Return True where lesions are looked for: inside, and not on the disc."""
         y, x = (np.mgrid[: self.side, : self.side] + 0.5) * 2 / self.side - 1
-        return self.core & (np.hypot(x - self.disc[0], y - self.disc[1]) > 0.3)
+        return self.deep & (np.hypot(x - self.disc[0], y - self.disc[1]) > 0.3)
 
     def curvature(self, share: float) -> tuple[Map, Map]:
         """Return larger and smaller eigenvalue of the Hessian of green, times s^2."""
@@ -103,7 +105,7 @@ def vessel_density(look: Look) -> float:
 
     Held against the median curvature, a hazy view has no fewer vessels.
     """
-    high, low = (values[look.core] for values in look.curvature(0.006))
+    high, low = (values[look.deep] for values in look.curvature(0.006))
     ridge = np.where(np.abs(low) < high, high, 0)
     return float((ridge > 2 * np.median(np.abs(high))).mean())
 

@@ -7,6 +7,7 @@ asked for, in the same numbers. Where even these cannot be read, nothing is said
     does not    its upper end is below a quarter of the way from chance to the ceiling
     not shown   neither
     unreadable  the ceiling's own interval does not leave chance behind
+    not judged  too few images
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from retinaforge.core import rng_for
 from retinaforge.tasks.obey_plan import NATURAL, ONE_FACT
 from retinaforge.tasks.oracle import ITSELF, REBUILT
 from retinaforge.tasks.oracle_words import WORDS, Word, presence
-from retinaforge.validation.obedience_scores import CARDS, CHANCE, Line, line_of
+from retinaforge.validation.obedience_scores import CARDS, CHANCE, FEWEST, Line, line_of
 
 SHARE_OF_CEILING = 0.25
 """Below this share of the way from chance to the ceiling a word is not obeyed."""
@@ -154,6 +155,8 @@ def verdict_of(word: Word, scored: Scored) -> tuple[str, str]:
     """Return the verdict on a word, and a sentence that says why."""
     line, ceiling, chance = scored.line, scored.ceiling, CHANCE[scored.measure]
     told = {"accuracy": "right", "auroc": "AUROC", "spearman": "rank correlation"}[scored.measure]
+    if min(line.n, ceiling.n) < FEWEST:
+        return "not judged", f"{word.said}: not judged ({line.reason or ceiling.reason})"
     if not _above_chance(ceiling):
         why = ceiling.reason or f"even eyes that show it read {_number(ceiling.value)}"
         return "unreadable", f"{word.said}: the oracle cannot read it at this size ({why})"
