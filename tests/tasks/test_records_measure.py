@@ -69,16 +69,14 @@ def test_what_nobody_said_is_added_with_its_source(tmp_path: Path, looked: list[
     assert {name: fact.source for name, fact in facts.items()} == {
         "age": "manifest: x",
         "eye": "measured: anatomy-v2",
-        "cup_to_disc": "measured: anatomy-v2",
         "fovea_in_view": "measured: anatomy-v2",
         "quality": "measured: quality-v1",
         "vessel_density": "measured: vessels-v3",
         "hard_exudate": "measured: lesions-v2",
         "microaneurysm": "measured: lesions-v2",
     }
-    assert facts["cup_to_disc"].value == 0.5
     assert facts["hard_exudate"].boxes == ((0.1, 0.1, 0.2, 0.2),)
-    assert (found.added, found.disagreements) == (7, [])
+    assert (found.added, found.disagreements) == (6, [])
     assert found.landmarks["1.png"] == MARKS
 
 
@@ -115,10 +113,26 @@ def test_a_disc_that_the_field_cuts_off_gives_no_ratio(
 ) -> None:
     beside = replace(MARKS, disc_centre_px=(13.0, 30.0))
     monkeypatch.setattr(records_measure, "landmarks_in", lambda *_: beside)
-    found = measure_records([_known(_photograph(tmp_path / "1.png"))], tmp_path / "j")
-    facts = found.known[0].record.facts
-    assert "cup_to_disc" not in facts
-    assert facts["eye"].value == "OS"
+    eye, tools = _known(_photograph(tmp_path / "1.png")), ("anatomy", "cup")
+    facts = measure_records([eye], tmp_path / "j", tools=tools).known[0].record.facts
+    assert {name: fact.value for name, fact in facts.items()} == {
+        "eye": "OS", "fovea_in_view": True,
+    }  # fmt: skip
+
+
+def test_the_cup_is_measured_where_it_is_asked_for(tmp_path: Path, looked: list[str]) -> None:
+    eye, tools = _known(_photograph(tmp_path / "1.png")), ("anatomy", "cup")
+    facts = measure_records([eye], tmp_path / "j", tools=tools).known[0].record.facts
+    assert (facts["cup_to_disc"].value, facts["cup_to_disc"].source) == (
+        0.5, "measured: anatomy-v2",
+    )  # fmt: skip
+
+
+def test_no_lesion_is_not_said_of_an_eye_graded_as_ill(tmp_path: Path, looked: list[str]) -> None:
+    graded = _known(_photograph(tmp_path / "1.png"), Fact("dr_grade", 2, "manifest: x"))
+    facts = measure_records([graded], tmp_path / "j").known[0].record.facts
+    assert facts["hard_exudate"].value == 3
+    assert "microaneurysm" not in facts
 
 
 def test_a_bad_image_is_named_and_kept_as_it_is(tmp_path: Path, looked: list[str]) -> None:

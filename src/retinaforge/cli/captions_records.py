@@ -31,6 +31,7 @@ class ToolName(StrEnum):
     """Finders of ours."""
 
     anatomy = "anatomy"
+    cup = "cup"
     quality = "quality"
     vessels = "vessels"
     lesions = "lesions"
@@ -43,7 +44,8 @@ def records(
     boxes: bool = typer.Option(False, help="Phantoms: also boxes round lesions, from the masks."),
     measure: bool = typer.Option(False, help="Let our own tools add what nobody said."),
     tool: list[ToolName] = typer.Option(
-        list(ToolName), help="Who measures; may be given again; none: all four."
+        [each for each in ToolName if each != ToolName.cup],
+        help="Who measures; may be given again; none: all but cup, which is too inexact.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Answer as JSON."),
 ) -> None:

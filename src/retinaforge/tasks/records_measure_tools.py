@@ -54,19 +54,19 @@ def landmarks_in(photo: Photograph, fov: Fov) -> Landmarks:
     return replace(found, um_per_px=DISC_UM / (2 * radius) if radius else None)
 
 
-def anatomy_facts(marks: Landmarks, fov: Fov) -> Iterator[Fact]:
-    """Yield the side, the vertical ratio of cup and disc, and whether the fovea was found.
-
-    A disc that the field cuts off gives no ratio.
-    """
-    source = _source("anatomy")
+def anatomy_facts(marks: Landmarks) -> Iterator[Fact]:
+    """Yield the side, and that the fovea was found."""
     if marks.eye is not None:
-        yield Fact("eye", marks.eye, source)
+        yield Fact("eye", marks.eye, _source("anatomy"))
+    if marks.fovea_px is not None:
+        yield Fact("fovea_in_view", True, _source("anatomy"))
+
+
+def cup_facts(marks: Landmarks, fov: Fov) -> Iterator[Fact]:
+    """Yield the vertical ratio of cup and disc, unless the field cuts the disc off."""
     if marks.cup_axes_px is not None and marks.disc_axes_px is not None and _whole(marks, fov):
         ratio = min(1.0, marks.cup_axes_px[1] / marks.disc_axes_px[1])
-        yield Fact("cup_to_disc", round(ratio, 3), source)
-    if marks.fovea_px is not None:
-        yield Fact("fovea_in_view", True, source)
+        yield Fact("cup_to_disc", round(ratio, 3), _source("anatomy"))
 
 
 def _whole(marks: Landmarks, fov: Fov) -> bool:

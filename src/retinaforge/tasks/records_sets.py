@@ -1,10 +1,11 @@
 """What the tables of the public sets in ../shared/data mean, as maps of their columns.
 
-ODIR: disease labels are a patient's, so grades come from the eye's keywords alone; its "quality=low"
-does not say whether the photograph can be read (one is black, another sharp with a speck). IDRiD's masks of
-haemorrhages do not part dot from flame; they are counted as dot and blot, by far the most. IDRiD
-and HEI-MED name a mask only where there was something to mark. HEI-MED's quality value (ELVD) has
-no published threshold, so it gives no grade. A crop round the disc shows no fovea.
+ODIR: disease labels are a patient's, so grades come from the eye's keywords alone; its
+"quality=low" does not say whether the photograph can be read (one is black, another sharp with a
+speck). IDRiD's masks of haemorrhages do not part dot from flame; they are counted as dot and blot,
+by far the most. IDRiD and HEI-MED name a mask only where there was something to mark. HEI-MED's
+quality value (ELVD) has no published threshold, so it gives no grade. A crop round the disc shows
+no fovea.
 """
 
 from __future__ import annotations
