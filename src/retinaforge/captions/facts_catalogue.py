@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from retinaforge.captions import words
 
@@ -75,7 +75,12 @@ def _finding(
 
 
 def _measure(
-    name: str, topic: Topic, meaning: str, unit: str, span: tuple[float, float], bins
+    name: str,
+    topic: Topic,
+    meaning: str,
+    unit: str,
+    span: tuple[float, float],
+    bins: tuple[words.Bin, ...],
 ) -> FactKind:
     low, high = span
     return FactKind(name, "Subclinical_label", topic, "number", meaning, (), unit, low, high, bins)
@@ -106,7 +111,7 @@ def _disease(name: str, meaning: str) -> FactKind:
     )
 
 
-def _person(name: str, kind: Kind, meaning: str, **more) -> FactKind:
+def _person(name: str, kind: Kind, meaning: str, **more: Any) -> FactKind:
     return FactKind(name, "General_label", "person", kind, meaning, unasked=False, **more)
 
 
