@@ -45,6 +45,24 @@ def test_a_layer_repeats_itself_for_the_very_tensor():
     assert layer.calls == before + 2
 
 
+def test_an_answer_that_was_changed_in_place_is_computed_again():
+    layer, x = Counting(), torch.randn(2, 3)
+    with torch.no_grad(), reusing(nn.Sequential(layer)):
+        right = layer(x).clone()
+        for _ in range(4):
+            answer = layer(x)
+            assert torch.equal(answer, right)
+            answer[0].mul_(2)
+
+
+def test_under_inference_mode_nothing_is_repeated():
+    layer = Counting()
+    with torch.inference_mode(), reusing(nn.Sequential(layer)):
+        x = torch.randn(2, 3)
+        layer(x), layer(x), layer(x)
+    assert layer.calls == 3
+
+
 def test_what_is_seen_once_is_not_kept():
     layer = nn.Linear(3, 3)
     with torch.no_grad(), reusing(nn.Sequential(layer)):

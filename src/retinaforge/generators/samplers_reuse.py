@@ -45,18 +45,26 @@ def _is_layer(module: nn.Module) -> bool:
 
 def _remembering(forward: Callable[..., Any]) -> Callable[..., Any]:
     seen: tuple[weakref.ref[Tensor], int] | None = None
-    kept: Any = None
+    kept: tuple[Tensor, int] | None = None
 
     def repeated(*given: Any, **more: Any) -> Any:
         nonlocal seen, kept
-        if len(given) != 1 or more or not isinstance(given[0], Tensor) or torch.is_grad_enabled():
+        if more or len(given) != 1 or not _is_followed(given[0]):
             return forward(*given, **more)
         x = given[0]
         again = seen is not None and seen[0]() is x and seen[1] == x._version
-        if again and kept is not None:
-            return kept
+        # What its receiver has changed in place since is no answer any more.
+        if again and kept is not None and kept[0]._version == kept[1]:
+            return kept[0]
         found = forward(x)
-        seen, kept = (weakref.ref(x), x._version), found if again else None
+        seen, kept = (weakref.ref(x), x._version), None
+        if again and _is_followed(found):
+            kept = found, found._version
         return found
 
     return repeated
+
+
+def _is_followed(x: Any) -> bool:
+    """Return whether changes of a value are counted, so that it can be told to be the same."""
+    return isinstance(x, Tensor) and not x.is_inference() and not torch.is_grad_enabled()

@@ -108,7 +108,7 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
             )  # fmt: skip
         write_json(path, settings)
         return
-    held = json.loads(path.read_text())
+    held = _read(path)
     differ = [name for name in settings if held.get(name) != settings[name]]
     if differ:
         raise Refusal(
@@ -118,6 +118,13 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
         )
     for torn in folder.glob(".*.tmp"):
         torn.unlink()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def settings_of(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from retinaforge.tasks.sample_conditions import TROUBLE
 from retinaforge.tasks.sample_draw import SamplePlan
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.tasks.sample_requests import BadCaption, Request, texts_of
@@ -113,13 +114,13 @@ def result_of(
 
 def _counts(painter: Painter, texts: Sequence[str]) -> list[int]:
     """Return the tokens of each text; 0 where it has none, which was named already."""
-    found = []
-    for text in texts:
-        try:
-            found += painter.text_encoder.count([text])
-        except (ValueError, RuntimeError, TypeError):
-            found.append(0)
-    return found
+    try:
+        return list(painter.text_encoder.count(texts)) if texts else []
+    except TROUBLE:
+        if len(texts) == 1:
+            return [0]
+        middle = len(texts) // 2
+        return _counts(painter, texts[:middle]) + _counts(painter, texts[middle:])
 
 
 def _notes(run: Counts, painter: Painter, plan: SamplePlan) -> tuple[str, ...]:
