@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from retinaforge.nets.clip_trunk import TrunkTower
 from retinaforge.nets.davit import DavitShape, DavitTower
 from retinaforge.nets.flair import FlairTower
 from retinaforge.nets.resnet import ResnetShape, Stage
+from retinaforge.nets.twin_tower import TwinShape, new_towers
 from retinaforge.nets.vit import VitShape, initialise
 
 VIT = VitShape(width=64, depth=4, heads=1, patch_px=8, input_px=32)
@@ -68,8 +70,21 @@ def medimageinsight(folder: Path) -> Path:
     return folder / "medimageinsigt-v1.0.0.pt"
 
 
+def retina_text(folder: Path) -> Path:
+    """Write towers of `retinaforge train text-image`, what they are in the header."""
+    sizes = {"vocabulary": 40, "end": 3, "input_px": 64, "channels": [8, 16, 16, 16], "width": 32,
+             "heads": 2, "projected": 24, "context": 16, "text_width": 32,
+             "text_heads": 2}  # fmt: skip
+    shape = TwinShape(**{**sizes, "channels": tuple(sizes["channels"])})
+    header = {"format": "retinaforge-image-text", "shape": json.dumps(sizes)}
+    said = {"training_data": "nothing: random weights", "licence": "none needed"}
+    save_file(new_towers(shape, 0).state_dict(), folder / "model.safetensors", header | said)
+    return folder / "model.safetensors"
+
+
 WORD_MAKERS: dict[str, Callable[[Path], Path]] = {
     "biomedclip": biomedclip,
     "flair": flair,
     "medimageinsight": medimageinsight,
+    "retina-text": retina_text,
 }
