@@ -25,9 +25,9 @@ def text_image(
         ..., help="Captioned images (metadata.jsonl); repeat for several folders."
     ),
     out: Path = typer.Option(..., help="Run folder; the same command resumes it."),
-    steps: int = typer.Option(1200, min=1, help="Optimiser steps."),
+    steps: int = typer.Option(1000, min=1, help="Optimiser steps."),
     batch: int = typer.Option(64, min=2, help="Images a step."),
-    rate: float = typer.Option(2e-3, help="Peak learning rate."),
+    rate: float = typer.Option(1e-3, help="Peak learning rate."),
     size: int = typer.Option(128, min=32, help="Side of the images, px, a multiple of 16."),
     wrong: bool = typer.Option(True, help="Also show each image a caption made false on purpose."),
     precision: str = typer.Option("auto", help="auto, bf16 or fp32."),
