@@ -40,6 +40,7 @@ from retinaforge.tasks.generator_rows import weights_hash
 from retinaforge.tasks.latents import LatentSet, decode_latents, encode_pairs
 from retinaforge.tasks.sample_conditions import read_masks
 from retinaforge.tasks.sample_grid import contact_sheet
+from retinaforge.training import rich_progress
 from retinaforge.training.generator import (
     FlowMatching,
     GeneratorBatch,
@@ -50,7 +51,7 @@ from retinaforge.vessels.catalogue import load_judge
 
 HERE = Path(__file__).parent / "results"
 RESULT, SHEET = HERE / "mask_to_fundus.json", HERE / "mask_to_fundus.png"
-SIZE, READ_PX, BATCH, HELD_OUT, SHOWN, TEXT = 128, 512, 16, 24, 4, 8
+SIZE, READ_PX, BATCH, SHOWN, TEXT = 128, 512, 16, 4, 8
 DROPPED = 0.1
 """Share of masks that are not given, so that the network also learns to do without."""
 
@@ -65,7 +66,7 @@ def teach(
 ) -> torch.nn.Module:
     """Return a small network that has learnt latents beside maps."""
     torch.manual_seed(0)
-    network = DiT(shape, width=192, depth=5, heads=4)
+    network = DiT(shape, width=160, depth=4, heads=4)
 
     def draw(index: int) -> GeneratorBatch:
         rng = np.random.default_rng([7, index])
@@ -79,7 +80,7 @@ def teach(
     config = GeneratorConfig(
         steps=steps, learning_rate=1e-3, precision="fp32", log_every=100, checkpoint_every=steps
     )
-    train_generator(method, draw, config, folder, on_progress=lambda at: print(at, flush=True))
+    train_generator(method, draw, config, folder, on_progress=rich_progress())
     return method.averaged_network()
 
 
@@ -89,7 +90,7 @@ def segment(images: torch.Tensor) -> np.ndarray:
     found = []
     for pixels in to_bytes(images):
         large = Image.fromarray(pixels).resize((READ_PX, READ_PX), Image.Resampling.BICUBIC)
-        photo = Photograph(np.asarray(large))
+        photo = Photograph(np.asarray(large), "drawn", synthetic=True)
         vessels = np.asarray(judge.mask(photo, find_fov(photo)), np.uint8) * 255
         small = Image.fromarray(vessels).resize((SIZE, SIZE), Image.Resampling.BOX)
         found.append(np.asarray(small) >= 128)
@@ -126,14 +127,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("phantoms", type=Path)
     parser.add_argument("autoencoder", type=Path)
-    parser.add_argument("--count", type=int, default=1200)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--count", type=int, default=600, help="phantoms to learn from")
+    parser.add_argument("--held-out", type=int, default=16, help="masks to draw")
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}, {SHEET.name}")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     started = time.process_time()
     names = sorted(path.stem for path in (chosen.phantoms / "images").glob("*.png"))
-    names = names[: chosen.count + HELD_OUT]
+    names = names[: chosen.count + chosen.held_out]
     with tempfile.TemporaryDirectory() as home:
         said = run(chosen, names, Path(home))
     said["cpu_seconds"] = round(time.process_time() - started)
@@ -145,6 +147,7 @@ def main() -> None:
 
 def run(chosen: argparse.Namespace, names: list[str], home: Path) -> dict[str, Any]:
     """Return what came of it; the sheet is written on the way."""
+    last = chosen.held_out
     of: Callable[[str, str], Path] = lambda layer, name: chosen.phantoms / layer / f"{name}.png"  # noqa: E731
     pairs = [SimpleNamespace(path=of("images", name), synthetic=True) for name in names]
     latents = encode_pairs(pairs, chosen.autoencoder, home / "cache", size_px=SIZE)
@@ -156,25 +159,25 @@ def run(chosen: argparse.Namespace, names: list[str], home: Path) -> dict[str, A
     shape = NetworkShape(
         latent_channels=channels, patch=4, text_width=TEXT, map_channels=plan.channels
     )
-    seen = latents.subset(range(len(names) - HELD_OUT))
-    network = teach(seen, maps[:-HELD_OUT], shape, home / "training", chosen.steps)
-    held = range(len(names) - HELD_OUT, len(names))
+    seen = latents.subset(range(len(names) - last))
+    network = teach(seen, maps[:-last], shape, home / "training", chosen.steps)
+    held = range(len(names) - last, len(names))
     real = torch.stack([photo(of("images", names[at])) for at in held])
-    asked = (masks[-HELD_OUT:, 0] >= 0.5).numpy()
-    nothing = words(HELD_OUT)
+    asked = (masks[-last:, 0] >= 0.5).numpy()
+    nothing = words(last)
     drawn = {}
     for name, given in (
-        ("drawn from masks", maps[-HELD_OUT:]),
-        ("drawn without masks", plan.absent(HELD_OUT, rows, columns)),
+        ("drawn from masks", maps[-last:]),
+        ("drawn without masks", plan.absent(last, rows, columns)),
     ):
         condition = Condition(nothing.text, nothing.text_mask, None, given)
-        how = {"shape": (rows, columns), "seeds": range(HELD_OUT), "guidance": 1.0, "steps": 25}
+        how = {"shape": (rows, columns), "seeds": range(last), "guidance": 1.0, "steps": 25}
         moved = sample(network, condition, method="adams", **how)
         drawn[name] = decode_latents(decoder, moved, scale=latents.scale, shift=latents.shift)
     drawn["autoencoder's reconstruction"] = reconstruct_images(decoder, real)
     drawn["phantoms"] = real
     if chosen.write:
-        sheet(masks[-HELD_OUT:], drawn)
+        sheet(masks[-last:], drawn)
     return {
         "results": {name: scores(images, asked) for name, images in drawn.items()},
         "size_px": SIZE,
