@@ -341,3 +341,14 @@ def test_broken_folders_are_refused(saved: Path, tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.zeros(1)}, alien / "consolidated_ema.00-of-01.pth")
     with pytest.raises(Refusal, match="a checkpoint of Lumina-Next or RetinaLogos"):
         load_network(alien)
+
+
+def test_what_does_not_belong_together_is_not_saved(parts: dict[str, Path], tmp_path: Path) -> None:
+    from retinaforge.generators.lora import add_lora
+
+    how = {"autoencoder": parts["vae"], "text_encoder": parts["text"], "meta": {}}
+    with pytest.raises(Refusal, match="a text encoder of width 48"):
+        save_pipeline(tmp_path / "model", tiny_lumina(text_width=48), **how)
+    with pytest.raises(Refusal, match="merge_lora first"):
+        save_pipeline(tmp_path / "model", add_lora(tiny_lumina(), rank=2), **how)
+    assert not list(tmp_path.iterdir())
