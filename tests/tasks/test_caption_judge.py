@@ -49,6 +49,8 @@ SCRIPT = [
      record(dr_grade=None), {"inconsistent"}),
     ("Moderate non-proliferative diabetic retinopathy with new vessels.", record(dr_grade=None),
      {"inconsistent"}),
+    ("No diabetic retinopathy. Vein occlusion with flame haemorrhages.", record(dr_grade=None), {}),
+    ("No diabetic retinopathy. One disc haemorrhage.", record(dr_grade=None), {}),
     ("Proliferative diabetic retinopathy with neovascularisation.", REJECT, {"fail-to-abstain"}),
     ("The image is ungradable.", REJECT, {}),
     ("Possibly diabetic retinopathy.", REJECT, {}),

@@ -12,7 +12,8 @@ no-knowledge: it says what nobody with the knowledge would: a value that cannot 
     ratio of 1.4), things that a fundus photograph does not show (OCT layers, the cornea, pressure),
     a sign taken for another disease's (drusen, hence diabetic retinopathy), the fovea in the disc.
 fail-to-abstain: it judges what cannot be judged: a grade or disease in a photograph whose record
-    says "reject", the macula where the fovea lies outside the field.
+    says "reject", the macula where the fovea lies outside the field. Right or wrong: nobody can see
+    it there, so a writer that copies such a grade from a phantom's truth has this fault too.
 hallucinate: it describes what is not there: a lesion or finding that the record rules out; in a
     drawn eye, whose record is whole, also what the record does not know; an age or a camera that
     nobody stated.
@@ -67,7 +68,9 @@ SIGNS: Final[Mapping[str, tuple[str, ...]]] = {
     "vein_occlusion": (*HAEMORRHAGES, "cotton_wool_spot", "tortuosity", "disc_margin", "lesion"),
 }  # fmt: skip
 """Signs that a fundus photograph can show of each disease; textbook knowledge, kept wide."""
-BEYOND_MILD = (*HAEMORRHAGES, "hard_exudate", "cotton_wool_spot", "irma", "venous_beading",
+OF_RETINA = tuple(name for name in HAEMORRHAGES if name != "disc_haemorrhage")
+"""A splinter at the disc's margin is a sign of glaucoma and none of diabetes."""
+BEYOND_MILD = (*OF_RETINA, "hard_exudate", "cotton_wool_spot", "irma", "venous_beading",
                "neovascularisation")  # fmt: skip
 BEYOND_SEVERE = ("neovascularisation", "preretinal_haemorrhage")
 OF_DIABETES = ("microaneurysm", *BEYOND_MILD)
@@ -133,8 +136,19 @@ def failure_tags(text: str, record: EyeRecord) -> dict[str, tuple[str, ...]]:
 def _inconsistent(plain: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
     for n, first in enumerate(plain):
         for second in plain[n + 1 :]:
-            if clash(first, second) or _grade_clash(first, second) or _grade_clash(second, first):
+            graded = _grade_clash(first, second), _grade_clash(second, first)
+            sign = second if graded[0] else first
+            if clash(first, second) or (any(graded) and not _explained(sign, plain)):
                 yield first, second
+
+
+def _explained(sign: Claim, plain: Sequence[Claim]) -> bool:
+    """Say whether another disease that the caption names accounts for a sign of retinopathy."""
+    return any(
+        sign.fact in SIGNS.get(claim.fact, ()) and not denies(claim)
+        for claim in plain
+        if claim.fact not in ("dr_grade", "macular_oedema")
+    )
 
 
 def _grade_clash(grade: Claim, sign: Claim) -> bool:

@@ -80,8 +80,8 @@ def meteor(estimate: Words, references: Sequence[Words]) -> float:
     """Return METEOR of one text by exact matches, 0 to 1, the best of the references.
 
     Fmean (1 - penalty), Fmean = 10PR/(R + 9P), penalty = 0.5 (chunks/matches)^3. Neither stems nor
-    synonyms (they need WordNet, a download), so it is lower than the whole METEOR. Matches are
-    aligned by longest common runs first, which keeps chunks few.
+    synonyms (they need WordNet, a download), so it is lower than the whole METEOR. A word goes
+    on with the run of the word before it, or else starts the longest one, which keeps chunks few.
 
     References: S. Banerjee, A. Lavie, ACL workshop 2005.
     """
@@ -90,30 +90,45 @@ def meteor(estimate: Words, references: Sequence[Words]) -> float:
     return max(_meteor(list(estimate), list(ref)) for ref in references if ref)
 
 
-def _meteor(estimate: list[str], reference: list[str]) -> float:
-    sizes = (len(estimate), len(reference))
-    matches = chunks = 0
-    left: list[str | None] = list(estimate)
-    right: list[str | None] = list(reference)
-    while (run := _longest_run(left, right))[0]:
-        size, i, j = run
-        left[i : i + size], right[j : j + size] = [None] * size, [None] * size
-        matches, chunks = matches + size, chunks + 1
+def _meteor(estimate: Words, reference: Words) -> float:
+    matched = _aligned(estimate, reference)
+    matches = sum(place is not None for place in matched)
     if not matches:
         return 0.0
-    precision, recall = matches / sizes[0], matches / sizes[1]
+    ends = [None, *matched]
+    chunks = sum(
+        place is not None and (before is None or place != before + 1)
+        for before, place in zip(ends, matched, strict=False)
+    )
+    precision, recall = matches / len(estimate), matches / len(reference)
     mean = 10 * precision * recall / (recall + 9 * precision)
     return mean * (1 - 0.5 * (chunks / matches) ** 3)
 
 
-def _longest_run(left: Sequence[str | None], right: Sequence[str | None]) -> tuple[int, int, int]:
-    """Return length and starts of the longest common run of words not yet matched."""
-    best, row = (0, 0, 0), [0] * (len(right) + 1)
-    for i, word in enumerate(left, 1):
-        before = 0
-        for j, other in enumerate(right, 1):
-            same = word is not None and word == other
-            before, row[j] = row[j], before + 1 if same else 0
-            if row[j] > best[0]:
-                best = (row[j], i - row[j], j - row[j])
-    return best
+def _aligned(estimate: Words, reference: Words) -> list[int | None]:
+    """Return for each word its place in the reference; each place is taken once."""
+    free: dict[str, list[int]] = {}
+    for place, word in enumerate(reference):
+        free.setdefault(word, []).append(place)
+    matched: list[int | None] = []
+    before: int | None = None
+    for n, word in enumerate(estimate):
+        places = free.get(word) or []
+        after = None if before is None else before + 1
+        if after not in places:
+            after = max(places, key=lambda at: _run(estimate, n, reference, at), default=None)
+        if after is not None:
+            places.remove(after)
+        matched.append(after)
+        before = after
+    return matched
+
+
+def _run(estimate: Words, n: int, reference: Words, at: int) -> int:
+    """Return how many words from here on are the same in both."""
+    size = 0
+    for one, other in zip(estimate[n:], reference[at:], strict=False):
+        if one != other:
+            break
+        size += 1
+    return size
