@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.generate_sample_told import answer_result, sampling_bar, write_grid
+from retinaforge.cli.output import say
 from retinaforge.core import Refusal
 
 if TYPE_CHECKING:
     from retinaforge.tasks.sample_requests import BadCaption, Request, Wording
-    from retinaforge.tasks.sample_result import OnProgress, SampleResult
+    from retinaforge.tasks.sample_result import SampleResult
 
 SAMPLE_EXAMPLES = (
     "Examples:\n\n"
@@ -38,7 +38,6 @@ CLASS_HELP = "NAME=VALUE beside the words, as eye=OS or dr_grade=2; repeatable."
 SIZE_HELP = "128, or 192x128 (width x height), px; the field of view is drawn whole."
 INTERVAL_HELP = "Times (0 noise, 1 data) between which guidance acts."
 MASKS_HELP = "A mask or a folder of masks, one an image in turn, for a generator that takes them."
-EXIT_PARTLY = 1
 
 
 class Method(StrEnum):
@@ -110,8 +109,8 @@ def sample(
     written = {"form": form.value, "shard_size": shard_size, "bad_captions": bad}
     result = _draw(model, parts, asked, out, plan, how, written)
     if grid:
-        _grid(out, asked)
-    _answer(result, out, as_json=as_json)
+        write_grid(out, asked)
+    answer_result(result, out, as_json=as_json)
 
 
 def ladder(
@@ -149,7 +148,7 @@ def ladder(
     texts = [one.wording.text for one in asked]
     folder_sheet(out, [one.stem for one in asked], texts, sheet, columns=len(prompt), heads=True)
     say(f"sheet: {sheet}")
-    _answer(result, out, as_json=as_json)
+    answer_result(result, out, as_json=as_json)
 
 
 def _draw(
@@ -177,7 +176,7 @@ def _draw(
         f"{len(asked)} images of {side} px, {whole.method} with {whole.steps} steps, "
         f"guidance {whole.guidance:g}, batches of {whole.batch}, on {painter.device}"
     )
-    with _bar() as tell:
+    with sampling_bar() as tell:
         return sample_images(painter, asked, whole, out, on_progress=tell, **written)
 
 
@@ -226,55 +225,3 @@ def _interval(words: str) -> tuple[float, float]:
     except ValueError as error:
         raise Refusal("--interval FROM-TO", repr(words), "as in --interval 0.1-0.8") from error
     return first, last
-
-
-@contextmanager
-def _bar() -> Iterator[OnProgress]:
-    """Yield what shows images, images a second and the time left, on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("sampling"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task("", total=None, speed="")
-
-        def tell(at: Any) -> None:
-            minutes, seconds = divmod(round(min(at.seconds_left, 359_999)), 60)
-            speed = f"{at.images_per_s:.2f} images/s · {minutes}:{seconds:02d} left"
-            bar.update(task, completed=at.done, total=at.images, speed=speed)
-
-        yield tell
-
-
-def _grid(out: Path, asked: Sequence[Request], most: int = 24) -> None:
-    from retinaforge.tasks.sample_grid import folder_sheet, spread
-
-    shown = [asked[at] for at in spread(len(asked), most)]
-    texts = [f"{one.wording.text} · seed {one.seed}" for one in shown]
-    sheet = folder_sheet(out, [one.stem for one in shown], texts, out / "synthetic_grid.png")
-    say(f"sheet: {sheet}")
-
-
-def _answer(result: SampleResult, out: Path, *, as_json: bool) -> None:
-    for image, source, reason in result.failed:
-        say(f"{image} ({source}): {reason}", alarm="failed")
-    for one in result.bad_captions:
-        say(f"{one.source}: {one.why}", alarm="left out")
-    for text, tokens in result.truncated[:3]:
-        say(f"cut at {result.max_tokens} of {tokens} tokens: {text[:70]} …", alarm="truncated")
-    for note in result.notes:
-        say(note)
-    if as_json:
-        answer_json(result.as_dict())
-    else:
-        print(
-            f"{out}: {result.written} images drawn, {result.kept} there before, "
-            f"{len(result.failed)} failed, {len(result.truncated)} of {result.captions} captions "
-            f"truncated, {result.images_per_s:.3g} images/s"
-        )
-    if result.failed or result.bad_captions:
-        raise typer.Exit(EXIT_PARTLY)
