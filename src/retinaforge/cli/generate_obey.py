@@ -101,6 +101,7 @@ def obey(
     batch: str = typer.Option("auto", help="Images at once."),
     diagnosis: bool = typer.Option(False, help="Captions name grades, as training's did."),
     encoder: str = typer.Option(OURS, help="Sees diversity and memory: ours, NAME:FILE, or none."),
+    segmenters: bool = typer.Option(True, help="Our segmenters also read side, cup and vessels."),
     fidelity: Fidelity = typer.Option("none", help="Also run `validate`: quick or full."),
     seed: int = typer.Option(0, help="Of captions, donors and noise."),
     as_json: bool = typer.Option(False, "--json", help="Print obedience.json on stdout."),
@@ -114,6 +115,7 @@ def obey(
     """
     from retinaforge.reports.obedience_page import write_obedience_page
     from retinaforge.tasks.obey_plan import PlanSizes
+    from retinaforge.tasks.oracle_segmenters import read_segmenters
     from retinaforge.tasks.sample_draw import SamplePlan
     from retinaforge.tasks.sample_open import batch_for, open_painter, precision_for
     from retinaforge.validation.obedience_run import ObeyOptions, obey_generator
@@ -129,7 +131,8 @@ def obey(
     with progress_bar("starting") as move:
         told = obey_generator(
             painter, plan, oracle, out, records=records, model=str(model), options=options,
-            embed=embedder(encoder), suite=None if fidelity == "none" else fidelity.value,
+            embed=embedder(encoder), segment=read_segmenters if segmenters else None,
+            suite=None if fidelity == "none" else fidelity.value,
             on_progress=_narrated(move),
         )  # fmt: skip
     _close(told, write_obedience_page(out), as_json=as_json)

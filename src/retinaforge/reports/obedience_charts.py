@@ -39,9 +39,8 @@ def forest(rows: Sequence[Told], measure: str) -> Markup | None:
 
 
 def main_score(row: Told, measure: str) -> Told | None:
-    """Return a word's score by the network for a measure, if it has one."""
-    return next((one for one in row["scores"]
-                 if one["measure"] == measure and one["reader"] == "network"), None)  # fmt: skip
+    """Return a word's first score for a measure, which is the one that decides; None without."""
+    return next((one for one in row["scores"] if one["measure"] == measure), None)
 
 
 def _spans(one: Told) -> list[float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from retinaforge.tasks.generator_rows import digest
 from retinaforge.tasks.obey_plan import NATURAL, Asked, PlanSizes, plan_of
 from retinaforge.tasks.oracle import Oracle, finite
 from retinaforge.tasks.oracle_data import AT_ONCE
+from retinaforge.tasks.oracle_segmenters import SEGMENTED
 from retinaforge.tasks.pairs import pair_of, row_of, write_rows
 from retinaforge.tasks.sample_requests import Request, Wording
 
@@ -34,6 +35,7 @@ Failure = tuple[str, str, str]
 Draw = Callable[[Sequence[Request], Path], Sequence[Failure]]
 """Draws requests into a folder as `sample_images` does; returns (image, source, reason) of those
 that it could not draw."""
+Segment = Callable[[np.ndarray, Collection[str]], dict[str, float]]
 Say = Callable[[str, int, int], None]
 
 
@@ -56,7 +58,8 @@ class Answered:
 
 def ask(
     draw: Draw, oracle: Oracle, held_out: Sequence[EyeRecord], out: Path, *, sizes: PlanSizes,
-    words: Sequence[str] | None = None, on_progress: Say = lambda what, done, count: None,
+    words: Sequence[str] | None = None, segment: Segment | None = None,
+    on_progress: Say = lambda what, done, count: None,
 ) -> Answered:  # fmt: skip
     """Ask, draw, read; the same call goes on where it stopped.
 
@@ -67,6 +70,7 @@ def ask(
         out: folder to write.
         sizes: how much is asked.
         words: which words; None: all that can be asked.
+        segment: also reads the words that segmenters can (`oracle_segmenters`); None: nobody.
         on_progress: called with (what, done, of how many).
 
     Raises:
@@ -77,7 +81,7 @@ def ask(
                 "sizes": asdict(sizes), "words": list(words) if words else None})  # fmt: skip
     requests = [Request(i, a.seed, Wording(a.text, a.base, a.record)) for i, a in enumerate(asked)]
     failed = list(draw(requests, out / IMAGES))
-    rows, unread = _read(asked, requests, oracle, out, on_progress)
+    rows, unread = _read(asked, requests, oracle, segment, out, on_progress)
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     write_text(out / READINGS, "".join(lines))
     known = {name for name, _, _ in failed}
@@ -103,8 +107,9 @@ def claim(out: Path, settings: dict[str, Any]) -> None:
 
 
 def _read(
-    asked: Sequence[Asked], requests: Sequence[Request], oracle: Oracle, out: Path, say: Say
-) -> tuple[list[dict[str, Any]], list[Failure]]:
+    asked: Sequence[Asked], requests: Sequence[Request], oracle: Oracle, segment: Segment | None,
+    out: Path, say: Say,
+) -> tuple[list[dict[str, Any]], list[Failure]]:  # fmt: skip
     rows, failed = [], []
     for start in range(0, len(asked), AT_ONCE):
         opened: list[tuple[int, np.ndarray]] = []
@@ -117,8 +122,10 @@ def _read(
                 failed.append((request.stem, request.wording.source, f"not to be read: {error}"))
         if opened:
             said = oracle.read(np.stack([pixels for _, pixels in opened]))
-            rows += [_row(asked[number], number, reading)
-                     for (number, _), reading in zip(opened, said, strict=True)]  # fmt: skip
+            for (number, pixels), reading in zip(opened, said, strict=True):
+                if segment is not None and asked[number].word in SEGMENTED:
+                    reading["segmenter"] = segment(pixels, (asked[number].word,))
+                rows.append(_row(asked[number], number, reading))
         say("reading samples", min(start + AT_ONCE, len(asked)), len(asked))
     return rows, failed
 

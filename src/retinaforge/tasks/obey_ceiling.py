@@ -14,9 +14,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from retinaforge.core.artefacts import write_text, write_with
+from retinaforge.tasks.obey import Segment
 from retinaforge.tasks.obey_plan import NATURAL, Asked
-from retinaforge.tasks.oracle import ITSELF, REBUILT, Oracle, held_out_rows
+from retinaforge.tasks.oracle import ITSELF, REBUILT, Oracle, finite, held_out_rows
 from retinaforge.tasks.oracle_data import Eyes, kept_through, load_eyes
+from retinaforge.tasks.oracle_segmenters import SEGMENTED
 from retinaforge.tasks.records_file import Known
 
 CEILING = "ceiling.jsonl"
@@ -26,7 +28,7 @@ Say = Callable[[str, int, int], None]
 def read_ceiling(
     asked: Sequence[Asked], held_out: Sequence[Known], oracle: Oracle,
     autoencoder: torch.nn.Module | None, out: Path, *, side_px: int,
-    on_progress: Say = lambda what, done, count: None,
+    segment: Segment | None = None, on_progress: Say = lambda what, done, count: None,
 ) -> tuple[Eyes, list[dict[str, Any]]]:  # fmt: skip
     """Read the donors' own images, and these through the autoencoder; write OUT/ceiling.jsonl.
 
@@ -37,6 +39,7 @@ def read_ceiling(
         autoencoder: of the generator; None where it has none.
         out: folder; OUT/real and OUT/rebuilt take the eyes of the natural captions.
         side_px: side of the samples.
+        segment: as in `obey.ask`.
         on_progress: called with (what, done, of how many).
 
     Returns:
@@ -53,12 +56,31 @@ def read_ceiling(
             autoencoder, eyes, path, lambda k, n: on_progress("through the autoencoder", k, n)
         )
     rows = held_out_rows(oracle, eyes, sides, on_progress)
+    if segment is not None:
+        _segment(asked, eyes, sides, rows, segment, on_progress)
     write_text(out / CEILING, "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
     natural = {a.base for a in asked if a.design == NATURAL}
     for folder, through in (("real", ITSELF), ("rebuilt", REBUILT)):
         if through in sides:
             _write(out / folder, eyes, sides[through], natural, through)
     return eyes, rows
+
+
+def _segment(
+    asked: Sequence[Asked], eyes: Eyes, sides: dict[str, np.ndarray], rows: list[dict[str, Any]],
+    segment: Segment, on_progress: Say,
+) -> None:  # fmt: skip
+    """Add what segmenters read of the donors of the words that they can read."""
+    words: dict[str, set[str]] = {}
+    for each in asked:
+        if each.word in SEGMENTED:
+            words.setdefault(each.donor, set()).add(each.word)
+    place = {record.image: k for k, record in enumerate(eyes.records)}
+    wanted = [row for row in rows if row["name"] in words]
+    for done, row in enumerate(wanted, 1):
+        pixels = np.array(sides[row["through"]][place[row["name"]]])
+        row["segmenter"] = finite(segment(pixels, words[row["name"]]))
+        on_progress("segmenters on held-out eyes", done, len(wanted))
 
 
 def _write(folder: Path, eyes: Eyes, pixels: np.ndarray, names: set[str], through: str) -> None:

@@ -39,7 +39,7 @@ class Scored:
 
     Attributes:
         measure: of `CARDS`.
-        reader: "network" or "closed".
+        reader: "network", "closed" or "segmenter".
         line: the generator's.
         ceiling: the donors' own images.
         rebuilt: the donors' images through the autoencoder; None where there is none.
@@ -105,7 +105,14 @@ def _word(
     if any(word.name in row.get("closed", {}) for row in rows):
         measure = "spearman" if word.kind in ("amount", "grade") else "auroc"
         scored.append(_scored(word, rows, own, rebuilt, measure, word.name, "closed", seed))
-    verdict, sentence = verdict_of(word, scored[0])
+    if any(row.get("segmenter") for row in rows):
+        measure = "accuracy" if word.kind == "side" else "spearman"
+        scored.append(_scored(word, rows, own, rebuilt, measure, word.name, "segmenter", seed))
+    # Who reads eyes that show it best decides; that choice does not look at the generator.
+    alike = [one for one in scored if one.measure == scored[0].measure]
+    decides = max(alike, key=lambda one: (not math.isnan(one.ceiling.value), one.ceiling.value))
+    scored = [decides, *(one for one in scored if one is not decides)]
+    verdict, sentence = verdict_of(word, decides)
     return {
         "word": word.name, "said": word.said, "kind": word.kind, "unit": word.unit,
         "verdict": verdict, "sentence": sentence, "scores": [s.as_dict() for s in scored],
@@ -120,7 +127,7 @@ def _scored(
     asked, bases = [row["value"] for row in rows], [row["base"] for row in rows]
 
     def line(source: Sequence[Row | None], name: str) -> Line:
-        read = [None if row is None else row[reader].get(key) for row in source]
+        read = [None if row is None else row.get(reader, {}).get(key) for row in source]
         # The donors are drawn, as bases are: a donor that stands in for several counts together.
         of = bases if name == "samples" else [row["donor"] for row in rows]
         rng = rng_for(seed, "obedience", word.name, measure, reader, name)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from retinaforge.core import rng_for
 from retinaforge.core.artefacts import environment, write_json
-from retinaforge.tasks.obey import Answered, Draw, ask, set_apart_natural
+from retinaforge.tasks.obey import Answered, Draw, Segment, ask, set_apart_natural
 from retinaforge.tasks.obey_ceiling import read_ceiling
 from retinaforge.tasks.obey_plan import NATURAL, SAME, PlanSizes
 from retinaforge.tasks.oracle import Oracle, load_oracle
@@ -37,6 +37,7 @@ from retinaforge.validation.run import Options
 
 RESULT, SCHEMA = "obedience.json", "1.0"
 Embed = Callable[[np.ndarray], np.ndarray]
+Fidelity = Callable[[Path, Path, "Path | None", Path], dict[str, Any]]
 Say = Callable[[str, int, int], None]
 
 
@@ -72,7 +73,8 @@ def draw_with(painter: Painter, plan: SamplePlan, on_progress: Say) -> Draw:
 def obey_generator(
     painter: Painter, plan: SamplePlan, oracle_folder: Path, out: Path, *, model: str,
     records: Path | None = None, options: ObeyOptions | None = None, embed: Embed | None = None,
-    suite: Any = None, on_progress: Say = lambda what, done, count: None,
+    segment: Segment | None = None, suite: Any = None,
+    on_progress: Say = lambda what, done, count: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Judge a painter by an oracle's folder; see `judge_obedience`.
 
@@ -85,6 +87,7 @@ def obey_generator(
         records: eyes of known facts; None: those that the oracle was taught and judged on.
         options: how much.
         embed: an encoder, or None.
+        segment: our segmenters, or None.
         suite: of `validate`, or None to leave it out.
         on_progress: called with (what, done, of how many).
 
@@ -107,16 +110,16 @@ def obey_generator(
     side_px = int(plan.size.split("x")[0])
     return judge_obedience(
         draw_with(painter, plan, on_progress), oracle, learnt, held, out, side_px=side_px,
-        autoencoder=painter.autoencoder, embed=embed, options=options, about=about,
-        fidelity=fidelity, on_progress=on_progress,
+        autoencoder=painter.autoencoder, embed=embed, segment=segment, options=options,
+        about=about, fidelity=fidelity, on_progress=on_progress,
     )  # fmt: skip
 
 
 def judge_obedience(
     draw: Draw, oracle: Oracle, learnt: Sequence[Known], held_out: Sequence[Known], out: Path, *,
     side_px: int, autoencoder: Any = None, embed: Embed | None = None,
-    options: ObeyOptions | None = None, about: dict[str, Any] | None = None,
-    fidelity: Callable[[Path, Path, Path | None, Path], dict[str, Any]] | None = None,
+    segment: Segment | None = None, options: ObeyOptions | None = None,
+    about: dict[str, Any] | None = None, fidelity: Fidelity | None = None,
     on_progress: Say = lambda what, done, count: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask, draw, read, judge, and write OUT/obedience.json; the same call resumes.
@@ -131,6 +134,7 @@ def judge_obedience(
         autoencoder: of the generator; None where it has none.
         embed: an encoder: RGB 0-255 (n, side, side, 3) to vectors; None leaves spread and memory
             out.
+        segment: our segmenters, see `tasks.oracle_segmenters`; None leaves them out.
         options: how much.
         about: what the page says of generator and oracle.
         fidelity: takes (held-out, samples, rebuilt, out) folders, see `obedience_fidelity`; None
@@ -142,9 +146,10 @@ def judge_obedience(
     """
     options = options or ObeyOptions()
     answered = ask(draw, oracle, [each.record for each in held_out], out, sizes=options.sizes,
-                   words=options.words, on_progress=on_progress)  # fmt: skip
+                   words=options.words, segment=segment, on_progress=on_progress)  # fmt: skip
     eyes, ceiling = read_ceiling(answered.asked, held_out, oracle, autoencoder, out,
-                                 side_px=side_px, on_progress=on_progress)  # fmt: skip
+                                 side_px=side_px, segment=segment,
+                                 on_progress=on_progress)  # fmt: skip
     rows = answered.rows
     on_progress("scores", 0, 1)
     result: dict[str, Any] = {

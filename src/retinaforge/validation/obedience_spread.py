@@ -107,7 +107,9 @@ def nearest_records(wanted: Mapping[str, float], truths: Truths, count: int) -> 
     distance over what both know."""
     table = np.array([_numbers(truth) for truth in truths])
     asked = _numbers(wanted)
-    spread = np.nanstd(table, axis=0)
+    some = np.isfinite(table).sum(axis=0) > 1
+    spread = np.zeros(len(asked))
+    spread[some] = np.nanstd(table[:, some], axis=0)
     known = np.isfinite(asked) & (spread > 1e-9)
     gaps = (table[:, known] - asked[known]) / spread[known]
     far = np.nansum(gaps**2, axis=1)
