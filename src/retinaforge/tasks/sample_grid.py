@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -17,7 +18,7 @@ BLACK, PAPER, INK = (0, 0, 0), (255, 255, 255), (40, 40, 40)
 MARGIN_PX = 8
 TEXT_PX = 12
 LINE_PX = 15
-MOST_LINES = 6
+MOST_LINES = 8
 
 
 def contact_sheet(
@@ -33,7 +34,7 @@ def contact_sheet(
 
     Args:
         images: in reading order; None leaves a cell black.
-        captions: one an image; what does not fit in six lines ends in "…".
+        captions: one an image; what does not fit in eight lines ends in "…".
         path: of the PNG.
         columns: None makes the sheet about as wide as high.
         cell_px: width of a cell; images are brought to it.
@@ -111,7 +112,8 @@ def _from_shards(shards: Sequence[Path], stems: Sequence[str]) -> list[Image.Ima
 
 def _lines(caption: str, width_px: int) -> list[str]:
     letters = max(8, int(width_px / (TEXT_PX * 0.52)))
-    lines = wrap(caption, letters)
+    # Pillow's font lacks superscripts: mm² is written mm2.
+    lines = wrap(unicodedata.normalize("NFKC", caption), letters)
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1][: letters - 2] + " …"]
     return lines
