@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from retinaforge.nets.twin_tower import TwinShape, new_towers
-from retinaforge.training.contrast import Contrast, shared_cross_entropy
+from retinaforge.training.contrast import Contrast, above_twins, shared_cross_entropy
 
 SHAPE = TwinShape(
     vocabulary=30, end=3, input_px=32, channels=(8, 8, 8, 8), width=16, heads=2, projected=8,
@@ -26,7 +26,7 @@ def batch(n: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def test_without_sharing_it_is_clips_symmetric_cross_entropy() -> None:
     method = Contrast(new_towers(SHAPE, 0))
     images, ids, real = batch(5, 5)
-    loss = method(images, ids, real, torch.eye(5))["loss"]
+    loss = method(images, ids, real, torch.eye(5), torch.arange(5))["contrast"]
     method.train()
     logits = method.towers(images, ids, real)
     places = torch.arange(5)
@@ -42,16 +42,30 @@ def test_equal_texts_share_the_target_and_cost_no_more_than_chance() -> None:
     assert math.isclose(float(shared_cross_entropy(sure, agreement)), math.log(2), rel_tol=1e-4)
 
 
-def test_false_texts_pull_on_images_alone() -> None:
+def test_wrong_texts_must_lie_below_their_right_twins() -> None:
     method = Contrast(new_towers(SHAPE, 0)).eval()
     images, ids, real = batch(3, 5)
     true = torch.cat([torch.eye(3), torch.zeros(3, 2)], dim=1)
-    readings = method(images, ids, real, true)
+    owner = torch.tensor([0, 1, 2, 0, 2])
+    readings = method(images, ids, real, true, owner)
     logits = method.towers(images, ids, real)
-    places = torch.arange(3)
-    expected = (cross_entropy(logits, places) + cross_entropy(logits.T[:3], places)) / 2
-    torch.testing.assert_close(readings["loss"], expected)
-    assert 0 <= float(readings["best text agrees"]) <= 1
+    gaps = torch.stack([logits[0, 0] - logits[0, 3], logits[2, 2] - logits[2, 4]])
+    torch.testing.assert_close(above_twins(logits, owner), gaps)
+    expected = -torch.sigmoid(gaps).log().mean()
+    torch.testing.assert_close(readings["twins"], expected.detach())
+    torch.testing.assert_close(readings["loss"], readings["contrast"] + readings["twins"])
+
+
+def test_a_text_true_of_all_is_no_way_out() -> None:
+    """Put near everything, it gains nothing: chance is reached by saying nothing."""
+    method = Contrast(new_towers(SHAPE, 0))
+    true = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    silent, universal = torch.zeros(2, 3), torch.tensor([[0.0, 0.0, 9.0]] * 2)
+    prior = true.mean(0).log()
+    losses = [shared_cross_entropy(x + prior, true) for x in (silent, universal)]
+    assert losses[0] < losses[1]
+    assert shared_cross_entropy(silent, true) > shared_cross_entropy(prior.expand(2, 3), true)
+    assert method.as_dict()["method"] == "contrast"
 
 
 def test_a_texts_vector_does_not_depend_on_what_fills_up() -> None:

@@ -103,17 +103,19 @@ class Exchange:
 def pair_drawer(
     data: Captioned, tokeniser: Any, plan: ContrastPlan
 ) -> Callable[[int], Mapping[str, Tensor]]:
-    """Return the function that draws batch number k: images, ids, real, agreement."""
+    """Return the function that draws batch number k, as `training.contrast` takes it."""
     exchange = Exchange(data)
 
     def draw(number: int) -> Mapping[str, Tensor]:
         rng = rng_for(plan.seed, "contrast", number)
         picked = rng.choice(len(data), min(plan.batch, len(data)), replace=False)
         whole = bool(rng.random() < plan.whole)
-        texts = right = _spoken(data, picked, plan, rng, whole=whole)
-        if plan.wrong and not whole:
-            wrong = [exchange.one(i, said, rng) for i, said in zip(picked, right, strict=True)]
-            texts = right + [said for said in wrong if said is not None]
+        texts = _spoken(data, picked, plan, rng, whole=whole)
+        owner = list(range(len(picked)))
+        for place, image in enumerate(picked if plan.wrong and not whole else ()):
+            if (wrong := exchange.one(image, texts[place], rng)) is not None:
+                texts.append(wrong)
+                owner.append(place)
         ids, real = encoded(tokeniser, [" ".join(data.sentences[n] for n in t) for t in texts])
         true = agreement(data.known[picked], [[data.said[n] for n in text] for text in texts])
         true[np.arange(len(picked)), np.arange(len(picked))] = True
@@ -122,6 +124,7 @@ def pair_drawer(
             "ids": ids,
             "real": real,
             "agreement": torch.from_numpy(true.astype(np.float32)),
+            "owner": torch.tensor(owner),
         }
 
     return draw

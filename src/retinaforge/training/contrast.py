@@ -2,24 +2,29 @@
 
 Plain InfoNCE takes every other pair of a batch for wrong. Captions of eyes repeat ("no haemorrhage
 is seen" is true of half of them), so what a text says is compared with what is known of each image,
-and the target is shared by all that agree, as FLAIR does with equal labels. Texts may outnumber
-images: those beyond are wrong on purpose (one sentence exchanged), without which two towers learn
-bags of words.
+and the target is shared by all that agree, as FLAIR does with equal labels. Shared targets alone
+have a way out: a text that is true of every eye, near every image. So each text's share of true
+images is put into the logits, and only what the image adds is left to learn. Some texts are wrong
+on purpose (one sentence exchanged) and must lie below their right twin: without such, two towers
+learn bags of words.
 
 References:
     Radford et al., ICML 2021 (arXiv 2103.00020), figure 3: symmetric cross entropy over cosines.
     Silva-Rodriguez et al., MedIA 2025 (arXiv 2308.07898): targets shared by pairs of one label.
+    Menon et al., ICLR 2021 (arXiv 2007.07314), equation 10: priors added to the logits.
     Yuksekgonul et al., ICLR 2023 (arXiv 2210.01936): wrong texts made from right ones.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, softplus
 
 from retinaforge.nets.twin_tower import TwinTowers
 from retinaforge.training.pretrain_methods import Method
@@ -44,6 +49,13 @@ def shared_cross_entropy(
     return (entropy * counted).sum() / counted.sum().clamp(min=1)
 
 
+def above_twins(logits: Float[Tensor, "n m"], owner: Int[Tensor, "m"]) -> Float[Tensor, "k"]:
+    """Return how far each wrong text's right twin lies above it, for the image they belong to."""
+    wrong = torch.arange(len(logits), len(owner), device=logits.device)
+    image = owner[wrong]
+    return logits[image, image] - logits[image, wrong]
+
+
 class Contrast(Method):
     """CLIP's symmetric loss with targets shared by what agrees."""
 
@@ -57,22 +69,29 @@ class Contrast(Method):
         ids: Int[Tensor, "n tokens"],
         real: Bool[Tensor, "n tokens"],
         agreement: Float[Tensor, "batch n"],
+        owner: Int[Tensor, "n"],
     ) -> dict[str, Tensor]:
         """Return the loss and its parts.
 
         Args:
             images: RGB in [-1, 1].
             ids, real: the texts' tokens, and which of them do not only fill up; text i is the
-                caption of image i, those beyond the images belong to none.
+                caption of image i, those beyond the images are wrong.
             agreement: 1 where text is true of image, 0 where it is not; each image has a text.
+            owner: of which image a text is the caption, or the wrong twin.
         """
-        logits = self.towers(images, ids, real)
-        of_images = shared_cross_entropy(logits, agreement)
+        logits = self.towers(images, ids, real).float()
+        prior = agreement.mean(0).clamp(min=0.5 / len(images)).log()
+        of_images = shared_cross_entropy(logits + prior, agreement)
         of_texts = shared_cross_entropy(logits.T, agreement.T)
-        best = logits.detach().argmax(1, keepdim=True)
+        contrast = (of_images + of_texts) / 2
+        above = above_twins(logits, owner)
+        # Without a wrong text the reading is that of chance, and no gradient.
+        twins = softplus(-above).mean() if len(above) else logits.new_tensor(math.log(2))
         return {
-            "loss": (of_images + of_texts) / 2,
-            "best text agrees": agreement.gather(1, best).mean(),
+            "loss": contrast + twins,
+            "contrast": contrast.detach(),
+            "twins": twins.detach(),
             "scale": self.towers.scale.detach().exp(),
         }
 
@@ -86,4 +105,4 @@ class Contrast(Method):
         return {"method": "contrast", "shape": shape | {"channels": list(shape["channels"])}}
 
 
-__all__ = ["Contrast", "shared_cross_entropy"]
+__all__ = ["Contrast", "above_twins", "shared_cross_entropy"]
