@@ -227,6 +227,23 @@ def test_purification_feeds_the_second_training(home: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_adapters_are_taught_and_worked_in(home: Path, ran: Path, tmp_path: Path) -> None:
+    encoder = next((ran / "cache").glob("text-encoder-*"))
+    shutil.copytree(encoder, tmp_path / "cache" / encoder.name)
+    base = {"start": str(ran / "pretrain/model"), "lora_rank": 2}
+    recipe = tiny(network=base, finetune={"learning_rate": 0.1, "warmup_steps": 0, "ema_decay": 0})
+    go(home, tmp_path, recipe, without=["pretrain", "purify"])
+    before, after = weights(ran / "pretrain"), weights(tmp_path / "finetune")
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.allclose(before[name], after[name], atol=1e-6)}
+    assert moved
+    assert all(name.startswith("blocks") for name in moved)
+    assert told(tmp_path / "finetune")["inputs"]["network"]["lora_rank"] == 2
+    with pytest.raises(Refusal, match="weights to adapt"):
+        go(home, tmp_path / "b", tiny(network={"lora_rank": 2}), without=["finetune", "purify"])
+
+
+@pytest.mark.slow
 def test_arms_share_what_they_have_in_common(
     home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

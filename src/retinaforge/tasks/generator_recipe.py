@@ -129,12 +129,20 @@ class NetworkTable(_Table):
         patch: side of a token in latent places.
         start: a pipeline folder whose weights it begins with; "" begins from nothing.
         recompute: give memory for time: activations are computed again on the way back.
+        lora_rank: teach adapters of this rank (LoRA) and leave the weights that it begins with
+            frozen; 0 teaches all weights.
     """
 
     preset: str = "dit-9m"
     patch: int = Field(2, ge=1)
     start: str = ""
     recompute: bool = False
+    lora_rank: int = Field(0, ge=0)
+
+    def binding(self) -> dict[str, Any]:
+        """Return the fields that decide what comes out."""
+        unset = set() if self.lora_rank else {"lora_rank"}
+        return self.model_dump(mode="json", exclude={"recompute", *unset})
 
 
 class FlowTable(_Table):

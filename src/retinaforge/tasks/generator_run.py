@@ -212,7 +212,7 @@ def _facts(
         step: _table(recipe, step).binding(),
         "data": recipe.data.binding(),
         "autoencoder": recipe.autoencoder.model_dump(mode="json", exclude={"folder"}),
-        "network": recipe.network.model_dump(mode="json", exclude={"recompute"}),
+        "network": recipe.network.binding(),
         "flow": recipe.flow.model_dump(mode="json"),
         "text": text_key(inputs),
         "seed": recipe.seed,

@@ -16,6 +16,7 @@ from retinaforge.core import Refusal, seed_for
 from retinaforge.generators.classes import ClassVocabulary
 from retinaforge.generators.flow import FlowConfig
 from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
+from retinaforge.generators.lora import add_lora, merge_lora
 from retinaforge.generators.network import NetworkShape
 from retinaforge.generators.presets import build_network, network_from_config
 from retinaforge.generators.text_encoder import TextEncoder
@@ -53,6 +54,8 @@ from retinaforge.training.generator import (
 from retinaforge.training.sharding import is_sharded, whole
 
 MODEL, TRAINING = "model", "training"
+ASKED_BESIDE = ("classes", "maps_in")
+"""Heads of Lumina's weights for classes and maps, which published ones lack."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def run_training(
     weights = {name: whole(x) for name, x in method.encoder_weights().items()}
     if not is_main():
         return found
-    network = _at_rest(method.network, weights)
+    network = _at_rest(method.network, weights, recipe.network.lora_rank)
     meta = model_card(inputs, name, found, vocabulary)
     save_pipeline(
         folder / MODEL, network, autoencoder=inputs.autoencoder, text_encoder=encoder, meta=meta
@@ -172,6 +175,10 @@ def new_network(
         network = build_network(table.preset, shape, side=rows, recompute=table.recompute)
     if start is not None:
         _take_weights(network, start.model)
+    if table.lora_rank:
+        if start is None:
+            raise Refusal("weights to adapt", "network.lora_rank alone", "name network.start")
+        add_lora(network, rank=table.lora_rank)
     return network
 
 
@@ -250,18 +257,21 @@ def _held_out(
     return prepare_data(inputs, inputs.held_out, encoder, vocabulary, scaling=scaling, **how)
 
 
-def _at_rest(network: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
-    """Return the network with averaged weights; one that was sharded is built anew, whole."""
+def _at_rest(network: nn.Module, weights: Mapping[str, Tensor], lora_rank: int) -> nn.Module:
+    """Return the network with averaged weights, adapters worked in; a sharded one is built anew."""
     if is_sharded(network):
         device = next(network.parameters()).device
-        network = network_from_config(network.as_dict()).to(device)
+        network = network_from_config(network.as_dict())
+        network = (add_lora(network, rank=lora_rank) if lora_rank else network).to(device)
     network.load_state_dict(weights)
-    return network.eval()
+    return (merge_lora(network) if lora_rank else network).eval()
 
 
 def _take_weights(network: nn.Module, folder: Path) -> None:
     """Take over every weight of a saved network of the same shape, taught at any side."""
-    given, wanted = load_network(folder).state_dict(), network.state_dict()
+    given, wanted = dict(load_network(folder).state_dict()), network.state_dict()
+    # What asks beside words may be new to the weights: it begins as it is built.
+    given |= {n: x for n, x in wanted.items() if n not in given and n.startswith(ASKED_BESIDE)}
     differ = [n for n in {*given, *wanted} if _shape(given, n) != _shape(wanted, n)]
     if differ:
         name = min(differ)
