@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -210,13 +211,27 @@ def _load_network(source: TextSource, dtype: torch.dtype) -> nn.Module:
     try:
         config = transformers.AutoConfig.from_pretrained(source.folder, local_files_only=True)
         chosen = _class_for(transformers, config)
-        return chosen.from_pretrained(source.folder, local_files_only=True).to(dtype)
+        with _without_bars(transformers):
+            return chosen.from_pretrained(source.folder, local_files_only=True).to(dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise Refusal(
             "weights and config of a transformers text model",
             f"{source.folder} ({str(error).strip().splitlines()[0][:200]})",
             "name a folder of an encoder or decoder that reads words",
         ) from error
+
+
+@contextmanager
+def _without_bars(transformers: Any) -> Iterator[None]:
+    """Keep transformers' bars out of our narration; loading a small model needs none."""
+    log = transformers.utils.logging
+    shown = log.is_progress_bar_enabled()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            log.enable_progress_bar()
 
 
 def _class_for(transformers: Any, config: Any) -> Any:
