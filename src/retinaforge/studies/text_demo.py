@@ -45,7 +45,7 @@ class TextDemo:
         seed: of the phantoms.
     """
 
-    phantoms: int = 480
+    phantoms: int = 400
     size_px: int = 128
     vae_steps: int = 500
     epochs: int = 8
@@ -110,7 +110,7 @@ def steps_of(demo: TextDemo, out: Path) -> list[Step]:
         Step("phantoms", f"{demo.phantoms} phantoms are drawn, with every fact of theirs",
              ("phantoms", "draw", at["phantoms"], "--count", f"{demo.phantoms}", "--size",
               f"{demo.size_px}", "--recipe", "captioned", "--seed", f"{demo.seed}", "--workers",
-              "2"), 75),
+              "2"), 95),
         Step("records", "their facts become records",
              ("captions", "records", at["phantoms"], "--out", at["records.jsonl"]), 8),
         Step("captions", "a grammar writes captions of the records",

@@ -105,7 +105,7 @@ def _word(
     if any(word.name in row.get("closed", {}) for row in rows):
         measure = "spearman" if word.kind in ("amount", "grade") else "auroc"
         scored.append(_scored(word, rows, own, rebuilt, measure, word.name, "closed", seed))
-    if any(row.get("segmenter") for row in rows):
+    if any(v is not None for row in rows for v in row.get("segmenter", {}).values()):
         measure = "accuracy" if word.kind == "side" else "spearman"
         scored.append(_scored(word, rows, own, rebuilt, measure, word.name, "segmenter", seed))
     # Who reads eyes that show it best decides; that choice does not look at the generator.
