@@ -15,8 +15,13 @@ TEMPLATE = (
 )
 
 
-def save_tiny_llava(folder: Path, *, width: int = 32, positions: int = 4096) -> Path:
-    """Save model, tokenizer and processor to `folder`; 30 px images, 9 image tokens."""
+def save_tiny_llava(folder: Path, *, ends: bool = True) -> Path:
+    """Save model, tokenizer and processor to `folder`; 30 px images, 9 image tokens.
+
+    Args:
+        folder: written.
+        ends: answers are short, and image and words move them; else weights as they are drawn.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
@@ -47,25 +52,27 @@ def save_tiny_llava(folder: Path, *, width: int = 32, positions: int = 4096) -> 
     torch.manual_seed(0)
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
-            hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
-            num_attention_heads=2, image_size=30, patch_size=10, projection_dim=width,
+            hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=2, image_size=30, patch_size=10, projection_dim=32,
         ),
         text_config=LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width,
-            num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=positions,
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64,
+            num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=4096,
             pad_token_id=0, bos_token_id=1, eos_token_id=2,
         ),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )  # fmt: skip
     model = LlavaForConditionalGeneration(config)
-    # Weights at random hardly ever end: every eighth token does, so that answers are short.
-    model.generation_config.eos_token_id = [2, *range(8, len(tokenizer), 8)]
     with torch.no_grad():
-        # Drawn as small as they are, neither image nor words would move the next token.
+        # Drawn as small as they are, no hidden state could raise one word above the others, and
+        # one image would look like the next.
+        model.lm_head.weight.mul_(20)
         model.model.multi_modal_projector.linear_2.weight.mul_(100)
-        model.lm_head.weight.mul_(10)
-        for layer in model.model.language_model.layers:
-            layer.self_attn.o_proj.weight.mul_(20)
+        for weight in model.model.vision_tower.parameters():
+            if weight.ndim > 1:
+                weight.mul_(5)
+    if ends:
+        _enlarge(model, len(tokenizer))
     model.save_pretrained(folder)
     processor = LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
@@ -76,3 +83,14 @@ def save_tiny_llava(folder: Path, *, width: int = 32, positions: int = 4096) -> 
     )  # fmt: skip
     processor.save_pretrained(folder)
     return folder
+
+
+def _enlarge(model, words: int) -> None:
+    import torch
+
+    # Weights at random hardly ever end: every eighth token does, so that answers are short.
+    model.generation_config.eos_token_id = [2, *range(8, words, 8)]
+    with torch.no_grad():
+        # Otherwise neither image nor words would move the next token.
+        for layer in model.model.language_model.layers:
+            layer.self_attn.o_proj.weight.mul_(20)

@@ -15,7 +15,7 @@ from typing import Any
 
 from retinaforge.captions.answers import LENGTH, model_of, read_answer
 from retinaforge.captions.endpoint_image import fitted, opened
-from retinaforge.captions.endpoint_prompt import DEFAULT, load_prompt
+from retinaforge.captions.endpoint_prompt import DEFAULT, Prompt, load_prompt
 from retinaforge.captions.writer import FAILED, CaptionAnswer, CaptionRequest
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
@@ -56,7 +56,7 @@ class LocalWriter:
         self.folder, self.image_px, self.max_tokens = folder, image_px, max_tokens
         self.temperature, self.prompt = temperature, load_prompt(prompt)
         self.looks = image_px > 0
-        self.processor, self.model = _loaded(folder)
+        self.processor, self.model = load_model(folder)
         self._answer = model_of(self.prompt)
         self.name = folder.resolve().name
         content = [_weights_of(folder), self.prompt.fingerprint, image_px, max_tokens, temperature]
@@ -71,7 +71,7 @@ class LocalWriter:
             return CaptionAnswer(
                 status=FAILED, reason=str(refusal), prompt=self.prompt.label, attempts=0
             )
-        told = self._generated(self._chat(request, picture), request.seed)
+        told = self._generated(chat_of(self.prompt, request, picture), request.seed)
         reading = read_answer(told.text, told.finish, "", self._answer, asked_schema=False)
         return CaptionAnswer(
             text=reading.text, fields=reading.fields, status=reading.status, reason=reading.reason,
@@ -86,19 +86,6 @@ class LocalWriter:
         if request.image is None:
             raise Refusal("a photograph", f"none of {request.record.image}", "name its folder")
         return {"type": "image", "image": fitted(opened(request.image), self.image_px)}
-
-    def _chat(self, request: CaptionRequest, picture: dict[str, Any] | None) -> list[Any]:
-        """Return the chat in parts; the system's words head the user's: not all know a system."""
-        system, *rest = self.prompt.messages(request, picture)
-        first = rest[0]["content"]
-        words = {"type": "text", "text": f"{system['content']}\n\n{first[0]['text']}"}
-        rest[0] = {"role": "user", "content": [*first[1:], words]}
-        return [
-            {**part, "content": [{"type": "text", "text": part["content"]}]}
-            if isinstance(part["content"], str)
-            else part
-            for part in rest
-        ]
 
     def _generated(self, chat: list[Any], seed: int) -> _Told:
         import torch
@@ -128,7 +115,28 @@ class LocalWriter:
         }  # fmt: skip
 
 
-def _loaded(folder: Path) -> tuple[Any, Any]:
+def chat_of(
+    prompt: Prompt, request: CaptionRequest, picture: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return a chat in parts; the system's words head the user's: not all models know a system."""
+    system, *rest = prompt.messages(request, picture)
+    first = rest[0]["content"]
+    words = {"type": "text", "text": f"{system['content']}\n\n{first[0]['text']}"}
+    rest[0] = {"role": "user", "content": [*first[1:], words]}
+    return [
+        {**part, "content": [{"type": "text", "text": part["content"]}]}
+        if isinstance(part["content"], str)
+        else part
+        for part in rest
+    ]
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Return the processor and the model of a folder, ready to answer.
+
+    Raises:
+        Refusal: if there is no such model, or it reads no images or no chat.
+    """
     if not (folder / "config.json").is_file():
         raise Refusal(
             "a folder that a model of transformers was saved to", str(folder),

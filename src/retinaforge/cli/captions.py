@@ -14,6 +14,7 @@ from retinaforge.cli import (
     captions_lint,
     captions_purify,
     captions_records,
+    captions_tune,
     captions_write,
 )
 
@@ -29,6 +30,7 @@ app.command("records", epilog=captions_records.EXAMPLES)(captions_records.record
 app.command("write", epilog=captions_write.EXAMPLES)(captions_write.write)
 app.command("lint", epilog=captions_lint.EXAMPLES)(captions_lint.lint)
 app.command("judge", epilog=captions_judge.EXAMPLES)(captions_judge.judge)
+app.command("tune", epilog=captions_tune.EXAMPLES)(captions_tune.tune)
 app.command("purify", epilog=captions_purify.PURIFY_EXAMPLES)(captions_purify.purify)
 app.command("adherence", epilog=captions_purify.ADHERENCE_EXAMPLES)(captions_purify.adherence)
 app.command("checklist", epilog=captions_checklist.CHECKLIST_EXAMPLES)(captions_checklist.checklist)
