@@ -14,7 +14,7 @@ from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Landmarks
 from retinaforge.tasks import records_measure
 from retinaforge.tasks.records_file import Known
-from retinaforge.tasks.records_measure import Tool, differ, measure_records
+from retinaforge.tasks.records_measure import ALL, TOOLS, Tool, differ, measure_records
 
 MARKS = Landmarks(
     eye="OS", disc_centre_px=(20.0, 30.0), disc_axes_px=(5.0, 6.0), cup_centre_px=(20.0, 30.0),
@@ -64,7 +64,8 @@ def _known(path: Path, *facts: Fact) -> Known:
 
 def test_what_nobody_said_is_added_with_its_source(tmp_path: Path, looked: list[str]) -> None:
     eye = _known(_photograph(tmp_path / "1.png"), Fact("age", 61, "manifest: x"))
-    found = measure_records([eye], tmp_path / "j", grader=lambda *_: "usable")
+    tools = [each for each in ALL if each != "cup"]
+    found = measure_records([eye], tmp_path / "j", tools=tools, grader=lambda *_: "usable")
     facts = found.known[0].record.facts
     assert {name: fact.source for name, fact in facts.items()} == {
         "age": "manifest: x",
@@ -89,7 +90,8 @@ def test_what_is_known_stays_and_a_disagreement_is_listed(
         Fact("microaneurysm", 0, "mask: x"),
         Fact("cup_to_disc", 0.45, "mask: x"),
     )
-    found = measure_records([_known(_photograph(tmp_path / "1.png"), *known)], tmp_path / "j")
+    eye = _known(_photograph(tmp_path / "1.png"), *known)
+    found = measure_records([eye], tmp_path / "j", tools=("anatomy", "lesions"))
     record = found.known[0].record
     assert {name: record.facts[name] for name in ("eye", "hard_exudate", "cup_to_disc")} == {
         fact.name: fact for fact in known if fact.name != "microaneurysm"
@@ -103,7 +105,7 @@ def test_what_is_known_stays_and_a_disagreement_is_listed(
 
 def test_a_rejected_photograph_gives_its_grade_alone(tmp_path: Path, looked: list[str]) -> None:
     eye = _known(_photograph(tmp_path / "1.png"))
-    found = measure_records([eye], tmp_path / "j", grader=lambda *_: "reject")
+    found = measure_records([eye], tmp_path / "j", tools=ALL, grader=lambda *_: "reject")
     facts = found.known[0].record.facts
     assert {name: fact.value for name, fact in facts.items()} == {"quality": "reject"}
 
@@ -128,11 +130,22 @@ def test_the_cup_is_measured_where_it_is_asked_for(tmp_path: Path, looked: list[
     )  # fmt: skip
 
 
-def test_no_lesion_is_not_said_of_an_eye_graded_as_ill(tmp_path: Path, looked: list[str]) -> None:
-    graded = _known(_photograph(tmp_path / "1.png"), Fact("dr_grade", 2, "manifest: x"))
-    facts = measure_records([graded], tmp_path / "j").known[0].record.facts
-    assert facts["hard_exudate"].value == 3
-    assert "microaneurysm" not in facts
+@pytest.mark.parametrize(("grade", "added"), [(0, "microaneurysm"), (2, "hard_exudate")])
+def test_lesions_are_not_added_against_a_grade(
+    tmp_path: Path, looked: list[str], grade: int, added: str
+) -> None:
+    eye = _known(_photograph(tmp_path / "1.png"), Fact("dr_grade", grade, "manifest: x"))
+    facts = measure_records([eye], tmp_path / "j", tools=("lesions",)).known[0].record.facts
+    assert set(facts) == {"dr_grade", added}
+
+
+def test_finders_that_err_on_photographs_look_only_when_named(
+    tmp_path: Path, looked: list[str]
+) -> None:
+    assert TOOLS == ("anatomy", "quality")
+    eye = _known(_photograph(tmp_path / "1.png"))
+    facts = measure_records([eye], tmp_path / "j").known[0].record.facts
+    assert set(facts) == {"eye", "fovea_in_view"}
 
 
 def test_a_bad_image_is_named_and_kept_as_it_is(tmp_path: Path, looked: list[str]) -> None:
@@ -149,8 +162,8 @@ def test_a_bad_image_is_named_and_kept_as_it_is(tmp_path: Path, looked: list[str
 
 def test_the_same_call_resumes(tmp_path: Path, looked: list[str]) -> None:
     eyes = [_known(_photograph(tmp_path / f"{n}.png")) for n in (1, 2)]
-    first = measure_records(eyes[:1], tmp_path / "j")
-    again = measure_records(eyes, tmp_path / "j")
+    first = measure_records(eyes[:1], tmp_path / "j", tools=ALL)
+    again = measure_records(eyes, tmp_path / "j", tools=ALL)
     assert looked == ["1.png", "2.png"]
     assert again.known[0] == first.known[0]
     tools: tuple[Tool, ...] = ("anatomy",)
@@ -187,7 +200,7 @@ def test_our_own_tools_find_what_was_drawn(tmp_path: Path) -> None:
     write_phantoms(tmp_path / "eyes", count=2, size_px=512, seed=3, recipe=recipe)
     drawn = list(phantom_records(tmp_path / "eyes"))
     bare = [Known(EyeRecord(each.record.image), each.path) for each in drawn]
-    found = measure_records(bare, tmp_path / "j")
+    found = measure_records(bare, tmp_path / "j", tools=("anatomy", "vessels"))
     assert found.left_out == []
     for truth, seen in zip(drawn, found.known, strict=True):
         assert seen.record.value("eye") == truth.record.value("eye")

@@ -22,7 +22,7 @@ EXAMPLES = (
     "`retinaforge captions records ../shared/data/odir --out records.jsonl --measure --json`\n\n"
     "`retinaforge captions records my_set --columns map.toml --out records.jsonl`\n\n"
     "`retinaforge captions records photographs --out records.jsonl --measure --tool anatomy "
-    "--tool quality`\n\n"
+    "--tool vessels --tool lesions`\n\n"
     "The same command again resumes measuring."
 )
 
@@ -44,8 +44,8 @@ def records(
     boxes: bool = typer.Option(False, help="Phantoms: also boxes round lesions, from the masks."),
     measure: bool = typer.Option(False, help="Let our own tools add what nobody said."),
     tool: list[ToolName] = typer.Option(
-        [each for each in ToolName if each != ToolName.cup],
-        help="Who measures; may be given again; none: all but cup, which is too inexact.",
+        [ToolName.anatomy, ToolName.quality],
+        help="Who measures; may be given again; none: anatomy and quality.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Answer as JSON."),
 ) -> None:

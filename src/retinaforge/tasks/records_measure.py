@@ -6,8 +6,8 @@ seen and not seen, two numbers that would be told by different words.
 
 Lengths in millimetres need a scale that photographs do not bring: the disc is taken to be 1.8 mm
 high. Without a disc there is no density. A photograph that is not to be read (quality "reject")
-gives its grade and nothing else. That no lesion was found is not said of an eye that somebody
-graded as having retinopathy: our finder misses about half of the small ones.
+gives its grade and nothing else. Lesions are not added against a grade: none to an eye graded as
+without retinopathy, and no absence to one graded as having it; our finder misses about half.
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ from retinaforge.tasks.records_measure_tools import (
 from retinaforge.tasks.vessel_journal import Journal
 
 Tool = Literal["anatomy", "cup", "quality", "vessels", "lesions"]
-TOOLS: tuple[Tool, ...] = ("anatomy", "quality", "vessels", "lesions")
-"""Those that look unless others are named. The cup does not: its ratio is off by 0.25 on Drishti-GS
-(docs/reference/model-card-anatomy.md), which no caption should learn."""
-RULES = 3
+ALL: tuple[Tool, ...] = ("anatomy", "cup", "quality", "vessels", "lesions")
+TOOLS: tuple[Tool, ...] = ("anatomy", "quality")
+"""Those that look unless others are named. Of photographs the others tell too much that is wrong
+for captions to learn it: the cup is off by 0.25 on Drishti-GS (docs/reference/model-card-anatomy.md),
+reflexes become cotton wool spots, and fewer vessels are found than drawn, so that the words for
+density, which were set on phantoms, call most photographs sparse."""
+RULES = 4
 """Raised whenever the same photograph gives other facts, so that no old row is taken up."""
 Grader = Callable[[Photograph, Fov], str]
 """Grades a photograph good, usable or reject; handed in, as audits and tasks do not meet."""
@@ -179,10 +182,11 @@ def _take_in(each: Known, row: Mapping[str, Any], found: MeasuredRecords) -> Non
 
 
 def _may_add(record: EyeRecord, fact: Fact) -> bool:
-    """Say whether a fact is new, and no absence of lesions in an eye graded as having them."""
-    graded = bool(record.value("dr_grade"))
-    none = fact_kind(fact.name).kind == "count" and not fact.value
-    return fact.name not in record.facts and not (graded and none)
+    """Say whether a fact is new, and no lesion (or absence of one) against a known grade."""
+    if fact.name in record.facts:
+        return False
+    grade = record.value("dr_grade")
+    return fact_kind(fact.name).kind != "count" or grade is None or bool(fact.value) == bool(grade)
 
 
 def _landmarks(row: Mapping[str, Any]) -> Landmarks:
