@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,6 +227,33 @@ def test_purification_feeds_the_second_training(home: Path, tmp_path: Path) -> N
     assert "a score below" in page
     assert "4 of 8" in run_told(tmp_path)["steps"][1]["said"]
     assert "random" in write_arms_page(tmp_path).read_text()
+
+
+@pytest.mark.slow
+def test_two_processes_run_a_whole_recipe(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[data]\nstream = true\nshard_rows = 2\n[network]\npreset = "dit-2m"\n'
+        "[text.own]\nsteps = 1\nvocabulary = 270\nwidth = 16\nlayers = 2\nheads = 2\ninner = 16\n"
+        '[pretrain]\nsize_px = 16\nsteps = 2\nbatch = 4\nprecision = "fp32"\n'
+        '[finetune]\nsize_px = 24\nsteps = 2\nbatch = 2\nprecision = "fp32"\n'
+        "[purify]\nsteps = 1\nbatch = 4\nside_px = 32\nleast_side_px = 8\n"
+        'precision = "fp32"\n[sample]\nimages = 0\n'
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "retinaforge",
+               "generate", "train", str(recipe), "--pairs", str(home / "pairs"),
+               "--autoencoder", str(home / "ae"), "--out", str(tmp_path / "run"), "--json"]  # fmt: skip
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        command, env=os.environ | threads, capture_output=True, text=True, timeout=540
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    said = json.loads(ran.stdout)  # one process answers
+    assert [one["state"] for one in said["steps"]] == ["done"] * 3
+    assert told(tmp_path / "run/pretrain")["result"]["images"] == 8
+    log = (tmp_path / "run/finetune/training/log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["processes"] == 2
 
 
 @pytest.mark.slow

@@ -58,6 +58,7 @@ def train(
     named), 2 if refused or stopped (with advice).
     """
     from retinaforge.reports.generator_step import write_arms_page, write_step_page
+    from retinaforge.tasks.generator_prepare import is_main
     from retinaforge.tasks.generator_recipe import load_recipe
     from retinaforge.tasks.generator_run import run_recipe
     from retinaforge.tasks.generator_train import Telling
@@ -68,9 +69,11 @@ def train(
     with _bars() as on_count:
         done = run_recipe(
             plan, out, pairs=pairs, autoencoder=autoencoder, without=without, arms=arms,
-            telling=Telling(on_count, rich_progress()),
+            telling=Telling(on_count if is_main() else None, rich_progress()),
             on_step=lambda folder, told: _narrate(told, write_step_page(folder)),
         )  # fmt: skip
+    if not is_main():  # of several processes one answers
+        return
     page = write_arms_page(out) if done.arms else None
     _close(done, out, page, as_json=as_json)
 
