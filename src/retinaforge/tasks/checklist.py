@@ -25,11 +25,11 @@ from retinaforge.tasks.adherence import parts_of
 from retinaforge.tasks.pairs import Pair
 
 ITEMS: dict[str, str] = {
-    "optic": "Optic disc: cup, rim, margin, colour, what lies about it",
-    "macula": "Macula: fovea, reflex, what lies in it",
-    "vessel": "Vessels: calibre, course, density",
+    "optic": "Optic disc: cup, rim, margin, colour",
+    "macula": "Fovea, reflex, what lies in the macula",
+    "vessel": "Calibre, course, density",
     "fibre": "Nerve fibre layer",
-    "lesion": "Lesions: which, how many, where",
+    "lesion": "Which, how many, where",
 }
 PART_OF = {
     "optic": "disc", "macula": "macula", "vessel": "vessels", "fibre": "fibres",

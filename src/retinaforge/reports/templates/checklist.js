@@ -22,8 +22,8 @@ const open = r => told.items.some(i => !votesOf(r.name)[i.name]);
 
 function show() {
   const r = row();
-  at("image").src = r.picture; at("image").alt = "Fundus image " + r.name;
-  at("name").textContent = r.name;
+  /* File names may tell the side or the diagnosis: they stay out of sight. */
+  at("image").src = r.picture; at("image").alt = "Fundus image " + (state.place + 1);
   at("place").textContent = (state.place + 1) + " of " + told.rows.length;
   at("note").value = state.notes[r.name] || "";
   at("back").disabled = state.place === 0;

@@ -1,0 +1,94 @@
+"""`captions purify`, `adherence`, `checklist` and `train text-image` by the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from retinaforge import cli, encoders
+from retinaforge.core import Refusal
+from retinaforge.tasks.pairs import write_pairs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
+from colour_words import ColourWords
+from toy_eyes import toy_pairs
+
+run = CliRunner()
+
+
+@pytest.fixture
+def pairs(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(encoders, "load", lambda spec: ColourWords())
+    write_pairs(tmp_path / "pairs", toy_pairs(tmp_path, 16))
+    return tmp_path / "pairs"
+
+
+def call(*words: object):
+    return run.invoke(cli.app, [str(word) for word in words])
+
+
+def test_purify_writes_three_arms(pairs, tmp_path) -> None:
+    out = tmp_path / "out"
+    result = call("captions", "purify", pairs, "--encoder", "x", "--out", out, "--least-side", 32)
+    assert result.exit_code == 0, result.output
+    assert str(out / "kept.jsonl") in result.stdout.replace("\n", "")
+    told = json.loads((out / "purify.json").read_text())
+    assert (told["pairs"], told["kept"]) == (16, 8)
+    assert len((out / "random.jsonl").read_text().splitlines()) == 8
+
+
+def test_purify_refuses_what_is_too_small(pairs, tmp_path) -> None:
+    result = call("captions", "purify", pairs, "--encoder", "x", "--out", tmp_path / "o")
+    assert isinstance(result.exception, Refusal)
+    assert "16 with a short side below 128 px" in str(result.exception)
+
+
+def test_adherence_names_what_it_could_not_read(pairs, tmp_path) -> None:
+    good = call("captions", "adherence", pairs, "--encoder", "x", "--json")
+    assert good.exit_code == 0, good.output
+    assert json.loads(good.stdout)["whole"]["n"] == 16
+    (tmp_path / "images" / "0003.png").write_bytes(b"")
+    bad = call("captions", "adherence", pairs, "--encoder", "x", "--out", tmp_path / "a")
+    assert bad.exit_code == 1
+    assert "0003.png" in bad.stderr
+    assert "AUROC" in bad.stdout
+    assert json.loads((tmp_path / "a" / "adherence.json").read_text())["whole"]["n"] == 15
+
+
+def test_checklist_and_its_answers(pairs, tmp_path) -> None:
+    out = tmp_path / "check"
+    result = call("captions", "checklist", pairs, "--sample", 5, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["captions"] == 5
+    for name in "ab":
+        answers = [{"name": "1", "item": "optic", "answer": "correct"}]
+        saved = {"sample": told["sample"], "reader": name, "answers": answers}
+        (tmp_path / f"{name}.json").write_text(json.dumps(saved))
+    (tmp_path / "c.json").write_text("nothing")
+    files = [tmp_path / f"{name}.json" for name in "abc"]
+    read = call("captions", "checklist-read", *files, "--out", tmp_path / "agreed")
+    assert read.exit_code == 1  # c.json is named
+    assert "c.json" in read.stderr
+    assert json.loads((tmp_path / "agreed/agreement.json").read_text())["readers"] == ["a", "b"]
+    assert "| optic | 2 | 0 | 0 |" in (tmp_path / "agreed/agreement.md").read_text()
+    assert isinstance(call("captions", "checklist-read", files[2]).exception, Refusal)
+
+
+def test_train_text_image_by_the_line(tmp_path) -> None:
+    write_pairs(tmp_path / "pairs", toy_pairs(tmp_path, 16))
+    words = ("train", "text-image", "--pairs", tmp_path / "pairs", "--out", tmp_path / "run",
+             "--steps", 2, "--batch", 4, "--size", 32, "--precision", "fp32", "--json")  # fmt: skip
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["state"], told["pairs"]) == ("trained", 14)
+    assert json.loads(call(*words).stdout)["state"] == "found done"
+    assert encoders.load(f"retina-text:{told['model']}").text(["left eye"]).shape == (1, 128)
+    refused = call("train", "text-image", "--pairs", tmp_path, "--out", tmp_path, "--size", 50)
+    assert "write --size 48" in str(refused.exception)
