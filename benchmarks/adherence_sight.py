@@ -5,9 +5,9 @@
 Each fact is turned round in a caption (right to left, exudates to none, ...): the share of images
 whose true caption scores above its untrue twin, for the whole caption and for one sentence alone,
 with Wilson's interval; 50 % sees nothing. Beside it the same captions with an image of the other
-side: a score that sees the fact falls below 50 % there, one that likes a word stays. Then retrieval among 500 held-out pairs, the parts of a caption with a wrong
-sentence on the disc, and how many planted mismatches purification removes. Held-out patients only
-(the split "test").
+side: a score that sees the fact falls below 50 % there, one that likes a word stays. Then retrieval
+among 500 held-out pairs, the parts of a caption with a wrong sentence on the disc, and how many
+planted mismatches purification removes. Held-out patients only (the split "test").
 """
 
 from __future__ import annotations
