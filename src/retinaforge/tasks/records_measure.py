@@ -41,7 +41,7 @@ Tool = Literal["anatomy", "cup", "quality", "vessels", "lesions"]
 ALL: tuple[Tool, ...] = ("anatomy", "cup", "quality", "vessels", "lesions")
 TOOLS: tuple[Tool, ...] = ("anatomy", "quality")
 """Those that look unless others are named. Of photographs the others tell too much that is wrong
-for captions to learn it: the cup is off by 0.25 on Drishti-GS (docs/reference/model-card-anatomy.md),
+for captions to learn it: the cup is off by 0.25 on Drishti-GS (see the model card of anatomy),
 reflexes become cotton wool spots, and fewer vessels are found than drawn, so that the words for
 density, which were set on phantoms, call most photographs sparse."""
 RULES = 4
