@@ -243,7 +243,8 @@ def test_two_processes_run_a_whole_recipe(home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
                "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "retinaforge",
                "generate", "train", str(recipe), "--pairs", str(home / "pairs"),
-               "--autoencoder", str(home / "ae"), "--out", str(tmp_path / "run"), "--json"]  # fmt: skip
+               "--autoencoder", str(home / "ae"), "--out", str(tmp_path / "run"),
+               "--json"]  # fmt: skip
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     ran = subprocess.run(
         command, env=os.environ | threads, capture_output=True, text=True, timeout=540
