@@ -114,7 +114,8 @@ def write(
         "max_tokens": max_tokens, "timeout_s": timeout, "tries": tries, "price_in": price_in,
         "price_out": price_out, "currency": currency, "diagnosis": diagnosis or None,
         "person": person or None,
-        "only": tuple(name.strip() for name in only.split(",") if name.strip()) or None, "places": None if places else False,
+        "only": tuple(name.strip() for name in only.split(",") if name.strip()) or None,
+        "places": None if places else False,
         "words": None if most_words is None else (20, most_words),
     }  # fmt: skip
     wish = WriterWish(

@@ -78,7 +78,7 @@ class ConditionedAttention(nn.Module):
 
 
 class DitBlock(nn.Module):
-    """Self-attention, words, MLP; shift, scale and gate of the first and last from the condition."""
+    """Self-attention, words, MLP; the condition shifts, scales and gates the first and last."""
 
     def __init__(self, width: int, heads: int, ratio: float = 4.0) -> None:
         super().__init__()
