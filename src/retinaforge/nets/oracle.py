@@ -46,9 +46,7 @@ class OracleNet(nn.Module):
         widths: channels of the stages.
     """
 
-    def __init__(
-        self, outputs: int, *, side_px: int, widths: tuple[int, ...] = WIDTHS
-    ) -> None:
+    def __init__(self, outputs: int, *, side_px: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.outputs, self.side_px, self.widths = outputs, side_px, widths
         stride = 1 if side_px <= FINE_PX else 2

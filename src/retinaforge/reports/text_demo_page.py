@@ -1,4 +1,4 @@
-"""The page of `retinaforge demo text`: captions, samples, adherence, obedience, and what was run."""
+"""The page of `retinaforge demo text`: captions, samples, adherence, obedience, what was run."""
 
 from __future__ import annotations
 
