@@ -69,7 +69,8 @@ def test_logit_normal_times_have_the_logistic_of_a_normal_as_quantiles():
 
 def test_uniform_times_are_uniform():
     t = draw_times(FlowConfig(times="uniform"), 20_000, torch.Generator().manual_seed(1))
-    assert abs(float(t.mean()) - 0.5) < 0.01 and abs(float(t.std()) - 12**-0.5) < 0.01
+    assert abs(float(t.mean()) - 0.5) < 0.01
+    assert abs(float(t.std()) - 12**-0.5) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_dropped_rows_become_the_null_condition():
     dropped = asked.without_words(null(), rows)
     assert torch.equal(dropped.text_mask.sum(1), torch.tensor([1, 5, 1]))
     assert torch.equal(dropped.text[1], asked.text[1])
-    assert dropped.classes is not None and dropped.classes[:, 0].tolist() == [NONE, 0, NONE]
+    assert dropped.classes is not None
+    assert dropped.classes[:, 0].tolist() == [NONE, 0, NONE]
 
 
 def test_recomputed_activations_give_the_same_gradient():
@@ -189,7 +191,8 @@ def test_training_learns_what_the_words_ask_for(tmp_path):
     with torch.no_grad():
         for i in range(n):
             x = x + network(x, torch.full((2,), i / n), asked) / n
-    assert float(x[0].mean()) > 0.7 and float(x[1].mean()) < -0.7
+    assert float(x[0].mean()) > 0.7
+    assert float(x[1].mean()) < -0.7
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):

@@ -1,4 +1,4 @@
-"""An encoder that knows two colours and two words, exactly; for tests of what stands on encoders."""
+"""Words that stand for colours: an image-text encoder that tests can see through."""
 
 from __future__ import annotations
 

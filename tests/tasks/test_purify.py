@@ -112,7 +112,7 @@ def test_rules_shut_pairs_out(tmp_path, rule, said, words) -> None:
 
 
 def test_a_share_beyond_one_is_refused(planted) -> None:
-    with pytest.raises(Refusal, match="a share to keep above 0 and at most 1; got 1.5"):
+    with pytest.raises(Refusal, match=r"a share to keep above 0 and at most 1; got 1\.5"):
         purify(planted, ColourWords(), replace(RULE, keep=1.5))
 
 

@@ -103,9 +103,7 @@ class EyeTower(TokenNetwork):
         super().__init__()
         self.shape, self.depth, self.patch_px = shape, shape.depth, shape.patch_px
         inside = (3, *shape.channels)
-        self.stages = nn.Sequential(
-            *(_Stage(a, b) for a, b in itertools.pairwise(inside))
-        )
+        self.stages = nn.Sequential(*(_Stage(a, b) for a, b in itertools.pairwise(inside)))
         self.enter = nn.Linear(shape.channels[-1], shape.width)
         grid = shape.input_px // shape.patch_px
         self.class_token = nn.Parameter(torch.zeros(1, 1, shape.width))
