@@ -122,24 +122,24 @@ class _Teacher:
         image = fitted(opened(pair.path.read_bytes()), self.plan.image_px)
         picture = {"type": "image", "image": image}
         chat = chat_of(self.prompt, CaptionRequest(pair.record), picture)
-        asked = self._read(chat, prompt_only=True)
-        answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
-        whole = self._read([*chat, answer], prompt_only=False)
-        labels = whole["input_ids"].clone()
-        labels[:, : asked["input_ids"].shape[1]] = UNLABELLED
-        # After the caption it shall stop, whatever the chat template ends a turn with.
-        end = torch.tensor([[self.processor.tokenizer.eos_token_id]])
-        whole["input_ids"] = torch.cat([whole["input_ids"], end], 1)
-        whole["attention_mask"] = torch.ones_like(whole["input_ids"])
-        return {**whole, "labels": torch.cat([labels, end], 1)}
-
-    def _read(self, chat: list[dict[str, Any]], *, prompt_only: bool) -> dict[str, Tensor]:
-        return dict(
+        asked = dict(
             self.processor.apply_chat_template(
-                chat, add_generation_prompt=prompt_only, tokenize=True, return_dict=True,
+                chat, add_generation_prompt=True, tokenize=True, return_dict=True,
                 return_tensors="pt",
             )
         )  # fmt: skip
+        # The caption's tokens follow the prompt's as they do when it is generated: put into the
+        # template as one text, a word could merge with the prompt's last character.
+        tokenizer = self.processor.tokenizer
+        said = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        answer = torch.tensor([said])
+        hidden = torch.full_like(asked["input_ids"], UNLABELLED)
+        asked["input_ids"] = torch.cat([asked["input_ids"], answer], 1)
+        asked["attention_mask"] = torch.ones_like(asked["input_ids"])
+        if "token_type_ids" in asked:
+            kinds = asked["token_type_ids"]
+            asked["token_type_ids"] = torch.cat([kinds, torch.zeros_like(answer)], 1)
+        return {**asked, "labels": torch.cat([hidden, answer], 1)}
 
 
 def _train(
