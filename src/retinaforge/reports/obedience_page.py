@@ -15,8 +15,10 @@ from retinaforge.reports.pictures import embed
 
 RESULT, PAGE = "obedience.json", "report.html"
 LADDERS, SPREADS, EXAMPLES = 6, 3, 8
-LEVELS = {"obeys": "pass", "does not": "fail", "not shown": "caution", "unreadable": "none",
-          "not judged": "none"}  # fmt: skip
+LEVELS = {
+    "obeys": "pass", "in part": "caution", "does not": "fail", "not shown": "caution",
+    "unreadable": "none", "not judged": "none",
+}  # fmt: skip
 
 
 def write_obedience_page(out: Path) -> Path:

@@ -6,6 +6,9 @@ asked for, in the same numbers. Where even these cannot be read, nothing is said
     obeys       the interval lies above 97.5 % of shuffles
     does not    its upper end is below a quarter of the way from chance to the ceiling
     not shown   neither
+    in part     either of these two, but another reading (ranks instead of a threshold, a closed
+                form, a segmenter) does leave chance behind: the images move the way of the word,
+                and lie where the oracle's threshold was not made for
     unreadable  the ceiling's own interval does not leave chance behind
     not judged  too few images
 """
@@ -113,6 +116,7 @@ def _word(
     decides = max(alike, key=lambda one: (not math.isnan(one.ceiling.value), one.ceiling.value))
     scored = [decides, *(one for one in scored if one is not decides)]
     verdict, sentence = verdict_of(word, decides)
+    verdict, sentence = _in_part(verdict, sentence, scored[1:])
     return {
         "word": word.name, "said": word.said, "kind": word.kind, "unit": word.unit,
         "verdict": verdict, "sentence": sentence, "scores": [s.as_dict() for s in scored],
@@ -179,6 +183,20 @@ def verdict_of(word: Word, scored: Scored) -> tuple[str, str]:
     if high < chance + SHARE_OF_CEILING * (ceiling.value - chance):
         return "does not", f"{word.said}: does not obey; {held}"
     return "not shown", f"{word.said}: obedience is not shown; {held}"
+
+
+def _in_part(verdict: str, sentence: str, others: Sequence[Scored]) -> tuple[str, str]:
+    if verdict not in ("does not", "not shown"):
+        return verdict, sentence
+    for one in others:
+        if _above_chance(one.line) and _above_chance(one.ceiling):
+            low, high = one.line.interval or (math.nan, math.nan)
+            found = (
+                f"{one.measure} by {one.reader} {_number(one.line.value)} "
+                f"[{_number(low)}, {_number(high)}]"
+            )
+            return "in part", f"{sentence}; yet {found}"
+    return verdict, sentence
 
 
 def _above_chance(line: Line) -> bool:
