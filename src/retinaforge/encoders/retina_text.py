@@ -25,8 +25,7 @@ from retinaforge.encoders.family import Family
 from retinaforge.encoders.text import ImageText, TextTower
 from retinaforge.encoders.tokenise import Tokenise
 from retinaforge.encoders.weights import load_keys
-from retinaforge.nets.clip_text import ClipText
-from retinaforge.nets.twin_tower import EyeTower, TwinShape
+from retinaforge.nets.twin_tower import EyeTower, TwinShape, WordTower
 
 FORMAT = "retinaforge-image-text"
 TOKENIZER, WEIGHTS = "tokenizer.json", "model.safetensors"
@@ -55,9 +54,7 @@ def load_retina_text(checkpoint: Checkpoint) -> RetinaTextEncoder:
     """
     said, shape = _header(checkpoint)
     network = EyeTower(shape)
-    weights = {k: v.float() for k, v in checkpoint.weights.items() if v.is_floating_point()}
-    counted = {k: v for k, v in checkpoint.weights.items() if not v.is_floating_point()}
-    report = load_keys(network, _under("image.", weights | counted), ignore=WORDS)
+    report = load_keys(network, _under("image.", _single(checkpoint.weights)), ignore=WORDS)
     card = EncoderCard(
         name=said.get("name", "retina-text"),
         network=f"{len(shape.channels)} stages of convolutions, {shape.depth} layers of width "
@@ -91,9 +88,8 @@ def retina_words(path: Path, options: Mapping[str, str]) -> TextTower:
     """Read the text tower of a folder with its tokeniser."""
     checkpoint = read_checkpoint(path, options)
     _, shape = _header(checkpoint)
-    network = ClipText(shape.words)
-    weights = {k: v.float() for k, v in checkpoint.weights.items() if v.is_floating_point()}
-    load_keys(network, _under("text.", weights), ignore=EYES)
+    network = WordTower(shape.words)
+    load_keys(network, _under("text.", _single(checkpoint.weights)), ignore=EYES)
     folder = Path(options["tokenizer"]).expanduser() if "tokenizer" in options else path.parent
     return TextTower(network, read_tokeniser(folder / TOKENIZER, shape))
 
@@ -154,6 +150,11 @@ def _header(checkpoint: Checkpoint) -> tuple[Mapping[str, str], TwinShape]:
         )
     channels = tuple(sizes.pop("channels", TwinShape.channels))
     return said, TwinShape(**sizes, channels=channels)
+
+
+def _single(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return numbers in float32; counts of batches stay whole."""
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
 
 
 def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

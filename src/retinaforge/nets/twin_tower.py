@@ -1,12 +1,17 @@
 """A small pair of towers, one for eyes and one for words, that ends in one shared space.
 
-The image tower is a short stack of convolutions, each halving the side, with a few transformer
-layers over what they leave: at 128 px they leave 8 x 8 places, and the class token may look at one
-of them (a lesion) as well as at where the disc lies. The words' tower is `nets.clip_text`'s, seeing
-the whole text at once.
+The image tower is a short stack of convolutions, each halving the side, with a transformer layer
+over what they leave: at 128 px, 8 x 8 places. Its vector is read from means over a 4 x 4 grid
+(where the disc lies) and from the greatest value of each channel (a lesion anywhere). The words'
+tower is `nets.clip_text`'s, seeing the whole text at once, its tokens averaged.
+
+Both vectors are standardised over the batch, and by the running moments in use. Untrained towers
+give nearly the same vector whatever they are shown; without this a small one learns for hundreds of
+steps how often a text is true, and nothing of the image.
 
 References:
     Radford et al., ICML 2021 (arXiv 2103.00020): two towers, one space, a learnt temperature.
+    Ioffe, Szegedy, ICML 2015 (arXiv 1502.03167): standardising over the batch.
     Xiao et al., NeurIPS 2021 (arXiv 2106.14881): convolutions before a transformer let a small one
     learn from little.
 """
@@ -21,6 +26,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from retinaforge.nets.clip import Activation, Layers
 from retinaforge.nets.clip_text import ClipText, TextShape
@@ -28,6 +34,7 @@ from retinaforge.nets.positions import resize_positions
 from retinaforge.nets.tokens import TokenNetwork, TokenOutput
 
 TEMPERATURE = 0.07
+GRID = 4
 MOST_SCALE = math.log(100.0)
 
 
@@ -110,7 +117,8 @@ class EyeTower(TokenNetwork):
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, grid * grid + 1, shape.width))
         self.encoder = Layers(_LayerSizes(shape.width, shape.heads, 4 * shape.width), shape.depth)
         self.norm = nn.LayerNorm(shape.width)
-        self.projection = nn.Linear(shape.width, shape.projected, bias=False)
+        self.projection = nn.Linear((GRID * GRID + 2) * shape.width, shape.projected, bias=False)
+        self.standardise = nn.BatchNorm1d(shape.projected, affine=False)
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], blocks: Sequence[int] = ()
@@ -131,8 +139,31 @@ class EyeTower(TokenNetwork):
             x = layer(x)
             if number in blocks:
                 kept.append(x[:, 1:])
-        class_token = self.norm(x[:, 0])
-        return TokenOutput(kept, class_token, self.projection(class_token))
+        x = self.norm(x)
+        maps = x[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
+        means, greatest = adaptive_avg_pool2d(maps, GRID).flatten(1), maps.amax((2, 3))
+        read = self.projection(torch.cat([x[:, 0], means, greatest], dim=1))
+        return TokenOutput(kept, x[:, 0], self.standardise(read.float()))
+
+
+class WordTower(ClipText):
+    """The words' half: CLIP's text tower, its tokens averaged, the vector standardised."""
+
+    def __init__(self, shape: TextShape) -> None:
+        super().__init__(shape)
+        self.standardise = nn.BatchNorm1d(shape.projected, affine=False)
+
+    def forward(
+        self, ids: Int[Tensor, "batch tokens"], real: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch projected"]:
+        """Return one vector a text, not yet of length 1; what fills up is never averaged."""
+        x = self.text_model.embeddings(ids)
+        for layer in self.text_model.encoder.layers:
+            x = layer(x, real[:, None, None, :])
+        x = self.text_model.final_layer_norm(x)
+        counted = real[..., None].to(x.dtype)
+        mean = (x * counted).sum(1) / counted.sum(1)
+        return self.standardise(self.text_projection(mean).float())
 
 
 class TwinTowers(nn.Module):
@@ -144,7 +175,7 @@ class TwinTowers(nn.Module):
     def __init__(self, shape: TwinShape) -> None:
         super().__init__()
         self.shape = shape
-        self.image, self.text = EyeTower(shape), ClipText(shape.words)
+        self.image, self.text = EyeTower(shape), WordTower(shape.words)
         self.scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
 
     def forward(
