@@ -103,6 +103,11 @@ class _Stage(nn.Module):
         return (x + self.norm2(self.look(x))).relu()
 
 
+def _standardised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """Return vectors of mean 0 and spread 1, in the precision of the moments under autocast too."""
+    return norm(x.to(norm.get_buffer("running_mean").dtype))
+
+
 class EyeTower(TokenNetwork):
     """The image half: convolutions, then layers over the places they leave."""
 
@@ -143,7 +148,7 @@ class EyeTower(TokenNetwork):
         maps = x[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
         means, greatest = adaptive_avg_pool2d(maps, GRID).flatten(1), maps.amax((2, 3))
         read = self.projection(torch.cat([x[:, 0], means, greatest], dim=1))
-        return TokenOutput(kept, x[:, 0], self.standardise(read.float()))
+        return TokenOutput(kept, x[:, 0], _standardised(self.standardise, read))
 
 
 class WordTower(ClipText):
@@ -163,7 +168,7 @@ class WordTower(ClipText):
         x = self.text_model.final_layer_norm(x)
         counted = real[..., None].to(x.dtype)
         mean = (x * counted).sum(1) / counted.sum(1)
-        return self.standardise(self.text_projection(mean).float())
+        return _standardised(self.standardise, self.text_projection(mean))
 
 
 class TwinTowers(nn.Module):
