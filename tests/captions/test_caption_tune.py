@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_llava import save_tiny_llava
+from tiny_llava import SHORT, save_tiny_llava
 
 from retinaforge.core import Refusal
 from retinaforge.tasks.pairs import Pair
@@ -16,19 +16,6 @@ pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 SAID = ("quality good", "left eye", "none seen", "optic disc", "macula", "vessels", "lesions",
         "right eye")  # fmt: skip
-SHORT = """
-name = "short"
-version = 1
-words = [1, 9]
-diagnosis = false
-shows = []
-system = "a"
-user = "eye"
-again = "$draft $findings"
-[[answer]]
-name = "caption"
-says = "words"
-"""
 
 
 def eight(folder: Path) -> list[Pair]:

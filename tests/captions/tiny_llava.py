@@ -8,6 +8,20 @@ WORDS = (
     "a colour fundus photograph of the right left eye optic disc macula vessels lesions none seen "
     'quality good { } " : , caption .'
 )
+SHORT = """
+name = "short"
+version = 1
+words = [1, 9]
+diagnosis = false
+shows = []
+system = "a"
+user = "eye"
+again = "$draft $findings"
+[[answer]]
+name = "caption"
+says = "words"
+"""
+"""A prompt of few words: among a thousand, nine tokens of an image would not be noticed."""
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}"
