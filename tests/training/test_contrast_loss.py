@@ -26,7 +26,7 @@ def batch(n: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def test_without_sharing_it_is_clips_symmetric_cross_entropy() -> None:
     method = Contrast(new_towers(SHAPE, 0))
     images, ids, real = batch(5, 5)
-    loss = method(images, ids, real, torch.eye(5), torch.arange(5))["contrast"]
+    loss = method(images, ids, real, torch.eye(5), torch.arange(5), torch.arange(5))["contrast"]
     method.train()
     logits = method.towers(images, ids, real)
     places = torch.arange(5)
@@ -46,11 +46,11 @@ def test_wrong_texts_must_lie_below_their_right_twins() -> None:
     method = Contrast(new_towers(SHAPE, 0)).eval()
     images, ids, real = batch(3, 5)
     true = torch.cat([torch.eye(3), torch.zeros(3, 2)], dim=1)
-    owner = torch.tensor([0, 1, 2, 0, 2])
-    readings = method(images, ids, real, true, owner)
+    owner, twin = torch.tensor([0, 1, 2, 0, 2]), torch.tensor([0, 1, 2, 0, 2])
+    readings = method(images, ids, real, true, owner, twin)
     logits = method.towers(images, ids, real)
     gaps = torch.stack([logits[0, 0] - logits[0, 3], logits[2, 2] - logits[2, 4]])
-    torch.testing.assert_close(above_twins(logits, owner), gaps)
+    torch.testing.assert_close(above_twins(logits, owner, twin), gaps)
     expected = -torch.sigmoid(gaps).log().mean()
     torch.testing.assert_close(readings["twins"], expected.detach())
     torch.testing.assert_close(readings["loss"], readings["contrast"] + readings["twins"])

@@ -1,8 +1,9 @@
 """Batches of eyes and texts for two towers: what is said, what is true, what is wrong on purpose.
 
-Batch number k depends on the seed and k only. A batch says either whole captions or a few sentences
-of each, so that one sentence alone can be scored later. With the few, as many texts again are wrong
-on purpose: one sentence exchanged for one of another eye that is not true of this one.
+Batch number k depends on the seed and k only. A batch says either whole captions, or single
+sentences of several parts of the eye, all parts alike: lesions have most sentences, and are hardest
+to see. Each single sentence has a twin that is wrong on purpose: a sentence of another eye on the
+same fact that is not true of this one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from retinaforge.core import rng_for
 from retinaforge.encoders.retina_text import encoded
-from retinaforge.tasks.contrast_facts import Said, agreement
+from retinaforge.tasks.contrast_facts import Said, agreement, topics
 
 TRIES = 12
 
@@ -32,8 +33,8 @@ class ContrastPlan:
     Attributes:
         batch: images a step and process.
         whole: share of batches that say whole captions.
-        sentences: at most so many of a caption in the other batches.
-        wrong: whether a few sentences have a wrong twin.
+        sentences: so many of each caption in the other batches, of different parts of the eye.
+        wrong: whether these have wrong twins.
         shift, turn_deg, zoom: how far images are moved at most, as a share of the side, in degrees
             and as a share.
         jitter: how far brightness moves at most, as a share.
@@ -41,8 +42,8 @@ class ContrastPlan:
     """
 
     batch: int = 64
-    whole: float = 0.15
-    sentences: int = 2
+    whole: float = 0.12
+    sentences: int = 3
     wrong: bool = True
     shift: float = 0.03
     turn_deg: float = 5.0
@@ -87,12 +88,17 @@ class Exchange:
     def one(self, image: int, chosen: Sequence[int], rng: np.random.Generator) -> list[int] | None:
         """Return the sentences with one exchanged for a false one on a fact that it told.
 
-        The fact is drawn first, all that are told alike, so that rare ones are exchanged as often.
+        The part of the eye is drawn first, all that are told alike, so that none is neglected.
         None where nothing false was found.
         """
-        told = [(place, column) for place, n in enumerate(chosen) for column in self.data.said[n]]
+        told: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for place, number in enumerate(chosen):
+            for column in self.data.said[number]:
+                told[topics()[column]].append((place, column))
+        parts = list(told)
         for _ in range(TRIES if told else 0):
-            place, column = told[rng.integers(len(told))]
+            facts = told[parts[rng.integers(len(parts))]]
+            place, column = facts[rng.integers(len(facts))]
             other = int(rng.choice(self.saying[column]))
             known = int(self.data.known[image, column])
             if known and not known & self.data.said[other][column]:
@@ -110,21 +116,25 @@ def pair_drawer(
         rng = rng_for(plan.seed, "contrast", number)
         picked = rng.choice(len(data), min(plan.batch, len(data)), replace=False)
         whole = bool(rng.random() < plan.whole)
-        texts = _spoken(data, picked, plan, rng, whole=whole)
-        owner = list(range(len(picked)))
-        for place, image in enumerate(picked if plan.wrong and not whole else ()):
-            if (wrong := exchange.one(image, texts[place], rng)) is not None:
+        texts, owner = _spoken(data, picked, plan, rng, whole=whole)
+        twin = list(range(len(texts)))
+        for place in range(len(texts) if plan.wrong and not whole else 0):
+            wrong = exchange.one(picked[owner[place]], texts[place], rng)
+            if wrong is not None:
                 texts.append(wrong)
-                owner.append(place)
+                owner.append(owner[place])
+                twin.append(place)
         ids, real = encoded(tokeniser, [" ".join(data.sentences[n] for n in t) for t in texts])
         true = agreement(data.known[picked], [[data.said[n] for n in text] for text in texts])
-        true[np.arange(len(picked)), np.arange(len(picked))] = True
+        right = [place for place, own in enumerate(twin) if own == place]
+        true[[owner[place] for place in right], right] = True
         return {
             "images": moved(images_of(data.pixels[picked]), plan, rng),
             "ids": ids,
             "real": real,
             "agreement": torch.from_numpy(true.astype(np.float32)),
             "owner": torch.tensor(owner),
+            "twin": torch.tensor(twin),
         }
 
     return draw
@@ -137,19 +147,29 @@ def _spoken(
     rng: np.random.Generator,
     *,
     whole: bool,
-) -> list[list[int]]:
-    """Return what is said of each image, by numbers of sentences."""
-    spoken = []
-    for image in picked:
+) -> tuple[list[list[int]], list[int]]:
+    """Return texts by numbers of sentences, and of which of the images each is."""
+    texts, owner = [], []
+    for place, image in enumerate(picked):
         captions = data.captions[image]
-        caption = captions[rng.integers(len(captions))]
-        if whole:
-            spoken.append(list(caption))
-            continue
-        telling = [n for n in caption if data.said[n]] or list(caption)
-        count = 1 + rng.integers(min(plan.sentences, len(telling)))
-        spoken.append([telling[i] for i in rng.permutation(len(telling))[:count]])
-    return spoken
+        caption = list(captions[rng.integers(len(captions))])
+        for text in [caption] if whole else _single(data, caption, plan.sentences, rng):
+            texts.append(text)
+            owner.append(place)
+    return texts, owner
+
+
+def _single(
+    data: Captioned, caption: Sequence[int], most: int, rng: np.random.Generator
+) -> list[list[int]]:
+    """Return single sentences of different parts of the eye; the caption where none tells any."""
+    parts: dict[str, list[int]] = defaultdict(list)
+    for number in caption:
+        if data.said[number]:
+            parts[topics()[next(iter(data.said[number]))]].append(number)
+    drawn = rng.permutation(sorted(parts))[:most] if parts else []
+    found = [[parts[part][rng.integers(len(parts[part]))]] for part in drawn]
+    return found or [list(caption)]
 
 
 def moved(

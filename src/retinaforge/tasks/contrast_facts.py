@@ -33,6 +33,13 @@ def columns() -> Mapping[str, int]:
 
 
 @cache
+def topics() -> tuple[str, ...]:
+    """Return the part of a caption that each column is told in; "places" for those of lesions."""
+    kinds = _kinds()
+    return tuple(kinds[name].topic if name in kinds else "places" for name in columns())
+
+
+@cache
 def _kinds() -> Mapping[str, FactKind]:
     return {kind.name: kind for kind in FACTS if kind.kind != "text"}
 

@@ -49,11 +49,13 @@ def shared_cross_entropy(
     return (entropy * counted).sum() / counted.sum().clamp(min=1)
 
 
-def above_twins(logits: Float[Tensor, "n m"], owner: Int[Tensor, "m"]) -> Float[Tensor, "k"]:
+def above_twins(
+    logits: Float[Tensor, "n m"], owner: Int[Tensor, "m"], twin: Int[Tensor, "m"]
+) -> Float[Tensor, "k"]:
     """Return how far each wrong text's right twin lies above it, for the image they belong to."""
-    wrong = torch.arange(len(logits), len(owner), device=logits.device)
+    wrong = (twin != torch.arange(len(twin), device=twin.device)).nonzero()[:, 0]
     image = owner[wrong]
-    return logits[image, image] - logits[image, wrong]
+    return logits[image, twin[wrong]] - logits[image, wrong]
 
 
 class Contrast(Method):
@@ -70,22 +72,23 @@ class Contrast(Method):
         real: Bool[Tensor, "n tokens"],
         agreement: Float[Tensor, "batch n"],
         owner: Int[Tensor, "n"],
+        twin: Int[Tensor, "n"],
     ) -> dict[str, Tensor]:
         """Return the loss and its parts.
 
         Args:
             images: RGB in [-1, 1].
-            ids, real: the texts' tokens, and which of them do not only fill up; text i is the
-                caption of image i, those beyond the images are wrong.
+            ids, real: the texts' tokens, and which of them do not only fill up.
             agreement: 1 where text is true of image, 0 where it is not; each image has a text.
-            owner: of which image a text is the caption, or the wrong twin.
+            owner: which image a text was written of.
+            twin: of a wrong text, which one it was made from; of a right one, itself.
         """
         logits = self.towers(images, ids, real).float()
         prior = agreement.mean(0).clamp(min=0.5 / len(images)).log()
         of_images = shared_cross_entropy(logits + prior, agreement)
         of_texts = shared_cross_entropy(logits.T, agreement.T)
         contrast = (of_images + of_texts) / 2
-        above = above_twins(logits, owner)
+        above = above_twins(logits, owner, twin)
         # Without a wrong text the reading is that of chance, and no gradient.
         twins = softplus(-above).mean() if len(above) else logits.new_tensor(math.log(2))
         return {
