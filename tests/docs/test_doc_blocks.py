@@ -20,6 +20,7 @@ from retinaforge.cli import app
 from retinaforge.losses import CATALOGUE, parse_expression
 from retinaforge.phantoms.recipe import parse_recipe
 from retinaforge.studies import Study
+from retinaforge.tasks.records_columns import read_columns
 from retinaforge.vessels.packages import read_recipe
 
 SHELL = blocks("bash") + blocks("powershell")
@@ -92,6 +93,9 @@ def test_studies_and_recipes_shown_are_valid(block: Block, tmp_path: Path) -> No
         assert read_recipe(tmp_path / "net.toml").side_px == shown["side_px"]
     elif "base_url" in shown:
         assert config_from(shown, block.name).model
+    elif "columns" in shown:
+        (tmp_path / "map.toml").write_text(block.text)
+        assert read_columns(tmp_path / "map.toml").columns
     elif {"people", "dependence"} & set(shown):
         assert parse_recipe(shown).spreads
     else:
