@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from retinaforge.captions.record import EyeRecord, Fact
+from retinaforge.core import Refusal
 from retinaforge.phantoms import write_phantoms
 from retinaforge.tasks.pairs import read_pairs
 from retinaforge.tasks.records_file import Known, read_known, write_known
@@ -107,3 +108,13 @@ def test_captions_are_exported_and_imported(retinaforge, tmp_path: Path) -> None
     )
     assert (answer.code, json.loads(answer.out)["images"]) == (0, 2)
     assert read_pairs(tmp_path / "again") == read_pairs(tmp_path / "pairs")
+
+
+@pytest.mark.parametrize("ratio", ["-1", "2.5", "half"])
+def test_import_refuses_a_ratio_that_is_none(tmp_path, ratio):
+    from retinaforge.tasks.caption_import import import_pairs
+
+    (tmp_path / "rows.json").write_text('[{"path": "a.png", "caption": "An eye."}]')
+    (tmp_path / "data.yaml").write_text(f"META:\n  - path: rows.json\n    ratio: {ratio}\n")
+    with pytest.raises(Refusal, match="expected a ratio above 0 and at most 1"):
+        import_pairs(tmp_path / "data.yaml")

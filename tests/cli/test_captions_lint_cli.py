@@ -77,3 +77,25 @@ def test_a_folder_without_tokeniser_is_refused(tmp_path):
         app, ["lint", str(tmp_path / "pairs"), "--text-encoder", str(tmp_path)]
     )
     assert "expected a folder with a tokeniser" in str(result.exception)
+
+
+def test_without_records_claims_are_not_called_wrong(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    bare = Pair(tmp_path / "a.png", "Right eye with drusen.", record=EyeRecord("a.png"))
+    write_pairs(tmp_path / "pairs", [bare])
+    code, out = run(str(tmp_path / "pairs"), "--json", "--words", "2", "210")
+    told = json.loads(out)
+    assert code == 0
+    assert told["without_record"] == 1
+    assert told["facts"]["precision"] is None
+    assert told["numbers"]["said"] == 0
+
+
+def test_a_region_of_no_fact_and_an_empty_folder_are_refused(tmp_path):
+    folder_of(tmp_path, TRUE)
+    wrong = CliRunner().invoke(app, ["lint", str(tmp_path / "pairs"), "--regions", "unicorn"])
+    assert "expected names of facts; got 'unicorn'" in str(wrong.exception)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "metadata.jsonl").write_text("")
+    empty = CliRunner().invoke(app, ["lint", str(tmp_path / "none")])
+    assert "expected captioned images; got none in" in str(empty.exception)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, artefacts
 from retinaforge.core.artefacts import DiskFull
 from retinaforge.training import Batch, TrainConfig, TrainingStopped, journal
 from retinaforge.training.average import averaged_model, start_average, update_average
@@ -179,3 +179,20 @@ def test_without_a_codebook_nothing_is_said_about_it(capsys: pytest.CaptureFixtu
         "arm: step 5/10 · loss 0.2500 · l1 0.2000 · 20.0 images/s · 1:05 left"
     )
     assert captured.out == ""
+
+
+def test_a_device_is_never_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(Refusal, match=r"expected a file to write; got .*pipe, which is a device"):
+        artefacts.write_text(pipe, "words")
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    target.write_text("old")
+    link.symlink_to(target)
+    artefacts.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"

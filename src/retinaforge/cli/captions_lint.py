@@ -36,17 +36,25 @@ def lint(
 
     Exit code 0: no caption has an error; 1: some have (warnings alone do not count).
     """
+    from retinaforge.captions.focus import focus
     from retinaforge.captions.lint import LintRules
+    from retinaforge.captions.record import EyeRecord
+    from retinaforge.core import Refusal
     from retinaforge.core.artefacts import write_json, write_text
     from retinaforge.tasks.caption_lint import has_error, lint_pairs
     from retinaforge.tasks.pairs import read_pairs
 
+    asked = tuple(name.strip() for name in regions.split(",") if name.strip())
+    focus(EyeRecord(image=""), asked)  # refuses names that are no facts
+    pairs = read_pairs(folder)
+    if not pairs:
+        raise Refusal("captioned images", f"none in {folder}", "write some: captions write")
     rules = LintRules(
         diagnosis=diagnosis, words=words, tokens=_counter(text_encoder), most_tokens=max_tokens,
-        regions=tuple(name.strip() for name in regions.split(",") if name.strip()),
+        regions=asked,
     )  # fmt: skip
     with progress_bar("captions") as move:
-        told, rows = lint_pairs(read_pairs(folder), rules, on_progress=move)
+        told, rows = lint_pairs(pairs, rules, on_progress=move)
     if out:
         write_json(out / "lint.json", told)
         write_text(out / "findings.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -89,6 +97,8 @@ def _table(told: dict[str, Any]) -> None:
     facts, numbers, tokens = told["facts"], told["numbers"], told["tokens"]
     print(f"{told['captions']} captions of {told['images']} images, "
           f"{told['with_findings']} with findings")  # fmt: skip
+    if told["without_record"]:
+        print(f"{told['without_record']} images without a record: their claims are not checked")
     for name, row in told["codes"].items():
         print(f"{row['severity']:<8} {name:<20} {row['captions']:>7} captions")
     for name in ("precision", "recall"):

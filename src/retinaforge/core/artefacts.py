@@ -15,11 +15,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from retinaforge.core.errors import RetinaForgeError
+from retinaforge.core.errors import Refusal, RetinaForgeError
 
 
 class DiskFull(RetinaForgeError):
     """The file system took no more; nothing half-written was left under the final name."""
+
+
+def _regular(path: Path) -> Path:
+    """Return where to write: a link's target, never a device, which renaming would replace."""
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise Refusal("a file to write", f"{path}, which is {kind}", "name another file")
+    return path
 
 
 @contextmanager
@@ -28,7 +38,9 @@ def whole_file(path: Path) -> Generator[BinaryIO, None, None]:
 
     Raises:
         DiskFull: if the file could not be written; `path` then holds what it held before.
+        Refusal: "expected a file to write; got NAME, which is a device ...".
     """
+    path = _regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -124,7 +125,7 @@ def load_network(folder: Path, *, recompute: bool = False) -> nn.Module:
             state = {**network.state_dict(), **load_file(place / EXTRA)}
             network.load_state_dict(state)
         return network
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise Refusal(
             "the weights that its description names",
             f"{place} ({str(error).strip().splitlines()[0][:200]})",

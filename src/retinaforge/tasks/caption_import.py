@@ -87,10 +87,21 @@ def _rows_of(file: Path, root: Path | None) -> Iterator[tuple[Row, Path, str]]:
         table = _found(Path(meta["path"]), file.parent)
         rows = _table(table)
         if "ratio" in meta:
-            rows = random.Random(0).sample(rows, int(len(rows) * float(meta["ratio"])))
+            rows = random.Random(0).sample(rows, int(len(rows) * _ratio(meta["ratio"], file)))
         said = meta.get("image_root") or meta.get("root")
         base = root or (_found(Path(said), file.parent) if said else table.parent)
         yield from ((row, base, str(meta.get("type", ""))) for row in rows)
+
+
+def _names_a_file(meta: object) -> bool:
+    return isinstance(meta, dict) and isinstance(meta.get("path"), str)
+
+
+def _ratio(said: object, file: Path) -> float:
+    ratio = said if isinstance(said, int | float) and not isinstance(said, bool) else -1.0
+    if not 0 < ratio <= 1:
+        raise Refusal("a ratio above 0 and at most 1", f"{said!r} in {file}", "mend META")
+    return float(ratio)
 
 
 def _metas(file: Path) -> list[Mapping[str, Any]]:
@@ -101,7 +112,9 @@ def _metas(file: Path) -> list[Mapping[str, Any]]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refusal("a yaml file with META", f"{error}: {file}", REMEDY) from error
     metas = plain.get("META") if isinstance(plain, dict) else None
-    if not isinstance(metas, list) or not all(isinstance(m, dict) and "path" in m for m in metas):
+    if not isinstance(metas, list) or not all(
+        isinstance(m, dict) and isinstance(m.get("path"), str) for m in metas
+    ):
         raise Refusal(
             "a yaml file with META, a list of data files with their path", f"{file}", REMEDY
         )

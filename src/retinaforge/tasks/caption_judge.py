@@ -43,6 +43,10 @@ def judge(said: Sequence[Pair], truth: Sequence[Pair]) -> dict[str, Any]:
     """
     known = {pair.name: pair for pair in truth}
     both = [(pair, known[pair.name]) for pair in said if pair.name in known]
+    if both and not any(pair.record.facts for _, pair in both):
+        raise Refusal(
+            "references with records", "images of which nothing is known", "name pairs with facts"
+        )
     if not both:
         raise Refusal(
             "captions of images that --against holds",

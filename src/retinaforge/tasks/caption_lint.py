@@ -10,12 +10,13 @@ import numpy as np
 
 from retinaforge.captions.claims import fact_scores
 from retinaforge.captions.lint import LintRules, NumberChecked, lint, numbers
-from retinaforge.captions.lint_codes import CODES
+from retinaforge.captions.lint_codes import CODES, Finding
 from retinaforge.captions.parse import read_claims
 from retinaforge.core.artefacts import environment
 from retinaforge.tasks.pairs import Pair
 
 WORST = 5
+NEEDS_RECORD = frozenset(("unsupported", "count-unchecked", "disc-side"))
 Row = dict[str, Any]
 
 
@@ -40,11 +41,12 @@ def lint_pairs(
     for done, pair in enumerate(pairs, 1):
         for text in pair.texts or (pair.text,):
             captions += 1
-            facts.update(_facts(text, pair))
-            checked += [(pair.name, each) for each in numbers(text, pair.record, rules)]
+            if pair.record.facts:
+                facts.update(_facts(text, pair))
+                checked += [(pair.name, each) for each in numbers(text, pair.record, rules)]
             if rules.tokens is not None:
                 tokens.append(rules.tokens(text))
-            if found := lint(text, pair.record, rules):
+            if found := _findings(text, pair, rules):
                 rows.append(
                     {"image": pair.name, "text": text, "findings": [f._asdict() for f in found]}
                 )
@@ -52,6 +54,7 @@ def lint_pairs(
             on_progress(done, len(pairs))
     told = {
         "captions": captions, "images": len(pairs), "with_findings": len(rows),
+        "without_record": sum(not pair.record.facts for pair in pairs),
         "codes": _codes(rows), "facts": _shares(facts), "numbers": _numbers(checked),
         "tokens": _tokens(tokens, rules.most_tokens), "environment": environment(),
     }  # fmt: skip
@@ -61,6 +64,12 @@ def lint_pairs(
 def has_error(row: Row) -> bool:
     """Say whether a caption has a finding that is an error, not a warning."""
     return any(each["severity"] == "error" for each in row["findings"])
+
+
+def _findings(text: str, pair: Pair, rules: LintRules) -> list[Finding]:
+    """Return what is wrong; of an image of which nothing is known, only what needs no record."""
+    found = lint(text, pair.record, rules)
+    return found if pair.record.facts else [f for f in found if f.code not in NEEDS_RECORD]
 
 
 def _facts(text: str, pair: Pair) -> dict[str, int]:
