@@ -146,7 +146,12 @@ def test_batches_depend_on_their_number_alone(trained) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert first["images"].shape == (32, 3, 32, 32)
     assert float(first["images"].min()) >= -1
-    assert (first["agreement"].diagonal() == 1).all()
+    texts = torch.arange(len(first["ids"]))
+    right = first["twin"] == texts
+    assert torch.equal(first["agreement"][first["owner"], texts], right.float())
+    assert torch.equal(first["owner"][first["twin"]], first["owner"])
+    assert right.any()
+    assert not right.all()
 
 
 def test_exchanged_sentences_are_false(trained) -> None:
