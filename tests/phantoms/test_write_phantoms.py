@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import gc
 import json
 import os
 import pickle
@@ -214,6 +215,9 @@ def test_shards_hold_the_files_of_the_folder(written, tars):
         assert {extension_of(layer) for layer in listed} | {"json"} == set(files)
 
 
+# webdataset leaves the files to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_shards_are_read_by_webdataset(tars):
     webdataset = pytest.importorskip("webdataset")
     urls = [str(path) for path in tars]
@@ -221,6 +225,7 @@ def test_shards_are_read_by_webdataset(tars):
     assert len(samples) == 3
     assert samples[0]["png"].size == samples[0]["vessel.png"].size == (64, 64)
     assert samples[0]["json"]["synthetic"] is True
+    gc.collect()
 
 
 def test_a_shard_that_is_there_is_kept(tars, tmp_path):

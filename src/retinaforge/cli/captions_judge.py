@@ -14,9 +14,8 @@ EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge captions judge said --against pairs`\n\n"
     "`retinaforge captions judge said --against pairs --out judged.json --json`\n\n"
-    "To judge a model's eyes, and not how well it copies, let it write without the record: "
-    "`retinaforge captions write records.jsonl --writer vlm.toml --prompt fundus-blind-v1 "
-    "--out said`"
+    "To judge a model's eyes, and not how well it copies, let captions write ask it without the "
+    "record: `--prompt fundus-blind-v1`."
 )
 
 

@@ -12,8 +12,8 @@ EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge captions tune pairs --model ./llava --out ./tuned`\n\n"
     "`retinaforge captions tune pairs --model ./llava --out ./tuned --steps 5000 --rank 32 --json`"
-    "\n\nThen `retinaforge captions write records.jsonl --out said --writer hf:./tuned "
-    "--prompt fundus-plain-v1`. Nothing is downloaded."
+    "\n\nThen captions write takes `--writer hf:./tuned --prompt fundus-plain-v1`. Nothing is "
+    "downloaded."
 )
 
 

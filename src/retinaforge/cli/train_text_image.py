@@ -15,8 +15,8 @@ EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge train text-image --pairs pairs --out towers`\n\n"
     "`retinaforge train text-image --pairs drawn --pairs taken --steps 3000 --out towers`\n\n"
-    "The same command resumes. Then `retinaforge captions adherence SAMPLES --encoder "
-    "retina-text:towers/model`."
+    "The same command resumes. What it makes is an encoder for others: "
+    "`--encoder retina-text:towers/model`."
 )
 
 
