@@ -27,7 +27,7 @@ def _group() -> None:
 )
 def text(
     out: Path = typer.Option(Path("demo-text"), help="Folder to write; resumed if begun."),
-    phantoms: int = typer.Option(400, min=24, help="Drawn eyes."),
+    phantoms: int = typer.Option(320, min=24, help="Drawn eyes."),
     smallest: bool = typer.Option(False, help="Two steps of everything: proof of the plumbing."),
     as_json: bool = typer.Option(False, "--json", help="Print demo.json on stdout."),
 ) -> None:

@@ -45,7 +45,7 @@ class TextDemo:
         seed: of the phantoms.
     """
 
-    phantoms: int = 400
+    phantoms: int = 320
     size_px: int = 128
     vae_steps: int = 500
     epochs: int = 8
