@@ -170,7 +170,7 @@ def main() -> None:
 def table(result: dict[str, Any]) -> list[str]:
     """Return the result as lines of Markdown."""
     lines = [
-        "| fact | n | whole caption | one sentence | with another eye |",
+        "| fact | n | whole caption | one sentence | the sentence, an eye of the other side |",
         "|---|--:|--:|--:|--:|",
     ]
     for row in result["facts"]:
