@@ -114,7 +114,7 @@ def test_resume_asks_only_for_what_is_missing(tmp_path):
     assert len(read_pairs(out)) == 4
     changed = Said()
     changed.version = "2"
-    run_writer(changed, known, out, RunOptions())
+    run_writer(changed, known, out, RunOptions(force=True))
     assert len(changed.asked) == 4
 
 

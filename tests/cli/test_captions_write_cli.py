@@ -81,6 +81,57 @@ def test_limit(retinaforge, table: Path, tmp_path: Path) -> None:
     assert json.loads(answer.out)["images"] == 2
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--seed", 5), "begun with: seed 0; got seed 5"),
+        (("--diagnosis",), "begun with: diagnosis not given; got diagnosis True"),
+        (("--no-places",), "begun with: places not given; got places False"),
+        (("--captions-per-image", 1), "captions_per_image 2; got captions_per_image 1"),
+        (("--limit", 2), "got none of 1 of them (2.png)"),
+    ],
+)
+def test_captions_of_other_options_are_not_written_over(
+    retinaforge, table: Path, tmp_path: Path, more: tuple, words: str
+) -> None:
+    out = tmp_path / "pairs"
+    first = ("captions", "write", table, "--out", out, "--captions-per-image", 2)
+    assert retinaforge(*first).code == 0
+    before = (out / "metadata.jsonl").read_bytes()
+    refused = retinaforge(*first, *more)
+    assert refused.code == 2
+    assert words in " ".join(refused.told.split())
+    assert "--force" in refused.told
+    assert (out / "metadata.jsonl").read_bytes() == before
+    same = retinaforge(*first, "--json")
+    assert (same.code, json.loads(same.out)["counts"]["resumed"]) == (0, 6)
+    assert (out / "metadata.jsonl").read_bytes() == before
+    assert retinaforge(*first, *more, "--force").code == 0
+    assert retinaforge(*first, *more).code == 0, "it is begun with that now"
+
+
+def test_a_folder_of_another_origin_is_not_written_over(
+    retinaforge, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "metadata.jsonl").write_text('{"file_name": "0.png", "text": "Mine."}\n')
+    refused = retinaforge("captions", "write", table, "--out", tmp_path / "mine")
+    assert refused.code == 2
+    assert "which holds captions of another origin" in " ".join(refused.told.split())
+    assert read_pairs(tmp_path / "mine")[0].text == "Mine."
+
+
+def test_a_run_of_before_captions_begun_is_held_to_its_summary(
+    retinaforge, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "pairs"
+    assert retinaforge("captions", "write", table, "--out", out, "--limit", 2).code == 0
+    (out / "captions_begun.json").unlink()
+    assert retinaforge("captions", "write", table, "--out", out, "--seed", 1).code == 2
+    assert retinaforge("captions", "write", table, "--out", out).code == 0
+    assert len(read_pairs(out)) == 3
+
+
 def test_flags_of_another_writer_are_refused(retinaforge, table: Path, tmp_path: Path) -> None:
     answer = retinaforge("captions", "write", table, "--out", tmp_path / "a", "--image-px", 30)
     assert answer.code == 2

@@ -92,6 +92,9 @@ def write(
     price_in: float = typer.Option(None, min=0, help="Price of a million tokens read."),
     price_out: float = typer.Option(None, min=0, help="Price of a million tokens written."),
     currency: str = typer.Option(None, help="Of the prices."),
+    force: bool = typer.Option(
+        False, "--force", help="Write over captions of another seed, writer or set of images."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print captions_run.json on stdout."),
 ) -> None:
     """Write captions of each image from what is known of it, and from looking at it.
@@ -99,6 +102,7 @@ def write(
     The template states only facts of the record, in 20 to 210 words; every caption of a model is
     checked against the record and marked. No diagnosis unless asked. Writes metadata.jsonl,
     answers.jsonl (every answer) and captions_run.json (counts, cost, what is missing and why).
+    A folder begun with another seed, writer or set of images is not written over unless --force.
     Exit code 0: every caption is there; 1: some are missing, each is named; 2: refused.
     """
     from retinaforge.tasks.caption_run import RunOptions, run_writer
@@ -126,6 +130,7 @@ def write(
         seed=seed, count=captions_per_image or (4 if grammar else 1),
         again=("failed", "refused") if again else ("failed",), budget=budget,
         send_images=send_images, strict=strict, sync_s=1.0 if grammar else 0.0,
+        force=force,
     )  # fmt: skip
     known, bad = read_known(table, root)
     with opened_writer(wish) as (author, about), _bar() as move:

@@ -2,8 +2,9 @@
 
     run = run_writer(writer, known, Path("pairs"), RunOptions(count=1), link="reference")
 
-The folder holds `answers.jsonl` (the journal, every answer), `metadata.jsonl` (pairs of images and
-captions) and `captions_run.json` (counts, cost, who wrote, what is missing and why).
+The folder holds `captions_begun.json` (seed and writer: another one is refused), `answers.jsonl`
+(the journal, every answer), `metadata.jsonl` (pairs of images and captions) and `captions_run.json`
+(counts, cost, who wrote, what is missing and why).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 from retinaforge.captions.writer import ANSWERED, FAILED, CaptionAnswer, CaptionRequest, Writer
 from retinaforge.core import Refusal, seed_for
+from retinaforge.tasks.caption_run_begun import begun_with, keep_begun, require_same_run
 from retinaforge.tasks.caption_run_journal import AnswerJournal, key_of
 from retinaforge.tasks.caption_run_sums import NOT_ASKED, Sums, summary
 from retinaforge.tasks.pairs import Link, Pair, pair_of, write_pairs
@@ -40,6 +42,7 @@ class RunOptions:
         send_images: photographs and records may leave this machine.
         strict: captions with findings count as missing.
         sync_s: see `AnswerJournal`.
+        force: write over captions of another seed, writer or set of images; answers stay.
     """
 
     seed: int = 0
@@ -50,6 +53,7 @@ class RunOptions:
     send_images: bool = False
     strict: bool = False
     sync_s: float = 0.0
+    force: bool = False
 
 
 class Missing(NamedTuple):
@@ -96,11 +100,16 @@ def run_writer(
 
     Raises:
         Refusal: if the writer would send photographs elsewhere and nobody said that it may, or
-            what would fail at every request; answers so far are kept.
+            what would fail at every request (answers so far are kept), or the folder was begun
+            with other options.
     """
     require_leave(writer, options)
+    begun = begun_with(writer, about or {}, seed=options.seed, count=options.count)
+    if not options.force:
+        require_same_run(folder, begun, known)
     sums = Sums()
     with AnswerJournal(folder, options.sync_s) as journal:
+        keep_begun(folder, begun)
         jobs = _jobs(writer, known, options)
         _ask_all(writer, jobs, journal, options, sums, on_progress)
         pairs, missing = _gathered(writer, known, journal, options)

@@ -62,7 +62,9 @@ class TemplateWriter:
     def version(self) -> str:
         """Return what a caption depends on besides record and seed."""
         said = f"template 1, diagnosis {self.diagnosis}, person {self.person}, words {self.words}"
-        return said + (f", only {self.only}, places {self.places}" if self.only else "")
+        if self.only:
+            return f"{said}, only {self.only}, places {self.places}"
+        return said if self.places else f"{said}, places False"
 
     def write(self, request: CaptionRequest) -> CaptionAnswer:
         """Return the caption that the request's seed draws."""
