@@ -40,6 +40,29 @@ def test_records_of_drawn_eyes_are_written(retinaforge, tmp_path: Path) -> None:
     assert told["facts"] == sum(len(each.record.facts) for each in known)
 
 
+def test_images_that_cannot_be_read_are_named(retinaforge, tmp_path: Path) -> None:
+    eyes, photos = tmp_path / "eyes", tmp_path / "photos"
+    write_phantoms(eyes, count=4, size_px=64, seed=3)
+    photos.mkdir()
+    names = sorted(path.name for path in (eyes / "images").iterdir())
+    whole = [(eyes / "images" / name).read_bytes() for name in names]
+    for name, content in zip("abc", (whole[0], whole[1][:-200], b"no image"), strict=True):
+        (photos / f"{name}.png").write_bytes(content)
+    (photos / "manifest.csv").write_text("image,eye\na.png,OD\nb.png,OD\nc.png,OD\n")
+    (eyes / "images" / names[1]).write_bytes(whole[1][:-200])
+    (eyes / "images" / names[2]).unlink()
+    (eyes / "facts" / names[3].replace("png", "json")).write_text("{}")
+    for source, bad in (
+        (photos, ["b.png", "c.png"]),
+        (eyes, [f"images/{name}" for name in names[1:]]),
+    ):
+        answer = retinaforge("captions", "records", source, "--out", tmp_path / "r.jsonl", "--json")
+        told = json.loads(answer.out)
+        assert (answer.code, told["images"]) == (1, 1)
+        assert [row["what"] for row in told["left_out"]] == bad
+        assert all(f"left out {name}: " in answer.told for name in bad)
+
+
 def test_the_same_seed_writes_the_same_words(retinaforge, table: Path, tmp_path: Path) -> None:
     told = [
         retinaforge("captions", "write", table, "--out", tmp_path / name, "--seed", seed)

@@ -9,6 +9,7 @@ from PIL import Image
 from retinaforge.images import (
     MaskSizeError,
     UnreadableImage,
+    image_size,
     read_index_mask,
     read_mask,
     read_photograph,
@@ -156,3 +157,20 @@ def test_mask_of_another_size(tmp_path: Path) -> None:
     assert read_mask(path, size_px=(4, 6)).shape == (4, 6)
     with pytest.raises(MaskSizeError, match=r"a mask of 8x4 px .*; got 6x4 px: .*m\.png"):
         read_mask(path, size_px=(4, 8))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_size_is_told_of_whole_files_alone(
+    tmp_path: Path, picture: np.ndarray, suffix: str
+) -> None:
+    path = _saved(tmp_path / f"a.{suffix}", picture)
+    assert image_size(path) == (30, 40)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UnreadableImage, match=rf"truncated or damaged .*a\.{suffix}"):
+        image_size(path)
+    path.write_bytes(b"no image")
+    with pytest.raises(UnreadableImage, match="no image"):
+        image_size(path)
+    path.unlink()
+    with pytest.raises(UnreadableImage, match="cannot be opened"):
+        image_size(path)

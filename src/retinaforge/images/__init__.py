@@ -7,6 +7,7 @@ from retinaforge.images.geometry import Geometry, Normalised, normalise
 from retinaforge.images.reading import (
     MaskSizeError,
     UnreadableImage,
+    image_size,
     read_index_mask,
     read_mask,
     read_photograph,
@@ -25,6 +26,7 @@ __all__ = [
     "check_folder",
     "find_duplicates",
     "find_fov",
+    "image_size",
     "normalise",
     "read_index_mask",
     "read_mask",

@@ -99,6 +99,34 @@ def read_index_mask(
     return _of_size(np.asarray(image).astype(np.int64) >= at_least, size_px, path)
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of an image file, in pixels as stored, and refuse one that is cut off.
+
+    No pixel is decoded: PNG's checksums and JPEG's end marker are read, of other formats the header
+    alone. What is damaged inside a whole JPEG is found by `read_photograph`.
+
+    Args:
+        path: of the image.
+
+    Raises:
+        UnreadableImage: as `read_photograph`.
+    """
+    path = Path(path)
+    content = _content(path)
+    try:
+        image = Image.open(BytesIO(content))
+        size_px = image.height, image.width
+        cut_off = image.format == "JPEG" and not _jpeg_ends(content)
+        image.verify()
+    except Image.UnidentifiedImageError as error:
+        raise _unreadable("a file that is no image", path) from error
+    except Exception as error:  # as in `_open_whole`; bombs of pixels too
+        raise _unreadable(f"a truncated or damaged file ({error})", path) from error
+    if cut_off:
+        raise _unreadable("a truncated or damaged file (the JPEG never ends)", path)
+    return size_px
+
+
 def _of_size(mask: np.ndarray, size_px: tuple[int, int] | None, path: Path) -> np.ndarray:
     if size_px is not None and mask.shape != tuple(size_px):
         raise MaskSizeError(

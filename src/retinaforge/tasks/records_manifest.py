@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Landmarks, Record, Refusal, RetinaForgeError
-from retinaforge.images import UnreadableImage, read_index_mask, read_mask, read_records
+from retinaforge.images import UnreadableImage, image_size, read_index_mask, read_mask, read_records
 from retinaforge.tasks.records_columns import KEYWORDS, REPORT, ColumnMap, read_columns, value_of
 from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.records_keywords import read_keywords
@@ -155,8 +154,7 @@ def _mask_facts(
     record: Record, cells: Row, columns: ColumnMap, home: Path, measured: Landmarks
 ) -> Iterator[Fact]:
     """Yield cup to disc, and each lesion's count with its places."""
-    with Image.open(record.path) as image:
-        size_px = image.height, image.width
+    size_px = image_size(record.path)
     source = f"mask: {record.dataset}"
     masks = {kind: record.masks[kind] for kind in ("disc", "cup") if kind in record.masks}
     marks = _marks(landmarks_of_masks(masks, size_px=size_px), cells, columns, measured)

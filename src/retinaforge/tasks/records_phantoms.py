@@ -19,7 +19,8 @@ from PIL import Image
 
 from retinaforge.captions.facts import LESIONS, REGIONS, fact_kind
 from retinaforge.captions.record import Box, EyeRecord, Fact, Value
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.images import image_size
 from retinaforge.phantoms.export import LICENCE
 from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.records_places import boxes_of, in_order
@@ -47,15 +48,21 @@ def is_phantom_set(folder: Path) -> bool:
 
 
 def phantom_records(
-    folder: Path, *, boxes: bool = False, on_progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    *,
+    boxes: bool = False,
+    left_out: list[tuple[str, str]] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Known]:
     """Yield each phantom of a set with its record, by name.
 
-    A set that is still being drawn gives what is whole so far.
+    A set that is still being drawn gives what is whole so far: facts are written last.
 
     Args:
         folder: written by `retinaforge phantoms draw`.
         boxes: also read the lesion masks for evidence boxes.
+        left_out: takes (image, reason) of phantoms whose image or facts cannot be read; none: the
+            first one is refused.
         on_progress: called with (phantoms done, phantoms).
 
     Raises:
@@ -70,9 +77,18 @@ def phantom_records(
         )
     for done, path in enumerate(paths, 1):
         image = Path(folder) / "images" / f"{path.stem}.png"
-        if image.is_file():
+        try:
+            image_size(image)
             evidence = _evidence(Path(folder), path.stem) if boxes else {}
-            yield Known(phantom_record(_read(path), image, evidence), image)
+            known = Known(phantom_record(_read(path), image, evidence), image)
+        except (RetinaForgeError, OSError, KeyError, TypeError) as error:
+            if left_out is None:
+                raise
+            broken = isinstance(error, KeyError | TypeError)
+            why = f"facts that are not whole ({error!r}): {path}" if broken else str(error)
+            left_out.append((f"images/{image.name}", why))
+        else:
+            yield known
         if on_progress:
             on_progress(done, len(paths))
 

@@ -39,7 +39,11 @@ def gather(
         raise Refusal(
             "a data set for --columns", f"phantoms, which need none: {source}", "leave it out"
         )
-    return Gathered(known=list(phantom_records(source, boxes=boxes, on_progress=on_progress)))
+    found = Gathered()
+    found.known += phantom_records(
+        source, boxes=boxes, left_out=found.left_out, on_progress=on_progress
+    )
+    return found
 
 
 def measured(
