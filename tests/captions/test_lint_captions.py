@@ -66,6 +66,7 @@ PLANTED: tuple[tuple[str, str, LintRules], ...] = (
     ("diagnosis", "Signs of diabetic retinopathy.", ANY),
     ("diagnosis", "There is no glaucoma.", ANY),
     ("hedge", "Possible microaneurysms.", ANY),
+    ("empty", "  ", ANY),
     ("too-short", "The right eye.", LintRules()),
     ("too-long", "The right eye, the right eye.", LintRules(words=(1, 5))),
     ("truncated", "The right eye.", LintRules(words=(0, 99), tokens=tokens)),

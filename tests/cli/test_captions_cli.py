@@ -133,6 +133,52 @@ def test_captions_are_exported_and_imported(retinaforge, tmp_path: Path) -> None
     assert read_pairs(tmp_path / "again") == read_pairs(tmp_path / "pairs")
 
 
+@pytest.fixture
+def pairs(retinaforge, tmp_path: Path) -> Path:
+    """Return a folder of two pairs with their images beside them."""
+    write_phantoms(tmp_path / "eyes", count=2, size_px=64, seed=3)
+    retinaforge("captions", "records", tmp_path / "eyes", "--out", tmp_path / "r.jsonl")
+    retinaforge("captions", "write", tmp_path / "r.jsonl", "--out", tmp_path / "pairs")
+    return tmp_path / "pairs"
+
+
+@pytest.mark.parametrize("form", ["retinalogos", "metadata"])
+def test_export_names_what_it_leaves_out(retinaforge, tmp_path: Path, pairs: Path, form) -> None:
+    table = pairs / "metadata.jsonl"
+    gone = read_pairs(pairs)[0]
+    gone.path.write_bytes(gone.path.read_bytes()[:-100])
+    table.write_text("no json\n" + table.read_text())
+    answer = retinaforge(
+        "captions", "export", pairs, "--as", form, "--out", tmp_path / "out", "--json"
+    )
+    told = json.loads(answer.out)
+    assert (answer.code, told["images"]) == (1, 1)
+    assert [row["what"] for row in told["left_out"]] == ["line 1", gone.name]
+    assert f"left out {gone.name}: expected a whole image file" in answer.told
+
+
+def test_pairs_are_not_written_onto_what_they_are_read_from(
+    retinaforge, tmp_path: Path, pairs: Path
+) -> None:
+    before = (pairs / "metadata.jsonl").read_bytes()
+    logos = tmp_path / "logos"
+    assert retinaforge("captions", "export", pairs, "--as", "retinalogos", "--out", logos).code == 0
+    for words in (
+        ("export", pairs, "--as", "metadata", "--out", tmp_path / "eyes" / ".." / "pairs"),
+        ("export", pairs / "metadata.jsonl", "--as", "webdataset", "--out", pairs),
+        ("import", pairs / "metadata.jsonl", "--out", pairs),
+        ("import", logos / "data.json", "--out", logos),
+    ):
+        answer = retinaforge("captions", *words)
+        assert answer.code == 2, words
+        assert "expected another folder than the one that is read" in " ".join(answer.told.split())
+    answer = retinaforge("captions", "import", logos / "data.yaml", "--out", pairs)
+    assert answer.code == 2
+    assert "into which `captions write` wrote" in " ".join(answer.told.split())
+    assert (pairs / "metadata.jsonl").read_bytes() == before
+    assert not (logos / "metadata.jsonl").exists()
+
+
 @pytest.mark.parametrize("ratio", ["-1", "2.5", "half"])
 def test_import_refuses_a_ratio_that_is_none(tmp_path, ratio):
     from retinaforge.tasks.caption_import import import_pairs

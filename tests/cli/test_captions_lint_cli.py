@@ -99,3 +99,31 @@ def test_a_region_of_no_fact_and_an_empty_folder_are_refused(tmp_path):
     (tmp_path / "none" / "metadata.jsonl").write_text("")
     empty = CliRunner().invoke(app, ["lint", str(tmp_path / "none")])
     assert "expected captioned images; got none in" in str(empty.exception)
+
+
+def test_what_cannot_be_checked_is_named_and_the_rest_is(tmp_path):
+    folder_of(tmp_path, TRUE, "  ")
+    table = tmp_path / "pairs" / "metadata.jsonl"
+    gone = table.read_text().replace("a.png", "gone.png").replace('"  "', '"One."')
+    table.write_text("no json\n" + table.read_text() + gone)
+    result = CliRunner().invoke(app, ["lint", str(table.parent), "--json", "--words", "1", "210"])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [row["row"] for row in told["bad_rows"]] == ["line 1"]
+    assert told["missing_images"] == ["gone.png"]
+    assert told["codes"]["empty"]["captions"] == 1
+    assert "left out line 1: expected one JSON object a line" in result.stderr
+    assert "missing gone.png: no such image file" in result.stderr
+    assert "error a.png: empty: the caption has no words" in result.stderr
+
+
+@pytest.mark.parametrize("fault", ["bad row", "missing image"])
+def test_each_such_fault_alone_ends_in_1(tmp_path, fault):
+    folder_of(tmp_path, TRUE)
+    table = tmp_path / "pairs" / "metadata.jsonl"
+    assert run(str(table.parent), "--words", "5", "210")[0] == 0
+    if fault == "bad row":
+        table.write_text(table.read_text() + "[]\n")
+    else:
+        (tmp_path / "a.png").unlink()
+    assert run(str(table.parent), "--words", "5", "210")[0] == 1

@@ -144,6 +144,20 @@ def test_a_file_of_another_kind_is_refused(
         import_pairs(tmp_path / name)
 
 
+def test_a_data_file_or_a_line_that_cannot_be_read_is_named_and_the_rest_kept(
+    tmp_path: Path,
+) -> None:
+    rows = _rows(tmp_path)
+    (tmp_path / "one.jsonl").write_text(json.dumps(rows[0]) + "\nno json\n" + json.dumps(rows[1]))
+    (tmp_path / "broken.json").write_text("[{")
+    paths = ("none.json", "one.jsonl", "broken.json")
+    (tmp_path / "d.yaml").write_text("META:\n" + "".join(f"  - path: {path}\n" for path in paths))
+    pairs, left_out = import_pairs(tmp_path / "d.yaml")
+    assert [pair.text for pair in pairs] == ["Eye 1.", "Eye 2."]
+    assert [what for what, _ in left_out] == ["none.json", "one.jsonl, line 2", "broken.json"]
+    assert "expected a data file; got none" in left_out[0][1]
+
+
 def _without_path(pairs: list[Pair]) -> list[tuple]:
     return [
         (p.name, p.text, p.texts, p.record, p.split, p.patient, p.more, p.writer) for p in pairs

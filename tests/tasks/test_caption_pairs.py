@@ -9,7 +9,8 @@ import pytest
 
 from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Refusal
-from retinaforge.tasks.pairs import Pair, pair_of, read_pairs, write_pairs
+from retinaforge.tasks.pairs import Pair, pair_of, read_good_pairs, read_pairs, write_pairs
+from retinaforge.tasks.pairs_checks import with_words
 from retinaforge.tasks.records_file import Known, read_known, write_known
 
 
@@ -106,3 +107,40 @@ def test_a_bad_row_of_records_is_named_and_the_rest_kept(tmp_path: Path, record:
     known, bad = read_known(table)
     assert [each.record.image for each in known] == ["a/1.png"]
     assert [(row.line, row.image) for row in bad] == [(2, "2.png"), (3, "")]
+
+
+def test_bad_rows_of_pairs_are_named_and_the_rest_kept(tmp_path: Path) -> None:
+    rows = (
+        b'{"file_name": "1.png", "text": "An eye."}', b"no json", b"\xff", b"[1]",
+        b'{"file_name": "2.png", "text": null}', b"",
+        b'{"file_name": "3.png", "text": "a", "texts": "word"}',
+        b'{"file_name": "4.png", "text": "a", "record": ["eye"]}',
+        b'{"file_name": "5.png", "text": "Another."}',
+    )  # fmt: skip
+    (tmp_path / "metadata.jsonl").write_bytes(b"\n".join(rows))
+    pairs, bad = read_good_pairs(tmp_path)
+    assert [pair.text for pair in pairs] == ["An eye.", "Another."]
+    assert [line for line, _ in bad] == [f"line {n}" for n in (2, 3, 4, 5, 7, 8)]
+    assert "columns file_name and text" in bad[3][1]
+    with pytest.raises(Refusal, match="one JSON object a line; got line 2"):
+        read_pairs(tmp_path)
+
+
+def test_captions_without_words_are_left_out_and_named(tmp_path: Path) -> None:
+    pairs = [
+        Pair(tmp_path / "1.png", "An eye.", ("An eye.", " ", "Same.")),
+        Pair(tmp_path / "2.png", " ", ("",)),
+        Pair(tmp_path / "3.png", "", ("First.",)),
+        Pair(tmp_path / "4.png", "Whole."),
+    ]
+    good, left_out = with_words(pairs)
+    assert [(pair.name, pair.text, pair.texts) for pair in good] == [
+        ("1.png", "An eye.", ("An eye.", "Same.")),
+        ("3.png", "First.", ("First.",)),
+        ("4.png", "Whole.", ()),
+    ]
+    assert left_out == [
+        ("1.png", "a caption without words; 2 others stay"),
+        ("2.png", "a caption without words"),
+        ("3.png", "a caption without words; 1 others stay"),
+    ]

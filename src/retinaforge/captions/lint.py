@@ -84,6 +84,8 @@ class NumberChecked(NamedTuple):
 
 def lint(text: str, record: EyeRecord, rules: LintRules = DEFAULT) -> list[Finding]:
     """Return what is wrong with a caption, in its order; what is about the whole comes first."""
+    if not text.strip():
+        return [finding("empty", "the caption has no words", expected="a caption")]
     read = read_claims(text)
     found = [*_whole(read, rules), *contradictions(read.claims)]
     for claim in read.claims:

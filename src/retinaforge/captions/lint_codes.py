@@ -72,6 +72,7 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code("diagnosis", "error", "a disease is named though nobody asked", "signs of glaucoma"),
     Code("hedge", "warning", "a claim is left open", "possibly drusen; cannot exclude oedema"),
+    Code("empty", "error", "no words at all; alone then", "two spaces"),
     Code("too-short", "warning", "fewer words than asked for", "Right eye."),
     Code("too-long", "warning", "more words than asked for", "a page"),
     Code(

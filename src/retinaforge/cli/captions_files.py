@@ -56,7 +56,9 @@ def import_command(
     """
     from retinaforge.tasks.caption_import import import_pairs
     from retinaforge.tasks.pairs import write_pairs
+    from retinaforge.tasks.pairs_checks import require_other_folder
 
+    require_other_folder(out, file)
     found = import_pairs(file, root=root)
     with progress_bar("images") as move:
         write_pairs(out, found.pairs, link.value, move)
@@ -88,18 +90,32 @@ def export_command(
 ) -> None:
     """Write pairs in a form that others read; the answer is one path a line.
 
-    All forms but retinalogos copy the images. Records, splits and patients go along.
+    All forms but retinalogos copy the images. Records, splits and patients go along. Exit code 0:
+    every pair was written; 1: rows or images that cannot be read were left out, each is named; 2:
+    refused.
     """
     from retinaforge.tasks.caption_export import export_pairs
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs import read_good_pairs
+    from retinaforge.tasks.pairs_checks import require_other_folder, with_images
 
+    require_other_folder(out, folder)
     about = {"name": name, "description": description, "licence": licence, "url": url}
-    pairs = read_pairs(folder)
+    found = read_good_pairs(folder)
+    with progress_bar("looking") as move:
+        pairs, unreadable = with_images(found.pairs, move)
+    left_out = [*found.bad, *unreadable]
+    for what, why in left_out:
+        say(f"{what}: {why}", alarm="left out")
     with progress_bar("images") as move:
         paths = export_pairs(
             pairs, out, form.value, per_shard=per_shard, about=about, on_progress=move
         )
     if as_json:
-        answer_json({"files": [str(path) for path in paths], "images": len(pairs)})
+        rows = [{"what": what, "why": why} for what, why in left_out]
+        answer_json(
+            {"files": [str(path) for path in paths], "images": len(pairs), "left_out": rows}
+        )
     else:
         print(*paths, sep="\n")
+    if left_out:
+        raise typer.Exit(EXIT_PARTLY)

@@ -34,7 +34,8 @@ def lint(
 ) -> None:
     """Check every caption against its record: sides, numbers, counts, what nobody found.
 
-    Exit code 0: no caption has an error; 1: some have (warnings alone do not count).
+    Exit code 0: no caption has an error; 1: some have (warnings alone do not count), an image is
+    missing, or a row of the table is none; each is named.
     """
     from retinaforge.captions.focus import focus
     from retinaforge.captions.lint import LintRules
@@ -42,19 +43,21 @@ def lint(
     from retinaforge.core import Refusal
     from retinaforge.core.artefacts import write_json, write_text
     from retinaforge.tasks.caption_lint import has_error, lint_pairs
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs import read_good_pairs
 
     asked = tuple(name.strip() for name in regions.split(",") if name.strip())
     focus(EyeRecord(image=""), asked)  # refuses names that are no facts
-    pairs = read_pairs(folder)
+    pairs, bad = read_good_pairs(folder)
     if not pairs:
-        raise Refusal("captioned images", f"none in {folder}", "write some: captions write")
+        why = f": {bad[0][0]}: {bad[0][1]}" if bad else ""
+        raise Refusal("captioned images", f"none in {folder}{why}", "write some: captions write")
     rules = LintRules(
         diagnosis=diagnosis, words=words, tokens=_counter(text_encoder), most_tokens=max_tokens,
         regions=asked,
     )  # fmt: skip
     with progress_bar("captions") as move:
         told, rows = lint_pairs(pairs, rules, on_progress=move)
+    told["bad_rows"] = [{"row": row, "why": why} for row, why in bad]
     if out:
         write_json(out / "lint.json", told)
         write_text(out / "findings.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -65,12 +68,24 @@ def lint(
         if out:
             print(out)
     wrong = [row for row in rows if has_error(row)]
+    _name(wrong, told)
+    if wrong or bad or told["missing_images"]:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _name(wrong: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    """Say what is wrong: rows that are none, missing images, the first captions with errors."""
+    for row in told["bad_rows"]:
+        say(f"{row['row']}: {row['why']}", alarm="left out")
+    for name in told["missing_images"][:SHOWN]:
+        say(f"{name}: no such image file", alarm="missing")
+    if (more := len(told["missing_images"]) - SHOWN) > 0:
+        say(f"{more} more images are missing; --json names them")
     for row in wrong[:SHOWN]:
         first = next(each for each in row["findings"] if each["severity"] == "error")
         say(f"{row['image']}: {first['code']}: {first['message']}", alarm="error")
     if wrong:
         say(f"{len(wrong)} captions of {told['captions']} have an error")
-        raise typer.Exit(EXIT_FOUND)
 
 
 def _counter(folder: Path | None) -> Any:

@@ -29,13 +29,20 @@ from typing import Any, NamedTuple
 
 from retinaforge.captions.record import EyeRecord
 from retinaforge.core import Refusal
-from retinaforge.tasks.pairs import Pair, pair_from_row, read_rows
+from retinaforge.tasks.pairs import Pair, pair_from_row, rows_of
 
 IMAGE_KEYS, CAPTION_KEYS = ("image", "path", "image_url"), ("caption", "prompt", "text")
 OURS = "retinaforge"
 """Column of a row that we exported: the pair's own row."""
 REMEDY = "see docs/how-to/captions.md for the layout"
 Row = dict[str, Any]
+
+
+class _Unread(NamedTuple):
+    """A data file of several, or a line of one, that cannot be read."""
+
+    what: str
+    why: Refusal
 
 
 class Imported(NamedTuple):
@@ -49,7 +56,7 @@ def import_pairs(file: Path, *, root: Path | None = None) -> Imported:
     """Read a data file of RetinaLogos, or of Lumina-T2X, as pairs.
 
     Nothing is copied, and no image is opened. A row without caption, or whose image is not there,
-    is named and left out.
+    is named and left out; so is a data file of a yaml that cannot be read.
 
     Args:
         file: .yaml or .yml (several files), .json or .jsonl (one).
@@ -61,6 +68,9 @@ def import_pairs(file: Path, *, root: Path | None = None) -> Imported:
     file = Path(file)
     pairs, left_out, taken = [], [], set()
     for number, (row, base, group) in enumerate(_rows_of(file, root)):
+        if isinstance(row, _Unread):
+            left_out.append((row.what, str(row.why)))
+            continue
         label = str(row.get("id", number))
         try:
             pair = _pair(row, base, group)
@@ -78,14 +88,18 @@ def import_pairs(file: Path, *, root: Path | None = None) -> Imported:
     return Imported(pairs, left_out)
 
 
-def _rows_of(file: Path, root: Path | None) -> Iterator[tuple[Row, Path, str]]:
+def _rows_of(file: Path, root: Path | None) -> Iterator[tuple[Row | _Unread, Path, str]]:
     """Yield each row with the folder before its image path, and its group."""
     if file.suffix.lower() not in (".yaml", ".yml"):
         yield from ((row, root or file.parent, "") for row in _table(file))
         return
     for meta in _metas(file):
         table = _found(Path(meta["path"]), file.parent)
-        rows = _table(table)
+        try:
+            rows = _table(table)
+        except Refusal as refusal:
+            yield _Unread(str(meta["path"]), refusal), table.parent, ""
+            continue
         if "ratio" in meta:
             rows = random.Random(0).sample(rows, int(len(rows) * _ratio(meta["ratio"], file)))
         said = meta.get("image_root") or meta.get("root")
@@ -112,9 +126,7 @@ def _metas(file: Path) -> list[Mapping[str, Any]]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refusal("a yaml file with META", f"{error}: {file}", REMEDY) from error
     metas = plain.get("META") if isinstance(plain, dict) else None
-    if not isinstance(metas, list) or not all(
-        isinstance(m, dict) and isinstance(m.get("path"), str) for m in metas
-    ):
+    if not isinstance(metas, list) or not all(map(_names_a_file, metas)):
         raise Refusal(
             "a yaml file with META, a list of data files with their path", f"{file}", REMEDY
         )
@@ -126,13 +138,17 @@ def _found(path: Path, beside: Path) -> Path:
     return path if path.exists() or path.is_absolute() else beside / path
 
 
-def _table(file: Path) -> list[Row]:
+def _table(file: Path) -> list[Row | _Unread]:
     if file.suffix.lower() not in (".json", ".jsonl"):
         raise Refusal("a file .yaml, .json or .jsonl", f"{file}", REMEDY)
     if not file.is_file():
         raise Refusal("a data file", f"none: {file}", REMEDY)
     if file.suffix.lower() == ".jsonl":
-        return read_rows(file)
+        found = rows_of(file)
+        return [
+            _Unread(f"{file.name}, line {n}", row) if isinstance(row, Refusal) else row
+            for n, row in found
+        ]
     try:
         rows = json.loads(file.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -39,7 +39,7 @@ def lint_pairs(
     tokens: list[int] = []
     captions = 0
     for done, pair in enumerate(pairs, 1):
-        for text in pair.texts or (pair.text,):
+        for text in _captions(pair):
             captions += 1
             if pair.record.facts:
                 facts.update(_facts(text, pair))
@@ -55,6 +55,7 @@ def lint_pairs(
     told = {
         "captions": captions, "images": len(pairs), "with_findings": len(rows),
         "without_record": sum(not pair.record.facts for pair in pairs),
+        "missing_images": [pair.name for pair in pairs if not pair.path.is_file()],
         "codes": _codes(rows), "facts": _shares(facts), "numbers": _numbers(checked),
         "tokens": _tokens(tokens, rules.most_tokens), "environment": environment(),
     }  # fmt: skip
@@ -64,6 +65,10 @@ def lint_pairs(
 def has_error(row: Row) -> bool:
     """Say whether a caption has a finding that is an error, not a warning."""
     return any(each["severity"] == "error" for each in row["findings"])
+
+
+def _captions(pair: Pair) -> tuple[str, ...]:
+    return pair.texts if pair.text in pair.texts else (pair.text, *pair.texts)
 
 
 def _findings(text: str, pair: Pair, rules: LintRules) -> list[Finding]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.rows import record_from_row, record_to_row
@@ -86,6 +86,33 @@ def read_pairs(folder: Path) -> list[Pair]:
     Raises:
         Refusal: "expected a folder of pairs with metadata.jsonl; got ...".
     """
+    table = _table_of(folder)
+    return [pair_from_row(row, table.parent) for row in read_rows(table)]
+
+
+class PairsRead(NamedTuple):
+    """The pairs of a folder, and the rows that are none: (line of the table, reason)."""
+
+    pairs: list[Pair]
+    bad: list[tuple[str, str]]
+
+
+def read_good_pairs(folder: Path) -> PairsRead:
+    """List the pairs of a folder as `read_pairs` does; a bad row is named and the rest kept.
+
+    Raises:
+        Refusal: if there is no such folder.
+    """
+    table, found = _table_of(folder), PairsRead([], [])
+    for number, row in rows_of(table):
+        try:
+            found.pairs.append(pair_from_row(_whole(row), table.parent))
+        except Refusal as refusal:
+            found.bad.append((f"line {number}", str(refusal)))
+    return found
+
+
+def _table_of(folder: Path) -> Path:
     table = Path(folder)
     table = table / METADATA if table.is_dir() else table
     if not table.is_file():
@@ -94,7 +121,7 @@ def read_pairs(folder: Path) -> list[Pair]:
             f"none: {table}",
             "write one with `retinaforge captions write`",
         )
-    return [pair_from_row(row, table.parent) for row in read_rows(table)]
+    return table
 
 
 def read_rows(table: Path) -> list[dict[str, Any]]:
@@ -103,23 +130,35 @@ def read_rows(table: Path) -> list[dict[str, Any]]:
     Raises:
         Refusal: "expected one JSON object a line; got line 7 of FILE: ...".
     """
-    rows = []
-    with table.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
-                rows.append(_parsed(line, f"line {number} of {table}"))
-    return rows
+    return [_whole(row) for _, row in rows_of(table)]
 
 
-def _parsed(line: str, where: str) -> dict[str, Any]:
+def rows_of(table: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+    """Yield each line's number with its row, or with the refusal of what is no JSON object."""
+    for number, line in enumerate(table.read_bytes().split(b"\n"), 1):
+        if line.strip():
+            try:
+                yield number, _parsed(line, f"line {number} of {table}")
+            except Refusal as refusal:
+                yield number, refusal
+
+
+def _whole(row: dict[str, Any] | Refusal) -> dict[str, Any]:
+    if isinstance(row, Refusal):
+        raise row
+    return row
+
+
+def _parsed(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Refusal(
             "one JSON object a line", f"{where}: {error}", "mend or remove that line"
         ) from error
     if not isinstance(row, dict):
-        raise Refusal("one JSON object a line", f"{where}: {line[:60]}", "mend or remove that line")
+        came = f"{where}: {line[:60].decode()}"
+        raise Refusal("one JSON object a line", came, "mend or remove that line")
     return row
 
 
@@ -136,12 +175,15 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
             f"a row with {', '.join(row)} in {folder}",
             "give every image a caption",
         )
+    texts = row.get("texts") or [text]
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise Refusal("texts, a list of words", f"{name} with {texts!r}"[:80], "mend that row")
     own = row.get("record")
     record = record_from_row(own) if own else _bare(name, row)
     return Pair(
         path=Path(row["image"]) if row.get("image") else folder / name,
         text=text,
-        texts=tuple(row.get("texts") or (text,)),
+        texts=tuple(texts),
         record=record,
         split=row.get("split") or record.split,
         patient=row.get("patient") or record.patient,
