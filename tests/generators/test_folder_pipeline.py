@@ -13,6 +13,7 @@ from lumina_toys import CAPTIONS, WIDTH, tiny_lumina, tiny_text, tiny_vae
 
 from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal
+from retinaforge.core.artefacts import DiskFull
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.dit import DiT
 from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
@@ -60,6 +61,36 @@ def test_the_folder_says_what_it_is(saved: Path) -> None:
         assert words in card
     assert not list(saved.parent.glob(".model*"))
     assert (saved.parent / "model").stat().st_mode & 0o777 == 0o755
+    (saved.parent / "probe").touch()
+    usual = (saved.parent / "probe").stat().st_mode
+    own = [path for path in saved.rglob("*") if path.is_file() and path.stat().st_nlink == 1]
+    assert "vae/diffusion_pytorch_model.safetensors" in {
+        path.relative_to(saved).as_posix() for path in own
+    }
+    assert {path.stat().st_mode for path in own} == {usual}
+
+
+def test_a_full_disk_leaves_the_older_folder(
+    saved: Path, parts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors says that there is no room in an error of its own."""
+    import diffusers
+    from safetensors import SafetensorError
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_text("of yesterday")
+
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(diffusers.AutoencoderKL, "save_pretrained", full)
+    with pytest.raises(DiskFull, match=r"could not write .*model: No space left on device; free"):
+        save_pipeline(
+            folder, tiny_lumina(), autoencoder=parts["vae"], text_encoder=parts["text"], meta=META
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in folder.iterdir()] == ["weights"]
 
 
 def test_what_is_loaded_is_what_was_saved(saved: Path, parts: dict[str, Path]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import re
+import secrets
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import metadata
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from retinaforge.core.errors import Refusal, RetinaForgeError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class DiskFull(RetinaForgeError):
@@ -41,24 +46,86 @@ def whole_file(path: Path) -> Generator[BinaryIO, None, None]:
         Refusal: "expected a file to write; got NAME, which is a device ...".
     """
     path = _regular(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise DiskFull(
-            f"could not write {path}: {error.strerror or error}; "
-            "free some space and run the same command again, it resumes"
-        ) from error
+        with no_room_told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(_made(temporary), "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _made(path: Path) -> int:
+    """Make a new file under the user's umask, which `tempfile` would pass over with mode 0600."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+
+
+@contextmanager
+def no_room_told(path: Path) -> Generator[None, None, None]:
+    """Turn what a library raises where nothing can be written into one error that says so.
+
+    Raises:
+        DiskFull: "could not write PATH: No space left on device; free some space and ...".
+    """
+    try:
+        yield
+    except RetinaForgeError:
+        raise
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else _no_room(error)
+        if cause is None:
+            raise
+        raise not_written(path, cause) from error
+
+
+def not_written(path: Path, error: OSError) -> DiskFull:
+    """Return the error that says what could not be written, and what to do about it."""
+    remedy = "free some space"
+    if error.errno in NOT_ALLOWED:
+        remedy = "make that folder writable"
+    return DiskFull(
+        f"could not write {path}: {error.strerror or error}; "
+        f"{remedy} and run the same command again, it resumes"
+    )
+
+
+def _no_room(error: BaseException | None) -> OSError | None:
+    """Return the file system's error behind another, or None.
+
+    torch.save closes its archive when a write fails, and what that raises hides the cause;
+    safetensors tells it in words alone.
+    """
+    while error is not None:
+        told = re.search(r"\(os error (\d+)\)", str(error))
+        code = error.errno if isinstance(error, OSError) else told and int(told[1])
+        if code in NO_ROOM:
+            return OSError(code, os.strerror(code))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def usual_modes(folder: Path) -> Path:
+    """Give files below `folder` that a library made for its user alone the mode of a new file.
+
+    safetensors writes to a temporary file of mode 0600 and renames that. Files that other folders
+    hold too (hard links) stay as they are.
+    """
+    probe = folder / f".{secrets.token_hex(4)}.tmp"
+    handle = _made(probe)
+    try:
+        usual = os.fstat(handle).st_mode & 0o777
+    finally:
+        os.close(handle)
+        probe.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1:
+            path.chmod(usual)
+    return folder
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -14,7 +14,14 @@ from safetensors.torch import save
 from torch import nn
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import sha256_of, write_bytes, write_json, write_text
+from retinaforge.core.artefacts import (
+    no_room_told,
+    sha256_of,
+    usual_modes,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from retinaforge.generators.folder_parts import save_text, save_vae
 from retinaforge.generators.lora import has_lora
 from retinaforge.generators.lumina import Lumina
@@ -50,16 +57,18 @@ def save_pipeline(
     Raises:
         Refusal: if a part cannot be read, the words' width is another than the network's, or the
             network has adapters.
+        DiskFull: if a file could not be written; an older folder there then stands as it was.
     """
     if not isinstance(text_encoder, TextEncoder):
         text_encoder = load_text_encoder(text_encoder, **dict(meta.get("text") or {}))
     _refuse_unfit(network, text_encoder)
     building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
     try:
-        _fill(building, network, autoencoder, text_encoder, dict(meta))
-        _swap(building, folder)
+        with no_room_told(folder):
+            building.mkdir(parents=True)
+            _fill(building, network, autoencoder, text_encoder, dict(meta))
+            _swap(usual_modes(building), folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import write_json
+from retinaforge.core.artefacts import no_room_told, write_json
 
 PAD, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
 NEEDS = "pip install 'retinaforge[generate]'"
@@ -67,9 +67,14 @@ def _frame(inner: Any) -> None:
 
 
 def save_tokeniser(tokenizer: Any, folder: Path) -> None:
-    """Write tokenizer.json and tokenizer_config.json, which AutoTokenizer reads without us."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(folder)
+    """Write tokenizer.json and tokenizer_config.json, which AutoTokenizer reads without us.
+
+    Raises:
+        DiskFull: if there was no room.
+    """
+    with no_room_told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tokenizer.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     config = {**json.loads(path.read_text()), "tokenizer_class": "PreTrainedTokenizerFast"}
     write_json(path, config)  # the name that transformers 4 and 5 both know

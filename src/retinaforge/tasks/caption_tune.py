@@ -22,7 +22,7 @@ from retinaforge.captions.endpoint_prompt import Prompt, load_prompt
 from retinaforge.captions.writer import CaptionRequest
 from retinaforge.captions.writer_local import chat_of, load_model
 from retinaforge.core import Refusal, rng_for
-from retinaforge.core.artefacts import environment, write_json
+from retinaforge.core.artefacts import environment, no_room_told, usual_modes, write_json
 from retinaforge.tasks.pairs import Pair
 
 CONNECTOR = re.compile(r"(?:^|\.)(?:multi_modal_projector|mm_projector|connector|merger|aligner)\.")
@@ -74,6 +74,7 @@ def tune_captioner(
 
     Raises:
         Refusal: without training pairs, or for a model without a connector that we know.
+        DiskFull: if the tuned model could not be written.
     """
     learnt = [pair for pair in pairs if pair.split in ("train", "")]
     held = [pair for pair in pairs if pair.split == "val"]
@@ -98,8 +99,10 @@ def tune_captioner(
     tuned = _train(model, teach, learnt, plan.steps, plan.rate, "instruct", tell)
     model = model.merge_and_unload()
     after = _held_out(model, teach, held)
-    model.save_pretrained(out)
-    processor.save_pretrained(out)
+    with no_room_told(out):
+        model.save_pretrained(out)
+        processor.save_pretrained(out)
+        usual_modes(out)
     told = {
         "plan": asdict(plan), "base": str(folder), "pairs": len(learnt), "held_out": len(held),
         "held_out_loss": {"before": before, "after": after}, "align": align, "instruct": tuned,
