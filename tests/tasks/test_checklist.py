@@ -12,14 +12,13 @@ from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Refusal
 from retinaforge.reports.checklist_page import agreement_markdown, write_checklist_page
 from retinaforge.tasks.checklist import ITEMS, sample_pairs, write_checklist
+from retinaforge.tasks.checklist_answers import Reader, read_answers
 from retinaforge.tasks.checklist_read import (
     ALL,
-    Reader,
     agreement,
     agreement_statistics,
     gwet_ac1,
     observed,
-    read_answers,
 )
 from retinaforge.tasks.pairs import Pair
 
@@ -138,9 +137,6 @@ def test_answers_are_read_as_json_and_as_csv(tmp_path) -> None:
 
 
 def test_refusals(tmp_path) -> None:
-    (tmp_path / "x.json").write_text("{")
-    with pytest.raises(Refusal, match="answers that the checklist page saved"):
-        read_answers(tmp_path / "x.json")
     row = {"name": "a", "item": "optic", "answer": "maybe"}
     (tmp_path / "y.json").write_text(json.dumps({"sample": "s", "reader": "", "answers": [row]}))
     with pytest.raises(Refusal, match="'maybe'"):
@@ -149,3 +145,44 @@ def test_refusals(tmp_path) -> None:
         agreement_statistics([reader("a", [C]), reader("b", [C], "t")])
     with pytest.raises(Refusal, match="each reader once; got 'a' twice"):
         agreement_statistics([reader("a", [C]), reader("a", [W])])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "came"),
+    [
+        ("x.json", b"{", r"no JSON \(Expecting property name"),
+        ("x.json", b"[]", "a JSON list, not an object"),
+        ("x.json", b'{"rows": []}', "JSON without reader, sample, answers"),
+        (
+            "x.json",
+            b'{"reader": 3, "sample": ["s"], "answers": []}',
+            "reader and sample is no text",
+        ),
+        ("x.json", b'{"reader": "a", "sample": "s", "answers": 5}', "answers are no list"),
+        ("x.json", b'{"reader": "a", "sample": "s", "answers": ["b"]}', "answer 1 without name"),
+        (
+            "x.json",
+            b'{"reader": "a", "sample": "s", "answers": [{"name": "1", "item": "optic", '
+            b'"answer": ["correct"]}]}',
+            "answer 1 without name, item, answer in words",
+        ),
+        ("x.csv", b"", "a table without the columns reader, sample, name, item, answer"),
+        ("x.csv", b"reader,sample\na,s\n", "a table without the columns name, item, answer"),
+        (
+            "x.csv",
+            b"reader,sample,name,item,answer\na,s,1,optic,correct\nb,s,1,optic,correct\n",
+            "rows of several readers",
+        ),
+        ("x.csv", b"reader,sample,name,item,answer\na,s,1\n", "answer 1 without name, item"),
+        ("x.json", b"\xff", "a file that is no text"),
+        ("folder", None, "is a directory"),
+        ("absent.json", None, "no such file or directory"),
+    ],
+)
+def test_another_file_is_refused_in_words(tmp_path, name, content, came) -> None:
+    (tmp_path / "folder").mkdir()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(Refusal, match=f"the checklist page saved .*{came}") as refusal:
+        read_answers(tmp_path / name)
+    assert "Error(" not in str(refusal.value)

@@ -71,7 +71,8 @@ def checklist_read(
     from retinaforge.core import Refusal
     from retinaforge.core.artefacts import write_json, write_text
     from retinaforge.reports.checklist_page import agreement_markdown
-    from retinaforge.tasks.checklist_read import agreement_statistics, read_answers
+    from retinaforge.tasks.checklist_answers import read_answers
+    from retinaforge.tasks.checklist_read import agreement_statistics
 
     readers, bad = [], []
     for path in answers:
@@ -79,9 +80,10 @@ def checklist_read(
             readers.append(read_answers(path))
         except Refusal as refusal:
             bad.append(refusal)
-            say(str(refusal), alarm="left out")
     if not readers:
         raise bad[0]
+    for refusal in bad:
+        say(str(refusal), alarm="left out")
     told = agreement_statistics(readers)
     text = agreement_markdown(told)
     if out is not None:

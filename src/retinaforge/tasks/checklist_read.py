@@ -13,12 +13,8 @@ References:
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,63 +25,9 @@ from statsmodels.stats.proportion import proportion_confint
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import environment
 from retinaforge.tasks.checklist import ANSWERS, ITEMS
+from retinaforge.tasks.checklist_answers import Reader, Votes
 
 ALL = "all five items"
-Votes = Mapping[tuple[str, str], str]
-"""Answers by (image, item)."""
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One reader's answers.
-
-    Attributes:
-        name: as typed on the page.
-        sample: which sample was read.
-        votes: answers by (image, item).
-        notes: free words by image.
-    """
-
-    name: str
-    sample: str
-    votes: Votes
-    notes: Mapping[str, str]
-
-
-def read_answers(path: Path) -> Reader:
-    """Read a file that the page saved, JSON or CSV.
-
-    Raises:
-        Refusal: "expected answers that the checklist page saved; got ...".
-    """
-    try:
-        rows, head = _rows(path)
-        votes = {(row["name"], row["item"]): row["answer"] for row in rows if row["answer"]}
-        notes = {row["name"]: row["note"] for row in rows if row.get("note")}
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise Refusal(
-            "answers that the checklist page saved (.json or .csv)",
-            f"{path}: {error!r}"[:200],
-            "save them again from the page",
-        ) from error
-    odd = sorted({answer for answer in votes.values() if answer not in ANSWERS})
-    odd += sorted({item for _, item in votes if item not in ITEMS})
-    if odd or not votes:
-        raise Refusal(
-            f"answers {', '.join(ANSWERS)} to the items {', '.join(ITEMS)}",
-            f"{path} with {', '.join(map(repr, odd)) or 'no answer'}",
-            "save them again from the page",
-        )
-    return Reader(head.get("reader") or path.stem, head["sample"], votes, notes)
-
-
-def _rows(path: Path) -> tuple[list[dict[str, str]], dict[str, str]]:
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() == ".csv":
-        rows = list(csv.DictReader(text.splitlines()))
-        return rows, {"reader": rows[0]["reader"], "sample": rows[0]["sample"]} if rows else {}
-    content = json.loads(text)
-    return content["answers"], {key: content[key] for key in ("reader", "sample")}
 
 
 def agreement_statistics(readers: Sequence[Reader]) -> dict[str, Any]:
