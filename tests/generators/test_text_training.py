@@ -157,3 +157,34 @@ def test_what_cannot_be_learnt_from_is_refused(tmp_path: Path) -> None:
         train_text_encoder([["one"], ["two", " "]], tmp_path)
     with pytest.raises(Refusal, match="at place 1"):
         train_text_encoder([["one"], "two"], tmp_path)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_a_caption_denies_is_linear_in_its_mean(tmp_path: Path) -> None:
+    """Without the facts "no" hardly moves the mean; with them a line parts said from denied."""
+    rng = np.random.default_rng(0)
+    texts, said = [], []
+    for _ in range(80):
+        row, classes, has = [], [], int(rng.integers(0, 2))
+        for _ in range(2):
+            words = ["haemorrhages", f"a {rng.choice(['light', 'dark'])} fundus", "a disc"]
+            rng.shuffle(words)
+            listed = ", ".join(words)
+            row.append(listed.replace("haemorrhages", ["no haemorrhages", "haemorrhages"][has]))
+            classes.append((1 << has, 0))
+        texts.append(row)
+        said.append(classes)
+    seen: list[dict[str, float]] = []
+    train_text_encoder(
+        texts, tmp_path, steps=60, training=TINY, fact_sizes=(2, 3), said=said,
+        on_progress=lambda _, losses: seen.append(losses),
+    )  # fmt: skip
+    right = [losses["facts_right"] for losses in seen]
+    assert np.mean(right[:5]) < 0.75 < 0.9 < np.mean(right[-5:])
+
+
+def test_facts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    texts = [["one", "two"], ["three"]]
+    with pytest.raises(Refusal, match="give fact_sizes and said together, one row a caption"):
+        train_text_encoder(texts, tmp_path, fact_sizes=(2,), said=[[(0,)], [(1,)]])
+    with pytest.raises(Refusal, match="set a bit for each word that the caption leaves open"):
+        train_text_encoder(texts, tmp_path, fact_sizes=(2,), said=[[(0,), (4,)], [(1,)]])

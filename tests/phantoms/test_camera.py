@@ -380,3 +380,20 @@ def test_the_field_is_the_frame_s(bare: Shot) -> None:
     fov = fov_of(framed(bare, 200), bare)
     assert fov.radius_px == pytest.approx(MARGIN * 100)
     assert fov.centre_px == (99.5, 99.5)
+
+
+def test_a_steady_camera_shows_how_dark_the_fundus_is(bare: Shot, layout: Layout) -> None:
+    """Half as bright a fundus is half as bright a picture; one that adapts hides more than half."""
+
+    def green(shot: Shot, share: float) -> float:
+        pixels = taken(shot, (share * flat(64)).astype(np.float32))
+        return float(pixels[24:40, 24:40, 1].mean())
+
+    steady, adapts = retaken(bare, steady=1.0), retaken(bare, steady=0.0)
+    assert green(steady, 0.5) / green(steady, 1.0) == pytest.approx(0.5, abs=0.02)
+    assert green(adapts, 0.5) / green(adapts, 1.0) > 0.7
+    gains = {
+        set_up(replace(BARE, steady=1.0), layout, rng=rng_for(1, "camera"), tint=rng_for(i)).gain
+        for i in range(4)
+    }
+    assert gains == {(1.0, 1.0, 1.0)}, "its colour is the same for every person"

@@ -4,8 +4,9 @@ A bin is half open: its lowest value belongs to it, its highest to the next. The
 are ours: a vertical ratio below 0.4 is ordinary, from 0.6 on it lies beyond what most healthy
 discs of average size show (95th percentile 0.59-0.74 by size of the disc: D. F. Garway-Heath et
 al., Br J Ophthalmol 82 (1998) 1118-1124; Blue Mountains Eye Study). Those of density, tortuosity
-and calibre are near the terciles of 2,268 phantoms of the recipe "captioned", that is
-of the population that the first generator sees; they are no clinical norm.
+and calibre are near the terciles of phantoms of the recipe "captioned" (density: of 2,500; the
+others: of 2,268 drawn by an earlier form of it), that is of the population that the first generator
+sees; they are no clinical norm.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def bins_of(words: tuple[str, ...], edges: tuple[float, ...]) -> tuple[Bin, ...]
 
 PIGMENTATION = bins_of(("light", "medium", "dark"), (1 / 3, 2 / 3))
 CUP = bins_of(("small", "moderate", "large"), (0.4, 0.6))
-DENSITY = bins_of(("sparse", "average", "dense"), (1.9, 2.3))
+DENSITY = bins_of(("sparse", "average", "dense"), (1.4, 1.8))
 CALIBRE = bins_of(("narrow", "normal", "wide"), (0.65, 0.75))
 TORTUOSITY = bins_of(("straight", "gently curved", "tortuous"), (1.04, 1.055))
 COUNT = (

@@ -54,6 +54,7 @@ def autoencoder(
     encoder: list[str] = typer.Option([], help="NAME=SPEC for each encoder the loss names."),
     kind: str = typer.Option("vq", help="vq, fsq or kl."),
     factor: int = typer.Option(4, help="4, 8 or 16: image side over latent side."),
+    channels: int = typer.Option(8, min=1, help="Of the latent, or of a code (vq, kl)."),
     init: Path = typer.Option(None, help="Fine-tune this autoencoder instead of a new one."),
     only_decoder: bool = typer.Option(False, "--decoder-only", help="Freeze all but the decoder."),
     steps: int = typer.Option(2000, min=1, help="Optimiser steps."),
@@ -83,7 +84,7 @@ def autoencoder(
     terms = build_terms(loss, encoders=_encoders(encoder, config))
     adversary = split_adversary(loss)[1]
     torch.manual_seed(seed_for(seed, "weights") % 2**63)
-    model = _model(init, kind, factor, only_decoder)
+    model = _model(init, kind, factor, channels, only_decoder)
     sheets = _sheets(data, out, sheet, seed)
     plan = CropPlan(batch_size=batch, crop_px=crop, seed=seed_for(seed, "data"), frame=frame)
     result = train(
@@ -132,9 +133,11 @@ def _sheets(data: Path, out: Path, size_px: int, seed: int) -> Sheets:
         )
 
 
-def _model(init: Path | None, kind: str, factor: int, only_decoder: bool) -> torch.nn.Module:
+def _model(
+    init: Path | None, kind: str, factor: int, channels: int, only_decoder: bool
+) -> torch.nn.Module:
     if init is None:
-        return Autoencoder(AutoencoderConfig(kind=kind, factor=factor))
+        return Autoencoder(AutoencoderConfig(kind=kind, factor=factor, code_dim=channels))
     loaded = load_autoencoder(init)
     say(loaded.report.in_words())
     if only_decoder:

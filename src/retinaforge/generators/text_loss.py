@@ -3,7 +3,9 @@
 Masked tokens (Devlin et al. 2019, arXiv 1810.04805, section 3.1: 15 %, of these 80 % masked, 10 %
 another token, 10 % kept) teach which words go together. The contrastive loss (Oord et al. 2018,
 arXiv 1807.03748, eq. 4, both ways; paraphrases as positives as in SimCSE, arXiv 2104.08821, eq. 5)
-teaches what a paraphrase keeps: the facts.
+teaches what a paraphrase keeps: the facts. Where it is known what a caption says, a linear reading
+of the mean of its tokens tells each fact: "no haemorrhages" and "haemorrhages" have nearly the same
+words, and a generator that is given both alike can obey neither.
 """
 
 from __future__ import annotations
@@ -13,21 +15,26 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from retinaforge.nets.word_reader import WordReader
+
 MASKED = 0.15
 TEMPERATURE = 0.05
 KEPT_OUT = -100
 
 
 class Learner(nn.Module):
-    """A transformers BertModel with the two heads it is taught by; both are thrown away.
+    """A transformers BertModel with the heads it is taught by; all are thrown away.
 
     Args:
         trunk: a BertModel.
+        fact_sizes: words of each fact that is read off the mean; none: nothing is read.
         hidden_index: the hidden state whose mean the contrastive loss pulls at: the one that
             generators will read.
     """
 
-    def __init__(self, trunk: nn.Module, hidden_index: int = -2) -> None:
+    def __init__(
+        self, trunk: nn.Module, hidden_index: int = -2, fact_sizes: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         config = trunk.config
         self.trunk, self.hidden_index = trunk, hidden_index
@@ -37,6 +44,7 @@ class Learner(nn.Module):
             nn.LayerNorm(config.hidden_size),
         )
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.facts = WordReader(config.hidden_size, fact_sizes) if fact_sizes else None
 
     def forward(
         self, ids: Int[Tensor, "n tokens"], mask: Bool[Tensor, "n tokens"]
@@ -52,6 +60,16 @@ class Learner(nn.Module):
         asked = labels != KEPT_OUT
         table = self.trunk.embeddings.word_embeddings.weight
         return F.cross_entropy(self.words(hidden[asked]) @ table.T + self.bias, labels[asked])
+
+    def fact_loss(
+        self, means: Float[Tensor, "n width"], said: Int[Tensor, "n facts"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return the loss of reading what is said off the means, and the share read rightly."""
+        if self.facts is None:
+            return means.sum() * 0, means.new_tensor(float("nan"))
+        # Normalised as the generator's network normalises it, so that what is read here is
+        # linear there.
+        return self.facts.loss(F.layer_norm(means, means.shape[-1:]), said)
 
 
 def hide_tokens(

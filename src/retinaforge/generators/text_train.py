@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_bytes, write_json, write_with
@@ -36,6 +37,7 @@ class TextTraining:
         batch: records a step; each gives two texts.
         rate: the highest learning rate, after a tenth of the steps, then falling by a cosine.
         contrast: weight of the contrastive loss beside the masked one.
+        facts: weight of telling what a caption says, where that is known.
         save_every: steps between two states on disk.
     """
 
@@ -48,6 +50,7 @@ class TextTraining:
     batch: int = 24
     rate: float = 1e-3
     contrast: float = 0.5
+    facts: float = 1.0
     save_every: int = 50
 
 
@@ -59,6 +62,8 @@ def train_text_encoder(
     seed: int = 0,
     training: TextTraining | None = None,
     licence: str = "",
+    fact_sizes: tuple[int, ...] = (),
+    said: Sequence[Sequence[Sequence[int]]] = (),
     on_progress: OnProgress | None = None,
 ) -> Path:
     """Train the small encoder on captions; the same call goes on where it stopped.
@@ -71,31 +76,39 @@ def train_text_encoder(
         seed: of weights, batches and masks; a batch is a function of seed and step alone.
         training: sizes and rates.
         licence: of the captions, for the card.
+        fact_sizes: words of each fact that captions may tell; none: the encoder is not taught to
+            keep them.
+        said: of each record and caption the words that it leaves open, a bit each, a fact after
+            the other; 0 where it is silent.
         on_progress: called after each step with its number (from 1) and its losses.
 
     Returns:
         The folder.
 
     Raises:
-        Refusal: for fewer than two records, an empty text, or a folder begun with other texts.
+        Refusal: for fewer than two records, an empty text, facts that do not fit the texts, or a
+            folder begun with other texts.
     """
     plan = training or TextTraining()
     _check(texts)
-    said = {"texts": _hash(texts), "steps": steps, "seed": seed, **asdict(plan)}
-    if _finished(folder, said):
+    _check_facts(texts, fact_sizes, said)
+    asked = {"texts": _hash(texts), "steps": steps, "seed": seed, **asdict(plan)}
+    if fact_sizes:
+        asked |= {"fact_sizes": list(fact_sizes), "said": _hash(said)}
+    if _finished(folder, asked):
         return folder
     tokenizer = train_tokeniser(
         (text for row in texts for text in row),
         vocabulary=plan.vocabulary,
         positions=plan.positions,
     )
-    learner = _build(plan, len(tokenizer), seed)
-    run = _Run(learner, tokenizer, texts, plan, steps, seed)
-    scores = run.go(folder, said, on_progress)
+    learner = _build(plan, len(tokenizer), seed, tuple(fact_sizes))
+    run = _Run(learner, tokenizer, texts, said, plan, steps, seed)
+    scores = run.go(folder, asked, on_progress)
     folder.mkdir(parents=True, exist_ok=True)
     save_tokeniser(tokenizer, folder)
     _save_network(learner.trunk, folder)
-    write_json(folder / REPORT, {**said, "licence": licence, "last": scores})
+    write_json(folder / REPORT, {**asked, "licence": licence, "last": scores})
     (folder / STATE).unlink(missing_ok=True)
     return folder
 
@@ -106,11 +119,13 @@ class _Run:
         learner: Learner,
         tokenizer: Any,
         texts: Sequence[Sequence[str]],
+        said: Sequence[Sequence[Sequence[int]]],
         plan: TextTraining,
         steps: int,
         seed: int,
     ) -> None:
         self.learner, self.tokenizer, self.texts = learner.train(), tokenizer, texts
+        self.said = said
         self.half = _bfloat16_is_fast()
         self.plan, self.steps, self.seed = plan, steps, seed
         self.optimiser = torch.optim.AdamW(
@@ -130,7 +145,7 @@ class _Run:
         return scores
 
     def _step(self, step: int) -> dict[str, float]:
-        tokens = self._batch(step)
+        tokens, said = self._batch(step)
         rng = torch.Generator().manual_seed(seed_for(self.seed, "mask", step))
         hidden, labels = hide_tokens(
             tokens.ids,
@@ -146,25 +161,32 @@ class _Run:
         masked = self.learner.masked_loss(last, labels)
         first, second = means.chunk(2)
         pull, found = contrast(first, second)
+        told, right = self.learner.fact_loss(means, said)
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate * _warm(step, self.steps)
         self.optimiser.zero_grad()
-        (masked + self.plan.contrast * pull).backward()
+        (masked + self.plan.contrast * pull + self.plan.facts * told).backward()
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         self.optimiser.step()
-        return {"masked": masked.item(), "contrast": pull.item(), "found": found.item()}
+        scores = {"masked": masked.item(), "contrast": pull.item(), "found": found.item()}
+        return scores | ({"facts": told.item(), "facts_right": right.item()} if self.said else {})
 
-    def _batch(self, step: int) -> Tokens:
+    def _batch(self, step: int) -> tuple[Tokens, Tensor]:
+        """Return two captions of each of some records, and what they say."""
         rng = rng_for(self.seed, "batch", step)
         size = min(self.plan.batch, len(self.texts))
         rows = rng.choice(len(self.texts), size, replace=False)
-        first, second = [], []
+        drawn: list[tuple[int, int]] = []
         for row in rows:
-            said = self.texts[row]
-            one, other = rng.choice(len(said), 2, replace=len(said) < 2)
-            first.append(said[one])
-            second.append(said[other])
-        return tokenise(self.tokenizer, first + second, self.plan.positions)
+            captions = len(self.texts[row])
+            one, other = rng.choice(captions, 2, replace=captions < 2)
+            drawn += [(int(row), int(one)), (int(row), int(other))]
+        drawn = drawn[::2] + drawn[1::2]
+        tokens = tokenise(
+            self.tokenizer, [self.texts[row][i] for row, i in drawn], self.plan.positions
+        )
+        said = [self.said[row][i] if self.said else () for row, i in drawn]
+        return tokens, torch.tensor(said, dtype=torch.long)
 
     def _save(
         self, folder: Path, said: dict[str, Any], step: int, scores: dict[str, float]
@@ -189,7 +211,7 @@ class _Run:
         return content["step"], content["scores"]
 
 
-def _build(plan: TextTraining, words: int, seed: int) -> Learner:
+def _build(plan: TextTraining, words: int, seed: int, fact_sizes: tuple[int, ...]) -> Learner:
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
@@ -206,7 +228,7 @@ def _build(plan: TextTraining, words: int, seed: int) -> Learner:
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed_for(seed, "weights"))
-        return Learner(BertModel(config))
+        return Learner(BertModel(config), fact_sizes=fact_sizes)
 
 
 def _save_network(network: Any, folder: Path) -> None:
@@ -242,7 +264,28 @@ def _check(texts: Sequence[Sequence[str]]) -> None:
             )
 
 
-def _hash(texts: Sequence[Sequence[str]]) -> str:
+def _check_facts(
+    texts: Sequence[Sequence[str]],
+    sizes: Sequence[int],
+    said: Sequence[Sequence[Sequence[int]]],
+) -> None:
+    captions = [len(row) for row in texts] if sizes else []
+    if [len(row) for row in said] != captions:
+        raise Refusal(
+            "what is said for each caption, and how many words each fact has",
+            f"{len(said)} records of {len(texts)}, {len(sizes)} facts",
+            "give fact_sizes and said together, one row a caption",
+        )
+    for row in (each for rows in said for each in rows):
+        if len(row) != len(sizes) or any(w >= 1 << n for w, n in zip(row, sizes, strict=True)):
+            raise Refusal(
+                f"the open words of {len(sizes)} facts a caption, of {tuple(sizes)} words each",
+                f"{tuple(row)}",
+                "set a bit for each word that the caption leaves open, 0 where it is silent",
+            )
+
+
+def _hash(texts: Sequence[Sequence[Any]]) -> str:
     plain = json.dumps([list(row) for row in texts], ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()
 

@@ -210,8 +210,19 @@ class TwinTowers(nn.Module):
             ids: tokens of the texts, padded at the right.
             real: False where a token only fills up.
         """
-        seen = nn.functional.normalize(self.image(images).embedding, dim=1)
-        said = nn.functional.normalize(self.text(ids, real), dim=1)
+        return self.logits(*self.vectors(images, ids, real))
+
+    def vectors(
+        self, images: Tensor, ids: Tensor, real: Tensor
+    ) -> tuple[Float[Tensor, "batch projected"], Float[Tensor, "n projected"]]:
+        """Return the vectors of images and texts, not yet of length 1."""
+        return self.image(images).embedding, self.text(ids, real)
+
+    def logits(
+        self, seen: Float[Tensor, "batch projected"], said: Float[Tensor, "n projected"]
+    ) -> Float[Tensor, "batch n"]:
+        """Return the cosine of each image's vector with each text's, times the scale."""
+        seen, said = nn.functional.normalize(seen, dim=1), nn.functional.normalize(said, dim=1)
         return self.scale.clamp(max=MOST_SCALE).exp() * seen @ said.T
 
 

@@ -95,7 +95,8 @@ def set_up(
     settled = CameraParams(**(drawn | given))
     _require_full_is_narrow(settled)
     spread = 0.95 * _spread(profile.alike, rng=tint) + 0.31 * _spread(profile.alike, rng=rng)
-    gain = settled.exposure * np.exp(np.clip(spread, -2, 2) * 0.8 * np.array(profile.log_sd))
+    varies = 0.8 * (1 - (settled.steady or 0)) * np.array(profile.log_sd)
+    gain = settled.exposure * np.exp(np.clip(spread, -2, 2) * varies)
     centre = _aimed(settled, layout, rng=rng)
     dark, crescent, haze = (float(a) for a in rng.uniform(-np.pi, np.pi, 3))
     # Below the corner where the field is cut off, or the cut would take the tab away.
@@ -143,6 +144,7 @@ def _drawn(profile: Profile, *, rng: np.random.Generator) -> dict[str, Any]:
         "cut": float(np.clip(profile.cut + rng.normal(0, 0.01), 0.6, 1)),
         "tab": of(profile.tab),
         "exposure": 1.0,
+        "steady": 0.0,
         "vignette": near(profile.vignette, 0.3, 0.85),
         "uneven": near(profile.uneven, 0.5, 0.7),
         "crescent": spoilt(0.16, -0.8, -0.2) + spoilt(0.06, 0.2, 0.8),
@@ -262,8 +264,9 @@ def _typical(scene: Colour, depth: Plane) -> Float[np.ndarray, "3"]:
 
 
 def _target(typical: Float[np.ndarray, "3"], shot: Shot) -> Float[np.ndarray, "3"]:
-    """Return the median colour of the photograph: the camera's usual one, half way to the eye's."""
-    own = (typical / np.array(NEUTRAL)) ** (1 - ADAPTED)
+    """Return the photograph's median colour: the camera's usual one, on its way to the eye's."""
+    adapted = ADAPTED * (1 - (shot.params.steady or 0))
+    own = (typical / np.array(NEUTRAL)) ** (1 - adapted)
     return np.array(shot.profile.rgb) * np.array(shot.gain) * np.clip(own, 0.4, 2.0)
 
 

@@ -52,6 +52,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "fov_deg": (30.0, 60.0),
     "cut": (0.6, 1.0),
     "exposure": (0.2, 3.0),
+    "steady": (0.0, 1.0),
     "vignette": (0.0, 1.0),
     "crescent": (-1.0, 1.0),
     "rim_haze": (0.0, 1.0),
@@ -207,6 +208,8 @@ class CameraParams:
         tab: shape of the mark that stands out at the rim of some cameras' fields.
         aim: what the photographer centred.
         exposure: brightness over the camera's usual one.
+        steady: how far flash and white balance are held: 0 they vary and follow the fundus as the
+            camera's do, which hides its pigment; 1 they are the same for every eye.
         vignette: darkening at the border of the field, 0-1.
         uneven: brightness difference between middle and border along the darkest direction, 0-1.
         crescent: shadow of a pupil missed (below 0) or glare from its edge (above 0), -1 to 1.
@@ -230,6 +233,7 @@ class CameraParams:
     tab: Tab | None = None
     aim: Aim | None = None
     exposure: float | None = None
+    steady: float | None = None
     vignette: float | None = None
     uneven: float | None = None
     crescent: float | None = None

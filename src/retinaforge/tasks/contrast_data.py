@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt32
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -135,9 +135,21 @@ def pair_drawer(
             "agreement": torch.from_numpy(true.astype(np.float32)),
             "owner": torch.tensor(owner),
             "twin": torch.tensor(twin),
+            "known": torch.from_numpy(data.known[picked].astype(np.int64)),
+            "said": torch.from_numpy(_open_words(data, texts).astype(np.int64)),
         }
 
     return draw
+
+
+def _open_words(data: Captioned, texts: Sequence[Sequence[int]]) -> UInt32[np.ndarray, "n facts"]:
+    """Return what each text leaves open: of two sentences on a fact, what both do."""
+    found = np.zeros((len(texts), data.known.shape[1]), np.uint32)
+    for place, text in enumerate(texts):
+        for number in text:
+            for column, words in data.said[number].items():
+                found[place, column] = (found[place, column] or words) & words
+    return found
 
 
 def _spoken(

@@ -40,6 +40,20 @@ def topics() -> tuple[str, ...]:
 
 
 @cache
+def sizes() -> tuple[int, ...]:
+    """Return the number of words of each column."""
+    return tuple(every(n).bit_length() if n in _kinds() else 2 for n in columns())
+
+
+def row_of(said: Said) -> UInt32[np.ndarray, "count"]:
+    """Return what a text leaves open, a column a fact; 0 where it is silent."""
+    row = np.zeros(len(columns()), np.uint32)
+    for column, words in said.items():
+        row[column] = words
+    return row
+
+
+@cache
 def _kinds() -> Mapping[str, FactKind]:
     return {kind.name: kind for kind in FACTS if kind.kind != "text"}
 

@@ -16,6 +16,7 @@ from retinaforge.core import artefacts, seed_for
 from retinaforge.encoders.retina_text import FORMAT, TOKENIZER, WEIGHTS, tokenizers
 from retinaforge.nets.twin_tower import TwinShape, new_towers
 from retinaforge.tasks.contrast_data import ContrastPlan, pair_drawer
+from retinaforge.tasks.contrast_facts import sizes
 from retinaforge.tasks.contrast_prepare import Prepared, pairs_of_split, prepare
 from retinaforge.tasks.contrast_squares import OnCount
 from retinaforge.tasks.contrast_words import END, VOCABULARY, train_tokeniser, write_tokeniser
@@ -38,6 +39,7 @@ class TextImagePlan:
         vocabulary: at most so many tokens.
         sizes: of the towers, by field of `TwinShape`; the others are its own.
         seed: of the weights.
+        reads: teach both towers to tell the facts by one linear reading.
     """
 
     draws: ContrastPlan = field(default_factory=ContrastPlan)
@@ -46,6 +48,7 @@ class TextImagePlan:
     vocabulary: int = VOCABULARY
     sizes: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    reads: bool = True
 
 
 def training_pairs(
@@ -82,7 +85,7 @@ def train_image_text(
     )  # fmt: skip
     tokeniser.enable_truncation(shape.context)
     towers = new_towers(shape, seed_for(plan.seed, "towers") % 2**63)
-    method = Contrast(towers.to(memory_format=torch.channels_last))
+    method = Contrast(towers.to(memory_format=torch.channels_last), sizes() if plan.reads else ())
     about = {"images": found.fingerprint, "draws": asdict(plan.draws)}
     draw = pair_drawer(found.data, tokeniser, plan.draws)
     result = pretrain(method, draw, plan.config, out, about=about, on_progress=on_progress)

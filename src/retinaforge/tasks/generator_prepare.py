@@ -20,6 +20,7 @@ from retinaforge.generators.classes import ClassVocabulary, learn_vocabulary
 from retinaforge.generators.text_encoder import TextEncoder, load_text_encoder
 from retinaforge.generators.text_source import find_text_source
 from retinaforge.generators.text_train import REPORT, TextTraining, train_text_encoder
+from retinaforge.tasks.contrast_facts import row_of, said_of, sizes
 from retinaforge.tasks.generator_draw import GeneratorData
 from retinaforge.tasks.generator_recipe import Recipe
 from retinaforge.tasks.latents import encode_pairs
@@ -114,12 +115,16 @@ def _own_text_encoder(inputs: Inputs, folder: Path, on_count: OnCount | None) ->
     if not is_main():
         wait_for(folder / REPORT)
         return
+    captions = [captions_of(pair) for pair in inputs.pairs]
+    said = [[row_of(said_of(text)).tolist() for text in row] for row in captions]
     train_text_encoder(
-        [captions_of(pair) for pair in inputs.pairs],
+        captions,
         folder,
         steps=table.steps,
         seed=inputs.recipe.seed,
         training=TextTraining(**table.model_dump(exclude={"steps"})),
+        fact_sizes=sizes() if table.facts else (),
+        said=said if table.facts else (),
         on_progress=lambda step, _: _tell(on_count, "text encoder", step, table.steps),
     )
 

@@ -90,8 +90,14 @@ class AutoencoderTable(_Table):
 
 
 class OwnTextTable(_Table):
-    """The small text encoder that is trained on the captions where no other is named."""
+    """The small text encoder that is trained on the captions where no other is named.
 
+    Attributes:
+        facts: weight of telling what a caption says (as `captions.parse` reads it) from the mean
+            of its tokens; 0 teaches words and paraphrases alone.
+    """
+
+    facts: float = Field(1.0, ge=0)
     steps: int = Field(400, ge=1)
     vocabulary: int = Field(2000, ge=260)
     width: int = Field(256, ge=16)
