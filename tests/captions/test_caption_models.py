@@ -35,13 +35,16 @@ def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_model_in_this_process_writes_by_its_seed(llava: Path, tmp_path: Path) -> None:
+def test_a_model_in_this_process_writes_by_its_seed(
+    llava: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from retinaforge.captions.writer_local import LocalWriter
 
     prompt = tmp_path / "short.toml"
     prompt.write_text(SHORT)
     writer = LocalWriter(llava, prompt=str(prompt), max_tokens=64, image_px=45)
     assert isinstance(writer, Writer)
+    assert "Loading" not in capfd.readouterr().err, "transformers' bar is not our narration"
     first, same, other = (
         writer.write(CaptionRequest(RECORD, PHOTO, seed=seed)) for seed in (1, 1, 2)
     )

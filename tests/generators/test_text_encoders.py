@@ -20,6 +20,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: tiny_text(kind, root / kind) for kind in KINDS}
 
 
+def test_loading_shows_no_bar_and_leaves_the_switch_as_it_was(
+    folders: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging as switch
+
+    switch.enable_progress_bar()
+    capfd.readouterr()
+    load_text_encoder(folders["bert"])
+    assert capfd.readouterr().err == ""
+    assert switch.is_progress_bar_enabled()
+    switch.disable_progress_bar()
+    load_text_encoder(folders["bert"])
+    assert not switch.is_progress_bar_enabled()
+    switch.enable_progress_bar()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_class_gives_the_same_for_a_text_whatever_stands_beside_it(
     kind: str, folders: dict[str, Path]

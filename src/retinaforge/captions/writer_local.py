@@ -19,6 +19,7 @@ from retinaforge.captions.endpoint_prompt import DEFAULT, Prompt, load_prompt
 from retinaforge.captions.writer import FAILED, CaptionAnswer, CaptionRequest
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
+from retinaforge.core.quiet import without_bars
 
 OPTIONS = ("prompt", "image_px", "max_tokens", "temperature")
 
@@ -144,14 +145,16 @@ def load_model(folder: Path) -> tuple[Any, Any]:
         )  # fmt: skip
     try:
         import torch
+        import transformers
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ImportError as error:
         raise Refusal("transformers", "none", "run pip install 'retinaforge[captions]'") from error
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, dtype="auto"
-        )
+        with without_bars(transformers):
+            model = AutoModelForImageTextToText.from_pretrained(
+                folder, local_files_only=True, dtype="auto"
+            )
     except (OSError, ValueError, ImportError) as error:
         raise Refusal(
             "a model that reads images and writes text", f"{folder}: {str(error)[:200]}",

@@ -14,6 +14,7 @@ from typing import Any
 
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import sha256_of
+from retinaforge.core.quiet import without_bars
 from retinaforge.generators.lumina import NEEDS, Lumina
 from retinaforge.generators.lumina_checkpoint import (
     find_checkpoint,
@@ -71,13 +72,15 @@ def open_lumina(
     if said is None:
         _require_lumina(folder)
     try:
+        import diffusers
         from diffusers import LuminaNextDiT2DModel
     except ImportError as error:
         raise Refusal("the diffusers library", "a Python without it", NEEDS) from error
     try:
-        inner, report = LuminaNextDiT2DModel.from_pretrained(
-            folder / "transformer", local_files_only=True, output_loading_info=True
-        )
+        with without_bars(diffusers):
+            inner, report = LuminaNextDiT2DModel.from_pretrained(
+                folder / "transformer", local_files_only=True, output_loading_info=True
+            )
     except (OSError, ValueError, KeyError) as error:
         raise Refusal(
             "a transformer/ with config and weights of LuminaNextDiT2DModel",

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from retinaforge.core import Refusal
+from retinaforge.core.quiet import without_bars
 from retinaforge.generators.text_source import TextSource, find_text_source
 from retinaforge.generators.text_tokens import longest, tokenise
 
@@ -211,7 +211,7 @@ def _load_network(source: TextSource, dtype: torch.dtype) -> nn.Module:
     try:
         config = transformers.AutoConfig.from_pretrained(source.folder, local_files_only=True)
         chosen = _class_for(transformers, config)
-        with _without_bars(transformers):
+        with without_bars(transformers):
             return chosen.from_pretrained(source.folder, local_files_only=True).to(dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise Refusal(
@@ -219,19 +219,6 @@ def _load_network(source: TextSource, dtype: torch.dtype) -> nn.Module:
             f"{source.folder} ({str(error).strip().splitlines()[0][:200]})",
             "name a folder of an encoder or decoder that reads words",
         ) from error
-
-
-@contextmanager
-def _without_bars(transformers: Any) -> Iterator[None]:
-    """Keep transformers' bars out of our narration; loading a small model needs none."""
-    log = transformers.utils.logging
-    shown = log.is_progress_bar_enabled()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            log.enable_progress_bar()
 
 
 def _class_for(transformers: Any, config: Any) -> Any:

@@ -16,7 +16,9 @@ from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.pictures import embed
 
 STEP, LOG, RUN, ARMS = "step.json", "training/log.jsonl", "run.json", "arms.json"
-LEFT, RIGHT, TOP, BOTTOM = 56, svg.WIDTH - 16, 12, 190
+LEFT, RIGHT, TOP, BOTTOM = 56, svg.WIDTH - 16, 26, 204
+LOSS = "loss: mean squared error of the velocity (no unit)"
+SPEED, STEPS = "images a second (1/s)", "optimiser step"
 MOST_POINTS = 300
 SKIPPED_START = 0.03
 """Share of the steps whose loss does not set the scale: it would flatten all that follows."""
@@ -33,7 +35,7 @@ def write_step_page(folder: Path) -> Path:
     pictures = embed(["samples.png"], folder) if (folder / "samples.png").exists() else {}
     page = page_template("generator_step.html.j2").render(
         told=told, words=words, rows=_facts(told), losses=_losses(told),
-        curve=loss_curve(log), speed=_curve(log, "images_per_s", "Images a second"),
+        curve=loss_curve(log), speed=_curve(log, "images_per_s", "Images a second", SPEED),
         sheet=pictures.get("samples.png"),
     )  # fmt: skip
     return write_text(folder / "step.html", page)
@@ -47,7 +49,7 @@ def write_arms_page(run: Path) -> Path:
     logs = {arm["arm"]: _lines(run / arm["folder"] / LOG) for arm in arms}
     page = page_template("generator_arms.html.j2").render(
         run=_read(run / RUN), arms=arms, steps_of=steps_of, words=words,
-        curve=_curves(logs, "loss", "Loss"),
+        curve=_curves(logs, "loss", "Loss", LOSS),
         colours={arm["arm"]: svg.colour(i) for i, arm in enumerate(arms)},
         sheets=[pictures[name] for name in sheets],
     )  # fmt: skip
@@ -74,7 +76,7 @@ def run_told(run: Path) -> dict[str, Any]:
 
 def loss_curve(log: Sequence[dict[str, Any]]) -> Markup | None:
     """Return the loss against the step."""
-    return _curve(log, "loss", "Loss")
+    return _curve(log, "loss", "Loss", LOSS)
 
 
 def _step_told(folder: Path, run: Path) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("captions", f"{data['captions']}, median {cut['tokens_median']:.0f} tokens"),
         ("captions cut", f"{cut['truncated']} of {cut['texts']} ({cut['tokens_cut']} tokens lost)"),
         ("images left out", str(len(data["left_out"]))),
+        *((f"{kind} masks", _masks(n)) for kind, n in data.get("masks", {}).items()),
         ("network", f"{told['network']['preset']}, {told['parameters'] / 1e6:.1f} million weights"),
         ("began from", _start(told["inputs"]["start"])),
         ("optimiser steps", f"{result['steps']} ({result['skipped']} skipped)"),
@@ -114,6 +117,10 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("hours", words.number(result["seconds"] / 3600)),
         ("arithmetic", result["precision"]),
     ]
+
+
+def _masks(counts: dict[str, int]) -> str:
+    return f"{counts['given']} of {counts['of']}, {counts['empty']} of them empty"
 
 
 def _start(key: str) -> str:
@@ -133,15 +140,20 @@ def _losses(told: dict[str, Any]) -> list[tuple[str, float | None]]:
         "held_out": "images it has not seen",
         "other_captions": "the same under captions of others",
         "no_captions": "the same without captions",
+        "other_masks": "the same under masks of others",
+        "no_masks": "the same without masks",
     }
-    return [(said, held.get(name)) for name, said in names.items()] if held else []
+    asked = [name for name in names if not name.endswith("masks") or name in held]
+    return [(names[name], held.get(name)) for name in asked] if held else []
 
 
-def _curve(log: Sequence[dict[str, Any]], name: str, title: str) -> Markup | None:
-    return _curves({"": log}, name, title)
+def _curve(log: Sequence[dict[str, Any]], name: str, title: str, axis: str) -> Markup | None:
+    return _curves({"": log}, name, title, axis)
 
 
-def _curves(logs: dict[str, Sequence[dict[str, Any]]], name: str, title: str) -> Markup | None:
+def _curves(
+    logs: dict[str, Sequence[dict[str, Any]]], name: str, title: str, axis: str
+) -> Markup | None:
     """Return lines against the step, one a log, or None where nothing was logged."""
     lines = {arm: _points(log, name) for arm, log in logs.items()}
     lines = {arm: points for arm, points in lines.items() if len(points) > 1}
@@ -156,7 +168,8 @@ def _curves(logs: dict[str, Sequence[dict[str, Any]]], name: str, title: str) ->
     ]
     parts = [*svg.x_axis(x, TOP, BOTTOM), *svg.y_axis(y, LEFT, RIGHT)]
     parts.append(svg.clipped(drawn, (LEFT, TOP), (RIGHT, BOTTOM)))
-    parts.append(svg.text((LEFT + RIGHT) / 2, BOTTOM + 31, "step", anchor="middle", kind="tick"))
+    parts.append(svg.text(2, TOP - 13, axis, kind="tick"))
+    parts.append(svg.text((LEFT + RIGHT) / 2, BOTTOM + 31, STEPS, anchor="middle", kind="tick"))
     named = ", ".join(arm for arm in lines if arm)
     alt = f"{title} against training step{f' for {named}' if named else ''}"
     return svg.drawing(BOTTOM + 36, parts, alt=alt)
