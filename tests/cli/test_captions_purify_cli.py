@@ -46,6 +46,45 @@ def test_purify_refuses_what_is_too_small(pairs, tmp_path) -> None:
     result = call("captions", "purify", pairs, "--encoder", "x", "--out", tmp_path / "o")
     assert isinstance(result.exception, Refusal)
     assert "16 with a short side below 128 px" in str(result.exception)
+    assert "--least-side" in str(result.exception)
+    assert "--most-characters" in str(result.exception)
+
+
+def test_few_pairs_are_warned_of_and_many_are_not(pairs, tmp_path) -> None:
+    words = ("--encoder", "x", "--least-side", 32)
+    few = call("captions", "purify", pairs, *words, "--out", tmp_path / "few")
+    assert "16 admitted pairs: below 20 the figures mean little" in few.stderr
+    told = json.loads((tmp_path / "few" / "purify.json").read_text())
+    assert (told["warning"][:2], told["card"]["smallest_n"]) == ("16", 20)
+    write_pairs(tmp_path / "many", toy_pairs(tmp_path, 24))
+    many = call("captions", "purify", tmp_path / "many", *words, "--out", tmp_path / "o", "--json")
+    assert json.loads(many.stdout)["warning"] == ""
+    assert "mean little" not in many.stderr
+    fine = call("captions", "adherence", pairs, "--encoder", "x", "--json")
+    assert json.loads(fine.stdout)["warning"] == ""
+    rows = (pairs / "metadata.jsonl").read_text().splitlines()[:9]
+    (tmp_path / "nine").mkdir()
+    (tmp_path / "nine" / "metadata.jsonl").write_text("\n".join(rows))
+    nine = call("captions", "adherence", tmp_path / "nine", "--encoder", "x", "--json")
+    assert json.loads(nine.stdout)["warning"] == "9 images: below 10 the figures mean little"
+    assert json.loads(nine.stdout)["card"]["smallest_n"] == 10
+    assert "warning 9 images" in nine.stderr
+
+
+def test_captions_shut_out_by_their_length_are_counted_with_the_flag(pairs, tmp_path) -> None:
+    table = pairs / "metadata.jsonl"
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    for row in rows[:6]:
+        row["text"] = row["text"] + " " * (1300 - len(row["text"]))
+    table.write_text("\n".join(map(json.dumps, rows)))
+    words = ("captions", "purify", pairs, "--encoder", "x", "--least-side", 32)
+    result = call(*words, "--out", tmp_path / "o")
+    told = "6 of 16 captions (38%) are longer than 1024 characters: --most-characters 1300 admits"
+    assert told in " ".join(result.stderr.split())
+    assert json.loads((tmp_path / "o" / "purify.json").read_text())["length"]["too_long"] == 6
+    wide = call(*words, "--out", tmp_path / "w", "--most-characters", 1300)
+    assert "longer than" not in wide.stderr
+    assert json.loads((tmp_path / "w" / "purify.json").read_text())["admitted"] == 16
 
 
 def test_adherence_names_what_it_could_not_read(pairs, tmp_path) -> None:

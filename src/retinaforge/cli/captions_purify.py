@@ -54,8 +54,9 @@ def purify(
 
     Score: image-text cosine + 0.5 x agreement with the image's other captions, each scaled to
     [0, 1] within the set; the best half is kept (UniMedVL's documented rule; RetinaLogos's own
-    thresholds are not public). Says what the selection drops more than the rest. Exit code 0: every
-    pair has a score; 1: some images could not be read, each is named; 2: refused.
+    thresholds are not public). Says what the selection drops more than the rest, and how many
+    captions are too long for the rule (whole records make more than 1,024 characters). Exit code
+    0: every pair has a score; 1: some images could not be read, each is named; 2: refused.
     """
     from retinaforge.encoders import load
     from retinaforge.tasks.pairs import read_pairs
@@ -76,6 +77,8 @@ def purify(
     _tell(told, told["left_out"], as_json=as_json)
     if not as_json:
         say(f"{told['kept']} of {told['admitted']} admitted pairs kept, of {told['pairs']} in all")
+        for words in _too_long(told):
+            say(words, alarm="shut out")
         for words in told["lost"][:10]:
             say(words, alarm="dropped more")
         print(out / "kept.jsonl")
@@ -124,8 +127,25 @@ def adherence(
 def _tell(told: dict[str, Any], left_out: list[dict[str, str]], *, as_json: bool) -> None:
     for row in left_out:
         say(f"{row['name']}: {row['reason']}", alarm="left out")
+    if told["warning"]:
+        say(told["warning"], alarm="warning")
     if as_json:
         answer_json(told)
+
+
+def _too_long(told: dict[str, Any]) -> list[str]:
+    """Return how many captions the rule's lengths shut out, and the flag that admits them."""
+    (fewest, most), length = told["rule"]["characters"], told["length"]
+    sides = (
+        ("too_long", f"longer than {most} characters", f"--most-characters {length['longest']}"),
+        ("too_short", f"shorter than {fewest}", f"--fewest-characters {length['shortest']}"),
+    )
+    return [
+        f"{length[side]} of {told['scored']} captions ({length[side] / told['scored']:.0%}) are "
+        f"{words}: {flag} admits them"
+        for side, words, flag in sides
+        if length[side]
+    ]
 
 
 def _table(told: dict[str, Any]) -> list[str]:

@@ -22,13 +22,14 @@ from retinaforge.captions.parse import read_claims
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import environment
 from retinaforge.encoders import Encoder
+from retinaforge.tasks.adherence_cards import ADHERENCE_CARD, too_few
 from retinaforge.tasks.adherence_embed import Embeddings, embed_pairs, texts_of
 from retinaforge.tasks.adherence_scores import agreement_of, retrieval
 from retinaforge.tasks.contrast_squares import OnCount
 from retinaforge.tasks.contrast_words import sentences_of
 from retinaforge.tasks.pairs import Pair
 
-FEWEST = 10
+FEWEST = ADHERENCE_CARD.smallest_n
 """Images whose captions speak of a part, below which that part has no number."""
 
 
@@ -78,7 +79,9 @@ def adherence_of(
     ]
     return {
         "format": 1,
+        "card": ADHERENCE_CARD.as_dict(),
         "encoder": encoder.card.as_dict(),
+        "warning": too_few(len(found.pairs), ADHERENCE_CARD, "images"),
         "whole": whole.as_dict(),
         "retrieval": dict(retrieval(found.images, found.texts, captions)),
         "parts": _parts(encoder, found, groups, seed),

@@ -21,6 +21,7 @@ from retinaforge.captions.lint import lint
 from retinaforge.core import Refusal, rng_for
 from retinaforge.core.artefacts import environment, write_json
 from retinaforge.encoders import Encoder
+from retinaforge.tasks.adherence_cards import PURIFY_CARD, too_few
 from retinaforge.tasks.adherence_embed import Embeddings, embed_pairs
 from retinaforge.tasks.contrast_squares import OnCount
 from retinaforge.tasks.pairs import Pair, row_of, write_rows
@@ -92,7 +93,8 @@ def purify(
         raise Refusal(
             "pairs that the rules admit",
             "; ".join(f"{count} with {reason}" for reason, count in reasons.most_common(3)),
-            "loosen the rules, or mend the captions",
+            "loosen the rules (--least-side, --most-characters; in a recipe purify.least_side_px, "
+            "purify.characters), or mend the captions",
         )
     kept = tuple(order[: max(1, round(rule.keep * len(order)))])
     least = scored[kept[-1]].score
@@ -160,11 +162,14 @@ def write_purified(
     records = [found.pairs[place].record for place in admitted]
     moved = composition(records, [found.pairs[place].record for place in sorted(kept)])
     summary = {
-        "format": 1, **about, "rule": asdict(rule) | {"characters": list(rule.characters)},
+        "format": 1, **about, "card": PURIFY_CARD.as_dict(),
+        "warning": too_few(len(admitted), PURIFY_CARD, "admitted pairs"),
+        "rule": asdict(rule) | {"characters": list(rule.characters)},
         "pairs": len(found.pairs) + len(found.left_out), "scored": len(rows),
         "admitted": len(admitted), "kept": count, "threshold": found.threshold,
         "without_text_text": _reasons(one.reason for one in found.scored),
         "shut_out": _reasons(why for one in found.scored for why in one.shut_out),
+        "length": _length(found, rule),
         "left_out": [{"name": name, "reason": reason} for name, reason in found.left_out],
         "lost": lost(moved), "composition": moved, "seed": seed,
         "files": {"kept": KEPT, "unfiltered": ALL, "random": RANDOM, "scores": SCORES},
@@ -172,6 +177,15 @@ def write_purified(
     }  # fmt: skip
     write_json(folder / SUMMARY, summary)
     return summary
+
+
+def _length(found: Purified, rule: Rule) -> dict[str, int]:
+    """Return how many captions are shorter or longer than the rule, and what would admit all."""
+    (fewest, most), counts = rule.characters, [len(pair.text) for pair in found.pairs]
+    return {
+        "too_short": sum(count < fewest for count in counts), "shortest": min(counts),
+        "too_long": sum(count > most for count in counts), "longest": max(counts),
+    }  # fmt: skip
 
 
 def _reasons(reasons: Any) -> dict[str, int]:
