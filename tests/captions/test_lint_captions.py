@@ -42,6 +42,18 @@ def tokens(text: str) -> int:
     return 300
 
 
+class Strange:
+    """Half of every text is unknown."""
+
+    tokens, unknown = 2, 1
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def said(self) -> str:
+        return "half of it"
+
+
 PLANTED: tuple[tuple[str, str, LintRules], ...] = (
     ("side", "The left eye.", ANY),
     ("disc-side", "The disc lies on the left side of the image.", ANY),
@@ -70,6 +82,7 @@ PLANTED: tuple[tuple[str, str, LintRules], ...] = (
     ("too-short", "The right eye.", LintRules()),
     ("too-long", "The right eye, the right eye.", LintRules(words=(1, 5))),
     ("truncated", "The right eye.", LintRules(words=(0, 99), tokens=tokens)),
+    ("unknown-tokens", "右眼 is right.", LintRules(words=(0, 99), unknown=Strange)),
     ("silent", "I am sorry, but I cannot help with that.", ANY),
 )
 

@@ -127,3 +127,28 @@ def test_each_such_fault_alone_ends_in_1(tmp_path, fault):
     else:
         (tmp_path / "a.png").unlink()
     assert run(str(table.parent), "--words", "5", "210")[0] == 1
+
+
+def test_words_that_the_text_encoder_has_no_tokens_for_are_a_warning(tmp_path):
+    pytest.importorskip("transformers")
+    from retinaforge.generators.text_bpe import save_tokeniser, train_tokeniser
+
+    save_tokeniser(train_tokeniser([TRUE] * 9, vocabulary=600), tmp_path / "text/tokenizer")
+    folder_of(tmp_path, TRUE, f"{TRUE} 右眼,有硬性渗出。")
+    words = (
+        str(tmp_path / "pairs"),
+        "--text-encoder",
+        str(tmp_path / "text"),
+        "--words",
+        "5",
+        "210",
+    )
+    code, out = run(*words, "--json", "--out", str(tmp_path / "found"))
+    told = json.loads(out)
+    assert code == 0
+    assert told["codes"]["unknown-tokens"]["captions"] == 1
+    assert told["tokens"]["with_unknown"] == 1
+    assert 0 < told["tokens"]["unknown_share"] < 0.5
+    (row,) = map(json.loads, (tmp_path / "found/findings.jsonl").read_text().splitlines())
+    assert "never learnt: 右眼, 有硬性渗出, 。" in row["findings"][0]["message"]
+    assert "unknown, in 1 captions" in run(*words)[1]

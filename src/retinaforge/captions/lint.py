@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from retinaforge.captions.claims import GROUPS, Claim, Claims, agrees
+from retinaforge.captions.claims import GROUPS, Claim, Claims, agrees, fact_for
 from retinaforge.captions.facts import FACT, plain
 from retinaforge.captions.lint_codes import Finding, finding
 from retinaforge.captions.lint_pairs import contradictions
@@ -34,6 +34,24 @@ NASAL: Final = {"OD": "right", "OS": "left"}
 """Where the disc lies in an upright, unmirrored photograph that is centred on the macula."""
 
 
+class UnknownTokens(Protocol):
+    """What of a text a tokeniser has no tokens for (`generators.text_unknown.Unknown`)."""
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of the text."""
+        ...
+
+    @property
+    def unknown(self) -> int:
+        """Return those of them that stand for something unknown."""
+        ...
+
+    def said(self) -> str:
+        """Return it in words."""
+        ...
+
+
 @dataclass(frozen=True)
 class LintRules:
     """What a caption is held to.
@@ -43,6 +61,7 @@ class LintRules:
         words: fewest and most words.
         tokens: counts the tokens of a text as the text encoder does, its special ones included.
         most_tokens: as many tokens as the text encoder reads.
+        unknown: says what of a text the text encoder's tokeniser has no tokens for.
         regions: facts that must bring a box when they are asserted (those with masks).
         tolerance: by fact, as `TOLERANCE`; facts left out have its values.
     """
@@ -51,6 +70,7 @@ class LintRules:
     words: tuple[int, int] = (20, 210)
     tokens: Callable[[str], int] | None = None
     most_tokens: int = 256
+    unknown: Callable[[str], UnknownTokens] | None = None
     regions: Collection[str] = ()
     tolerance: Mapping[str, float] = field(default_factory=dict)
 
@@ -110,6 +130,8 @@ def _whole(read: Claims, rules: LintRules) -> Iterator[Finding]:
             expected=f"{rules.most_tokens} or fewer",
             got=str(count),
         )
+    if rules.unknown is not None and (lost := rules.unknown(read.text)).unknown:
+        yield finding("unknown-tokens", lost.said(), expected="words that the encoder learnt")
 
 
 def _claim(claim: Claim, read: Claims, record: EyeRecord, rules: LintRules) -> Iterator[Finding]:
@@ -126,10 +148,10 @@ def _claim(claim: Claim, read: Claims, record: EyeRecord, rules: LintRules) -> I
     if agrees(claim, record) is None:
         said = f'"{claim.words}": the record knows nothing of {claim.fact.replace("_", " ")}'
         yield finding("unsupported", said, claim.span, "a fact", claim.words)
-    elif claim.fact in GROUPS:
-        yield from _group(claim, record)
+    elif (fact := fact_for(claim, record)) is not None:
+        yield from _against(claim, fact, record, rules)
     else:
-        yield from _against(claim, record.facts[claim.fact], record, rules)
+        yield from _group(claim, record)
 
 
 def _group(claim: Claim, record: EyeRecord) -> Iterator[Finding]:
@@ -154,7 +176,7 @@ def _disc_side(claim: Claim, read: Claims, record: EyeRecord) -> Iterator[Findin
 
 
 def _against(claim: Claim, fact: Fact, record: EyeRecord, rules: LintRules) -> Iterator[Finding]:
-    kind = FACT[claim.fact]
+    kind = FACT[fact.name]
     if kind.kind == "number" and not claim.negated:
         yield from _number(claim, fact, rules)
         return

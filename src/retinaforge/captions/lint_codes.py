@@ -81,6 +81,12 @@ CODES: Final[tuple[Code, ...]] = (
         "more tokens than the text encoder reads; says how many are lost",
         "a caption of 300 tokens, cut at 256",
     ),
+    Code(
+        "unknown-tokens",
+        "warning",
+        "words, or a script, that the text encoder has no tokens for; says the share",
+        "右眼, to an encoder that was taught English captions",
+    ),
     Code("silent", "warning", "nothing that the parser can read as a claim", "I cannot help."),
 )
 CODE: Final = MappingProxyType({each.name: each for each in CODES})

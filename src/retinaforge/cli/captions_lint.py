@@ -25,7 +25,8 @@ def lint(
     diagnosis: bool = typer.Option(False, help="Diseases and grades may be named."),
     words: tuple[int, int] = typer.Option((20, 210), help="Fewest and most words."),
     text_encoder: Path = typer.Option(
-        None, help="A text encoder's or generator's folder: also count its tokens."
+        None,
+        help="A text encoder's or generator's folder: count its tokens, known and not.",
     ),
     max_tokens: int = typer.Option(256, min=4, help="Tokens that the text encoder reads."),
     regions: str = typer.Option("", help="Facts that must bring an evidence box: drusen,…"),
@@ -52,8 +53,8 @@ def lint(
         why = f": {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise Refusal("captioned images", f"none in {folder}{why}", "write some: captions write")
     rules = LintRules(
-        diagnosis=diagnosis, words=words, tokens=_counter(text_encoder), most_tokens=max_tokens,
-        regions=asked,
+        diagnosis=diagnosis, words=words, most_tokens=max_tokens, regions=asked,
+        **_counters(text_encoder),
     )  # fmt: skip
     with progress_bar("captions") as move:
         told, rows = lint_pairs(pairs, rules, on_progress=move)
@@ -88,24 +89,30 @@ def _name(wrong: list[dict[str, Any]], told: dict[str, Any]) -> None:
         say(f"{len(wrong)} captions of {told['captions']} have an error")
 
 
-def _counter(folder: Path | None) -> Any:
-    """Return what counts tokens as the text encoder does, or None."""
+def _counters(folder: Path | None) -> dict[str, Any]:
+    """Return what counts tokens as the text encoder does, and unknown ones; {} without one."""
     if folder is None:
-        return None
+        return {}
     from transformers import AutoTokenizer
 
     from retinaforge.core import Refusal
+    from retinaforge.generators.text_unknown import UnknownCounter
 
     inside = folder / "tokenizer"
     try:
-        tokeniser = AutoTokenizer.from_pretrained(inside if inside.is_dir() else folder)
+        tokeniser = AutoTokenizer.from_pretrained(
+            inside if inside.is_dir() else folder, local_files_only=True
+        )
     except (OSError, ValueError) as error:
         raise Refusal(
             "a folder with a tokeniser",
             str(folder),
             "name a text encoder's folder, or a generator's that has tokenizer/",
         ) from error
-    return lambda text: len(tokeniser(text)["input_ids"])
+    return {
+        "tokens": lambda text: len(tokeniser(text)["input_ids"]),
+        "unknown": UnknownCounter(tokeniser),
+    }
 
 
 def _table(told: dict[str, Any]) -> None:
@@ -121,5 +128,7 @@ def _table(told: dict[str, Any]) -> None:
         print(f"{name:<9} of facts {'undefined' if value is None else f'{value:.4f}':>9}")
     print(f"numbers: {numbers['said']} said, {numbers['wrong']} wrong")
     if tokens:
+        cut, lost = tokens["truncated"], tokens["with_unknown"]
         print(f"tokens: median {tokens['median']:g}, longest {tokens['longest']}, "
-              f"{tokens['truncated']} captions longer than {tokens['most_read']}")  # fmt: skip
+              f"{cut} captions longer than {tokens['most_read']}; "
+              f"{tokens['unknown_share']:.1%} unknown, in {lost} captions")  # fmt: skip

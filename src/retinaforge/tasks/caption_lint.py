@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retinaforge.captions.claims import fact_scores
-from retinaforge.captions.lint import LintRules, NumberChecked, lint, numbers
+from retinaforge.captions.lint import LintRules, NumberChecked, UnknownTokens, lint, numbers
 from retinaforge.captions.lint_codes import CODES, Finding
 from retinaforge.captions.parse import read_claims
 from retinaforge.core.artefacts import environment
@@ -37,6 +37,7 @@ def lint_pairs(
     checked: list[tuple[str, NumberChecked]] = []
     facts: Counter[str] = Counter()
     tokens: list[int] = []
+    strange: Counter[str] = Counter()
     captions = 0
     for done, pair in enumerate(pairs, 1):
         for text in _captions(pair):
@@ -46,6 +47,8 @@ def lint_pairs(
                 checked += [(pair.name, each) for each in numbers(text, pair.record, rules)]
             if rules.tokens is not None:
                 tokens.append(rules.tokens(text))
+            if rules.unknown is not None:
+                strange.update(_strange(text, rules.unknown))
             if found := _findings(text, pair, rules):
                 rows.append(
                     {"image": pair.name, "text": text, "findings": [f._asdict() for f in found]}
@@ -57,7 +60,7 @@ def lint_pairs(
         "without_record": sum(not pair.record.facts for pair in pairs),
         "missing_images": [pair.name for pair in pairs if not pair.path.is_file()],
         "codes": _codes(rows), "facts": _shares(facts), "numbers": _numbers(checked),
-        "tokens": _tokens(tokens, rules.most_tokens), "environment": environment(),
+        "tokens": _tokens(tokens, rules.most_tokens, strange), "environment": environment(),
     }  # fmt: skip
     return told, rows
 
@@ -118,11 +121,18 @@ def _numbers(checked: Sequence[tuple[str, NumberChecked]]) -> Row:
     }  # fmt: skip
 
 
-def _tokens(counts: Sequence[int], most: int) -> Row | None:
+def _strange(text: str, unknown: Callable[[str], UnknownTokens]) -> Row:
+    found = unknown(text)
+    return {"tokens": found.tokens, "unknown": found.unknown, "captions": int(found.unknown > 0)}
+
+
+def _tokens(counts: Sequence[int], most: int, strange: Counter[str]) -> Row | None:
     """Return the lengths in tokens of the text encoder; None where none was named."""
     if not counts:
         return None
     return {
         "most_read": most, "truncated": int(np.sum(np.asarray(counts) > most)),
         "median": float(np.median(counts)), "longest": int(max(counts)),
+        "with_unknown": strange["captions"],
+        "unknown_share": strange["unknown"] / strange["tokens"] if strange["tokens"] else 0.0,
     }  # fmt: skip
