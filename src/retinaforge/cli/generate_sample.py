@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from retinaforge.cli.generate_sample_masks import require_masks, tell_masks, with_masks
 from retinaforge.cli.generate_sample_told import answer_result, sampling_bar, write_grid
 from retinaforge.cli.output import say
 from retinaforge.core import Refusal
 
 if TYPE_CHECKING:
+    from retinaforge.tasks.sample_painter import Painter
     from retinaforge.tasks.sample_requests import BadCaption, Request, Wording
     from retinaforge.tasks.sample_result import SampleResult
 
@@ -24,6 +27,9 @@ SAMPLE_EXAMPLES = (
     "`retinaforge generate sample MODEL --captions pairs --per-caption 2 --out DIR --grid`\n\n"
     "`retinaforge generate sample MODEL --captions captions.txt --out DIR --as webdataset "
     '--method dpm --steps 20 --negative "blurred"`\n\n'
+    '`retinaforge generate sample MODEL --prompt "" --masks vessel_masks --out DIR --check`\n\n'
+    "`retinaforge generate sample MODEL --captions pairs --split val --masks own --out DIR "
+    "--check`\n\n"
     "The same command again resumes."
 )
 LADDER_EXAMPLES = (
@@ -37,7 +43,11 @@ CAPTIONS_HELP = "A folder of pairs, a .jsonl of pairs or records, or a text file
 CLASS_HELP = "NAME=VALUE beside the words, as eye=OS or dr_grade=2; repeatable."
 SIZE_HELP = "128, or 192x128 (width x height), px; the field of view is drawn whole."
 INTERVAL_HELP = "Times (0 noise, 1 data) between which guidance acts."
-MASKS_HELP = "A mask or a folder of masks, one an image in turn, for a generator that takes them."
+MASKS_HELP = (
+    "A mask, a folder of masks, or a folder of one for each map (vessel/, lesions/hard_exudate/), "
+    "in turn; own: each caption's own."
+)
+CHECK_HELP = "Also measure how far the images follow their masks (OUT/masks.json)."
 
 
 class Method(StrEnum):
@@ -75,6 +85,8 @@ def sample(
     size: str = typer.Option("", help=SIZE_HELP + " By default what the generator learnt at."),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
     masks: Path = typer.Option(None, help=MASKS_HELP),
+    split: str = typer.Option("", help="Only captions of this split, as val."),
+    check: bool = typer.Option(False, "--check", help=CHECK_HELP),
     batch: str = typer.Option("auto", help="Images at once; halved where memory ends."),
     precision: str = typer.Option("auto", help="fp32 or bf16; auto is bf16 on a GPU."),
     autoencoder: Path = typer.Option(None, help="In place of the folder's, or where it has none."),
@@ -91,9 +103,10 @@ def sample(
     """
     from retinaforge.tasks.sample_requests import requests_of
 
-    wordings, bad = _wordings(prompt, captions, seed)
-    asked = requests_of(
-        _with_masks(wordings, masks),
+    wordings, bad = _wordings(prompt, captions, seed, split)
+    require_masks(masks, check=check, form=form.value)
+    asks = partial(
+        requests_of,
         seed=seed,
         per_caption=per_caption,
         count=count,
@@ -107,9 +120,15 @@ def sample(
     how = {"size": size, "batch": batch, "precision": precision}
     parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
     written = {"form": form.value, "shard_size": shard_size, "bad_captions": bad}
-    result = _draw(model, parts, asked, out, plan, how, written)
+
+    def asking(painter: Painter, side: str) -> list[Request]:
+        return asks(with_masks(wordings, masks, painter, side, out, captions, bad))
+
+    result, asked, painter = _draw(model, parts, asking, out, plan, how, written)
     if grid:
         write_grid(out, asked)
+    if check:
+        tell_masks(out, asked, painter, size)
     answer_result(result, out, as_json=as_json)
 
 
@@ -143,7 +162,7 @@ def ladder(
     plan = {"steps": steps, "method": method.value, "guidance": guidance, "negative": negative}
     how = {"size": size, "batch": batch, "precision": "auto"}
     parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
-    result = _draw(model, parts, asked, out, plan, how, {})
+    result, _, _ = _draw(model, parts, lambda painter, side: asked, out, plan, how, {})
     sheet = out / "synthetic_ladder.png"
     texts = [one.wording.text for one in asked]
     folder_sheet(out, [one.stem for one in asked], texts, sheet, columns=len(prompt), heads=True)
@@ -154,12 +173,12 @@ def ladder(
 def _draw(
     model: Path,
     parts: Mapping[str, Any],
-    asked: Sequence[Request],
+    asking: Callable[[Painter, str], Sequence[Request]],
     out: Path,
     plan: Mapping[str, Any],
     how: Mapping[str, str],
     written: Mapping[str, Any],
-) -> SampleResult:
+) -> tuple[SampleResult, Sequence[Request], Painter]:
     from retinaforge.tasks.sample import sample_images
     from retinaforge.tasks.sample_draw import SamplePlan
     from retinaforge.tasks.sample_open import batch_for, open_painter, precision_for
@@ -172,44 +191,30 @@ def _draw(
         precision=precision_for(how["precision"], painter),
         **plan,
     )
+    asked = asking(painter, side)
     say(
         f"{len(asked)} images of {side} px, {whole.method} with {whole.steps} steps, "
         f"guidance {whole.guidance:g}, batches of {whole.batch}, on {painter.device}"
     )
     with sampling_bar() as tell:
-        return sample_images(painter, asked, whole, out, on_progress=tell, **written)
+        result = sample_images(painter, asked, whole, out, on_progress=tell, **written)
+    return result, asked, painter
 
 
 def _wordings(
-    prompts: Sequence[str], captions: Path | None, seed: int
+    prompts: Sequence[str], captions: Path | None, seed: int, split: str
 ) -> tuple[list[Wording], list[BadCaption]]:
-    from retinaforge.tasks.sample_requests import Wording, read_wordings
+    from retinaforge.tasks.sample_requests import Wording, of_split, read_wordings
 
     if bool(prompts) == (captions is not None):
         came = "both" if prompts else "neither"
         raise Refusal("either --prompt or --captions", came, "say what to draw")
     if captions is not None:
-        return read_wordings(captions, seed=seed)
+        good, bad = read_wordings(captions, seed=seed)
+        return of_split(good, split), bad
+    if split:
+        raise Refusal("--split with --captions", "prompts", "leave it out")
     return [Wording(text) for text in prompts], []
-
-
-def _with_masks(wordings: list[Wording], masks: Path | None) -> list[Wording]:
-    """Return the captions with masks in turn; a single caption is asked for with each of them."""
-    from dataclasses import replace
-
-    from retinaforge.images.records import IMAGE_SUFFIXES
-
-    if masks is None:
-        return wordings
-    found = [masks]
-    if masks.is_dir():
-        found = sorted(path for path in masks.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not found or not found[0].is_file():
-        raise Refusal("a mask or a folder of masks", f"none at {masks}", "check --masks")
-    turns = len(found) if len(wordings) == 1 else len(wordings)
-    return [
-        replace(wordings[at % len(wordings)], mask=found[at % len(found)]) for at in range(turns)
-    ]
 
 
 def _classes(words: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -72,6 +72,13 @@ class MapPlan:
         if self.keeping == "area":
             return F.avg_pool2d(signed, self.factor)
         return F.pixel_unshuffle(signed, self.factor)
+
+    def only(
+        self, maps: Float[Tensor, "batch maps rows columns"], given: Bool[Tensor, "batch kinds"]
+    ) -> Float[Tensor, "batch maps rows columns"]:
+        """Return maps with the masks that nobody gave, kind by kind, as if they were absent."""
+        kept = given.to(maps.device).repeat_interleave(self.channels // len(self.kinds), dim=1)
+        return torch.where(kept[:, :, None, None], maps, torch.zeros_like(maps))
 
     def absent(self, batch: int, rows: int, columns: int) -> Float[Tensor, "b maps rows columns"]:
         """Return the maps of images for which nobody gave a mask."""

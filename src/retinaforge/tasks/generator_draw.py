@@ -13,16 +13,13 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from retinaforge.core import Refusal, rng_for
 from retinaforge.generators.condition import Condition
 from retinaforge.tasks.latents import LatentSet
+from retinaforge.tasks.masks import MaskSet
 from retinaforge.tasks.text_cache import TextSet
 from retinaforge.training.generator import GeneratorBatch
-
-MapsOf = Callable[[Sequence[int]], Tensor]
-"""Maps of some rows, shape (batch, maps, rows, columns)."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,14 @@ class GeneratorData:
         texts: hidden states of every caption.
         captions: for each photograph the places of its captions in `texts`, at least one.
         classes: indices of the categorical conditions, shape (n, kinds), NONE where unknown.
-        maps: gives the maps of some rows, or None.
+        maps: masks of the photographs, or None.
     """
 
     latents: LatentSet
     texts: TextSet
     captions: tuple[tuple[int, ...], ...]
     classes: np.ndarray | None = None
-    maps: MapsOf | None = None
+    maps: MaskSet | None = None
 
     def __post_init__(self) -> None:
         if not len(self.latents) == len(self.captions) > 0:
@@ -56,13 +53,12 @@ class GeneratorData:
 
     def subset(self, rows: Sequence[int]) -> GeneratorData:
         """Return some of the photographs."""
-        if self.maps is not None:
-            raise Refusal("data without maps", "maps", "take the subset before the maps are made")
         return GeneratorData(
             self.latents.subset(rows),
             self.texts,
             tuple(self.captions[row] for row in rows),
             None if self.classes is None else self.classes[np.asarray(rows, int)],
+            None if self.maps is None else self.maps.subset(rows),
         )
 
     def null(self) -> Condition:
@@ -73,7 +69,12 @@ class GeneratorData:
 
 
 def draw_generator(
-    data: GeneratorData, *, batch: int, seed: int, sampled: bool = False
+    data: GeneratorData,
+    *,
+    batch: int,
+    seed: int,
+    sampled: bool = False,
+    map_drop: float = 0.0,
 ) -> Callable[[int], GeneratorBatch]:
     """Return the function that gives batch number k.
 
@@ -82,6 +83,8 @@ def draw_generator(
         batch: photographs a step and process.
         seed: of order, captions and, with `sampled`, of the latents' noise.
         sampled: draw latents from a KL autoencoder's Gaussian (the cache must hold its spread).
+        map_drop: share of masks that are kept back, each by itself, so that the network learns
+            to do without any of them.
     """
     order = _orders(len(data), seed)
 
@@ -95,9 +98,14 @@ def draw_generator(
         else:
             latents = [data.latents[row] for row in rows]
         classes = None if data.classes is None else torch.from_numpy(data.classes[rows])
-        maps = None if data.maps is None else data.maps(rows)
+        maps = None if data.maps is None else data.maps(rows, _gone(data.maps, places))
         condition = Condition(*data.texts.batch(picked), classes, maps)
         return GeneratorBatch(torch.from_numpy(np.stack(latents)), condition)
+
+    def _gone(maps: MaskSet, places: range) -> np.ndarray:
+        kinds = len(maps.plan.kinds)
+        drawn = [rng_for(seed, "maps", place).random(kinds) < map_drop for place in places]
+        return np.stack(drawn)
 
     return draw
 

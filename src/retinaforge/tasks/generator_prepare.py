@@ -17,13 +17,16 @@ import torch
 from retinaforge.core import Refusal, rng_for
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.classes import ClassVocabulary, learn_vocabulary
+from retinaforge.generators.maps import MapPlan
 from retinaforge.generators.text_encoder import TextEncoder, load_text_encoder
 from retinaforge.generators.text_source import find_text_source
 from retinaforge.generators.text_train import REPORT, TextTraining, train_text_encoder
 from retinaforge.tasks.contrast_facts import row_of, said_of, sizes
 from retinaforge.tasks.generator_draw import GeneratorData
 from retinaforge.tasks.generator_recipe import Recipe
-from retinaforge.tasks.latents import encode_pairs
+from retinaforge.tasks.latents import LatentSet, encode_pairs
+from retinaforge.tasks.mask_files import MaskFinder, masks_hash, require_found
+from retinaforge.tasks.masks import MaskSet, encode_masks
 from retinaforge.tasks.pairs import Pair, read_pairs
 from retinaforge.tasks.text_cache import cache_texts
 
@@ -47,6 +50,7 @@ class Inputs:
         cache: where caches lie.
         hashes: of each input, by name.
         split_stated: False where no pair states a split and all are learnt from.
+        masks: finds the masks that the recipe gives; None where it gives none.
     """
 
     recipe: Recipe
@@ -56,6 +60,7 @@ class Inputs:
     cache: Path
     hashes: dict[str, str]
     split_stated: bool
+    masks: MaskFinder | None = None
 
 
 def find_inputs(
@@ -71,7 +76,8 @@ def find_inputs(
         pairs, autoencoder: in place of the recipe's.
 
     Raises:
-        Refusal: if a folder is not named or not there, or there is no training row.
+        Refusal: if a folder is not named or not there, there is no training row, or none has a
+            mask that the recipe gives.
     """
     folder = _named(pairs or recipe.data.pairs, "pairs", "a folder of captioned images")
     model = _named(autoencoder or recipe.autoencoder.folder, "autoencoder", "an autoencoder")
@@ -84,7 +90,11 @@ def find_inputs(
         )
     held_out = _some([pair for pair in found if pair.split == "val"], recipe.seed)
     hashes = {"pairs": pairs_hash(train), "autoencoder": file_hash(model)}
-    return Inputs(recipe, tuple(train), held_out, model, cache, hashes, stated)
+    masks = MaskFinder(recipe.data.maps, folder) if recipe.data.maps else None
+    if masks is not None:
+        require_found(masks, train)
+        hashes["masks"] = masks_hash(masks, train)
+    return Inputs(recipe, tuple(train), held_out, model, cache, hashes, stated, masks)
 
 
 def open_text_encoder(inputs: Inputs, *, on_count: OnCount | None = None) -> TextEncoder:
@@ -158,7 +168,7 @@ def prepare_data(
     scaling: tuple[float, float] | None = None,
     on_count: OnCount | None = None,
 ) -> GeneratorData:
-    """Return latents, hidden states and classes of pairs, from the caches where they are there.
+    """Return latents, hidden states, classes and masks, from the caches where they are there.
 
     Args:
         inputs: of the recipe.
@@ -197,7 +207,31 @@ def prepare_data(
     ends = np.cumsum([len(row) for row in said])
     captions = tuple(tuple(range(end - len(row), end)) for row, end in zip(said, ends, strict=True))
     classes = vocabulary.encode([facts_of(pair) for pair in kept])
-    return GeneratorData(latents, texts, captions, None if classes is None else classes.numpy())
+    given = None if classes is None else classes.numpy()
+    maps = _masks(inputs, kept, latents, size_px, on_count)
+    return GeneratorData(latents, texts, captions, given, maps)
+
+
+def _masks(
+    inputs: Inputs,
+    pairs: Sequence[Pair],
+    latents: LatentSet,
+    size_px: int,
+    on_count: OnCount | None,
+) -> MaskSet | None:
+    """Return the masks of pairs, where the recipe gives any."""
+    table = inputs.recipe.data
+    if inputs.masks is None:
+        return None
+    return encode_masks(
+        pairs,
+        inputs.masks,
+        inputs.cache,
+        MapPlan(table.maps, size_px // latents.shape[1], table.map_keeping),
+        size_px=size_px,
+        frame=table.frame,
+        on_progress=lambda done, count: _tell(on_count, f"masks {size_px} px", done, count),
+    )
 
 
 def captions_of(pair: Pair) -> tuple[str, ...]:

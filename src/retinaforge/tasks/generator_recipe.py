@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retinaforge.core import Refusal
+from retinaforge.generators.maps import Keeping
+from retinaforge.tasks.mask_files import require_map_names
 
 Step = Literal["pretrain", "purify", "finetune"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -57,6 +59,11 @@ class DataTable(_Table):
         pairs: a folder of captioned images; `--pairs` names another.
         frame: which square of a photograph is encoded; see `tasks.latents.encode_pairs`.
         classes: facts that are given beside the words, e.g. ["eye", "dr_grade"].
+        maps: masks that are given beside the words, e.g. ["vessel", "lesion:hard_exudate"]; see
+            `tasks.mask_files` for where they lie.
+        map_keeping: every pixel of a mask, or its mean in a cell of the latent: "area"; see
+            `generators.maps`.
+        map_drop: share of masks that are kept back in training, each by itself.
         stream: read shards one after another (`tasks.generator_stream`) instead of a memory map
             in any order: for file systems that are slow at that.
         shard_rows: images a shard.
@@ -65,12 +72,26 @@ class DataTable(_Table):
     pairs: str = ""
     frame: Literal["auto", "field", "whole"] = "auto"
     classes: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
+    map_keeping: Keeping = "pixels"
+    map_drop: float = Field(0.1, ge=0, le=1)
     stream: bool = False
     shard_rows: int = Field(1000, ge=1)
 
+    @model_validator(mode="after")
+    def _fits(self) -> DataTable:
+        try:
+            require_map_names(self.maps)
+        except Refusal as error:
+            raise ValueError(str(error)) from error
+        if self.maps and self.stream:
+            raise ValueError("shards hold no masks: with maps, stream must be false")
+        return self
+
     def binding(self) -> dict[str, Any]:
         """Return the fields that decide what comes out."""
-        plain = self.model_dump(mode="json", exclude={"pairs"})
+        unset = set() if self.maps else {"maps", "map_keeping", "map_drop"}
+        plain = self.model_dump(mode="json", exclude={"pairs", *unset})
         streamed = {"stream": plain.pop("stream"), "shard_rows": plain.pop("shard_rows")}
         return {**plain, **streamed} if self.stream else plain
 

@@ -19,23 +19,27 @@ import numpy as np
 
 from retinaforge.core import Refusal, artefacts
 
-ROWS, INDEX, FACTS, LOCK = "rows.f16", "index.jsonl", "facts.json", ".lock"
+INDEX, FACTS, LOCK = "index.jsonl", "facts.json", ".lock"
+ROWS = {"float16": "rows.f16", "uint8": "rows.u8"}
 Row = tuple[str, np.ndarray, Mapping[str, Any]]
 """Key, values and what else the index says of a row."""
 
 
 class RowStore:
-    """Rows of float16 by name in one folder.
+    """Rows of numbers by name in one folder.
 
     Args:
         root: where caches lie.
         kind: head of the folder's name.
-        facts: all that the numbers depend on; their hash names the folder.
+        facts: all that the numbers depend on; their hash names the folder. "dtype" is that of the
+            rows: "float16", which it is without one, or "uint8".
     """
 
     def __init__(self, root: Path, kind: str, facts: Mapping[str, Any]) -> None:
         self.facts = dict(facts)
         self.folder = root / f"{kind}-{digest(self.facts)[:16]}"
+        self.dtype = np.dtype(self.facts.get("dtype", "float16"))
+        self.rows = self.folder / ROWS[self.dtype.name]
         self.index: dict[str, dict[str, Any]] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / FACTS).exists():
@@ -68,17 +72,17 @@ class RowStore:
             line = {"key": key, "start": start, "shape": list(values.shape), **more}
             lines.append(line)
             start += values.size
-        content = b"".join(v.astype(np.float16, copy=False).tobytes() for _, v, _ in rows)
+        content = b"".join(v.astype(self.dtype, copy=False).tobytes() for _, v, _ in rows)
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        _append(self.folder / ROWS, content)
+        _append(self.rows, content)
         _append(self.folder / INDEX, text.encode())
         self.index |= {line["key"]: line for line in lines}
 
     def values(self) -> np.ndarray:
         """Return all numbers, flat, memory-mapped."""
         if not self._end():
-            return np.zeros(0, np.float16)
-        return np.memmap(self.folder / ROWS, np.float16, "r", shape=(self._end(),))
+            return np.zeros(0, self.dtype)
+        return np.memmap(self.rows, self.dtype, "r", shape=(self._end(),))
 
     def _end(self) -> int:
         if not self.index:
@@ -88,8 +92,8 @@ class RowStore:
 
     def _cut_back(self) -> None:
         """Drop what a kill left behind: numbers without a name, half a line."""
-        path, index = self.folder / ROWS, self.folder / INDEX
-        wanted = 2 * self._end()
+        path, index = self.rows, self.folder / INDEX
+        wanted = self.dtype.itemsize * self._end()
         held = path.stat().st_size if path.exists() else 0
         if held < wanted:
             raise Refusal(

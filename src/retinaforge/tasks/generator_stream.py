@@ -98,7 +98,7 @@ def write_shards(
         Refusal: for data with maps, or without the webdataset library.
     """
     if data.maps is not None:
-        raise Refusal("data without maps", "maps", "train on the memory map instead")
+        raise Refusal("data without maps", "maps", "set data.stream = false")
     shards = []
     for number, start in enumerate(range(0, len(data), rows)):
         some = range(start, min(start + rows, len(data)))

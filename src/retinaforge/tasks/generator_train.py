@@ -137,14 +137,15 @@ def run_training(
     if not is_main():
         return found
     network = _at_rest(method.network, weights, recipe.network.lora_rank)
-    meta = model_card(inputs, name, found, vocabulary)
+    plan = None if data.maps is None else data.maps.plan
+    meta = model_card(inputs, name, found, vocabulary, plan)
     save_pipeline(
         folder / MODEL, network, autoencoder=inputs.autoencoder, text_encoder=encoder, meta=meta
     )
     found["held_out"] = held_out_losses(network, data, seen, seed=recipe.seed)
     painter = Painter(
         network, _decoder(inputs, network), encoder, *scaling, fingerprint=key,
-        vocabulary=vocabulary, trained_px=table.size_px,
+        vocabulary=vocabulary, maps=plan, trained_px=table.size_px,
     )  # fmt: skip
     found["samples"] = draw_sheet(painter, inputs, table, folder)
     return found
@@ -169,6 +170,7 @@ def new_network(
         patch=table.patch,
         text_width=encoder.width,
         class_sizes=vocabulary.sizes,
+        map_channels=0 if data.maps is None else data.maps.plan.channels,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(inputs.recipe.seed, "network") % 2**63)
@@ -199,7 +201,8 @@ def batches_of(inputs: Inputs, data: GeneratorData, table: TrainTable, seed: int
     recipe, batch = inputs.recipe, share(table.batch)
     if not recipe.data.stream:
         sampled = recipe.autoencoder.sampled
-        return draw_generator(data, batch=batch, seed=seed, sampled=sampled)
+        drop = recipe.data.map_drop
+        return draw_generator(data, batch=batch, seed=seed, sampled=sampled, map_drop=drop)
     if recipe.autoencoder.sampled:
         raise Refusal("latents' means in shards", "autoencoder.sampled", "leave one of them out")
     folder = inputs.cache / f"shards-{key_of(data, recipe.data.shard_rows)[:16]}"
@@ -270,6 +273,7 @@ def _at_rest(network: nn.Module, weights: Mapping[str, Tensor], lora_rank: int) 
 def _take_weights(network: nn.Module, folder: Path) -> None:
     """Take over every weight of a saved network of the same shape, taught at any side."""
     given, wanted = dict(load_network(folder).state_dict()), network.state_dict()
+    _widen_for_maps(given, wanted, network.shape)
     # What asks beside words may be new to the weights: it begins as it is built.
     given |= {n: x for n, x in wanted.items() if n not in given and n.startswith(ASKED_BESIDE)}
     differ = [n for n in {*given, *wanted} if _shape(given, n) != _shape(wanted, n)]
@@ -278,9 +282,23 @@ def _take_weights(network: nn.Module, folder: Path) -> None:
         raise Refusal(
             f"weights of the recipe's network ({name}: {_shape(wanted, name)})",
             f"{_shape(given, name)} in {folder}",
-            "set network.preset, network.patch, data.classes and text to those of the weights",
+            "set network.preset, network.patch, data.classes, data.maps and text to those of the "
+            "weights",
         )
     network.load_state_dict(given)
+
+
+def _widen_for_maps(
+    given: dict[str, Tensor], wanted: Mapping[str, Tensor], shape: NetworkShape
+) -> None:
+    """Let a DiT that knows no masks go on with masks that do nothing at first (zeros, as Zhang et
+    al. 2023, arXiv 2302.05543, begin): in a token the latent's channels stand before the masks'."""
+    name, beside = "patch_in.weight", shape.map_channels * shape.patch**2
+    if name not in given or name not in wanted or not beside:
+        return
+    old = given[name]
+    if tuple(wanted[name].shape) == (len(old), old.shape[1] + beside):
+        given[name] = torch.cat([old, old.new_zeros(len(old), beside)], 1)
 
 
 def _shape(state: Mapping[str, Tensor], name: str) -> str:

@@ -164,6 +164,11 @@ def encode_pairs(
     return _open(store, keys, left_out, model)
 
 
+def takes_whole(pair: HasImage, frame: Frame) -> bool:
+    """Return whether a pair's whole frame may be taken, where it is square or `frame` insists."""
+    return frame == "whole" or (frame == "auto" and pair.synthetic)
+
+
 def encode_latents(
     model: nn.Module, images: Float[Tensor, "batch 3 height width"], *, spread: bool = False
 ) -> Float[Tensor, "batch channels rows columns"]:
@@ -281,7 +286,7 @@ class _Reader:
 
     def __call__(self, place: int, pair: HasImage) -> _Opened:
         try:
-            whole = self.frame == "whole" or (self.frame == "auto" and pair.synthetic)
+            whole = takes_whole(pair, self.frame)
             stat = pair.path.stat()
             file = [str(pair.path.resolve()), stat.st_size, stat.st_mtime_ns, whole]
             if tuple(file) in self.known:
@@ -305,15 +310,21 @@ class _Reader:
 
 def _padded_square(pixels: np.ndarray, size_px: int) -> np.ndarray:
     """Return the frame in the middle of a black square, resized (Lanczos, antialiased)."""
-    height, width = pixels.shape[:2]
-    side = max(height, width)
-    square = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = pixels
+    square = in_square(pixels)
     image = Image.fromarray(square)
-    if side == size_px:
+    if len(square) == size_px:
         return square
     return np.asarray(image.resize((size_px, size_px), Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def in_square(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels, shape (height, width) or with channels, in the middle of a black square."""
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = pixels
+    return square
 
 
 def _fill(

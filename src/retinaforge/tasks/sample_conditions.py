@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.maps import MapPlan
 from retinaforge.generators.resolution import Canvas
+from retinaforge.tasks.sample_masks import asked_masks
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.tasks.sample_requests import Request, texts_of
 
@@ -53,33 +50,6 @@ def condition_of(painter: Painter, texts: Sequence[str]) -> Condition:
     return Condition(said.hidden.to(painter.device), said.mask.to(painter.device))
 
 
-def read_masks(path: Path, kinds: int, side: int) -> Float[Tensor, "1 kinds side side"]:
-    """Return the masks of an image file, as shares from 0 to 1.
-
-    Args:
-        path: a grey image for one kind; for two or three, one colour channel each.
-        kinds: how many.
-        side: to which they are brought by the area average.
-
-    Raises:
-        Refusal: if it is no image, not square, or cannot hold as many kinds.
-    """
-    try:
-        with Image.open(path) as image:
-            found = image.convert("L" if kinds == 1 else "RGB")
-    except OSError as error:
-        raise Refusal("a mask image", f"{path} ({error})", "name a PNG file") from error
-    if found.width != found.height or kinds > 3:
-        raise Refusal(
-            "a square mask with a colour channel for each of at most three kinds",
-            f"{path}: {found.width}x{found.height} px for {kinds} kinds",
-            "bring it to the square of the photograph",
-        )
-    resized = np.array(found.resize((side, side), Image.Resampling.BOX), np.float32)
-    shares = resized.reshape(side, side, -1)[..., :kinds] / 255
-    return torch.from_numpy(shares).permute(2, 0, 1)[None]
-
-
 def _unsaid(painter: Painter, texts: Sequence[str]) -> dict[str, str]:
     """Return the texts that cannot be encoded, with why; the usual case costs no second pass."""
     try:
@@ -107,12 +77,11 @@ def _facts(request: Request) -> dict[str, Any]:
 
 
 def _map(plan: MapPlan | None, request: Request, canvas: Canvas) -> Tensor:
-    mask = request.wording.mask
+    wording = request.wording
     if plan is None:
-        if mask is not None:
-            raise Refusal("no mask", str(mask), "this generator takes none: leave it out")
+        if wording.mask is not None or wording.masks:
+            came = str(wording.mask or ", ".join(wording.masks or {}))
+            raise Refusal("no mask", came, "this generator takes none: leave it out")
         return torch.empty(0)
-    if mask is None:
-        cells = canvas.side // plan.factor
-        return plan.absent(1, cells, cells)
-    return plan.encode(read_masks(mask, len(plan.kinds), canvas.side))
+    shares, given = asked_masks(wording, plan, canvas.side)
+    return plan.only(plan.encode(shares), given)

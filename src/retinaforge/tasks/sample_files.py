@@ -69,7 +69,14 @@ def facts_of(request: Request, plan: SamplePlan, fingerprint: str) -> dict[str, 
         facts["classes"] = dict(request.classes)
     if wording.mask is not None:
         facts["mask"] = str(wording.mask)
+    if wording.masks is not None:
+        facts["masks"] = _masks_of(request)
     return facts
+
+
+def _masks_of(request: Request) -> dict[str, list[str]]:
+    asked = request.wording.masks or {}
+    return {name: [str(path) for path in files] for name, files in asked.items()}
 
 
 def row_for(request: Request, plan: SamplePlan, fingerprint: str) -> dict[str, Any]:
@@ -133,6 +140,7 @@ def settings_of(
     """Return all that decides a run's files."""
     asked = [
         [one.seed, one.wording.text, dict(one.classes), str(one.wording.mask or "")]
+        + ([] if one.wording.masks is None else [_masks_of(one)])
         for one in requests
     ]
     return {

@@ -55,6 +55,7 @@ def open_painter(
         vocabulary=ClassVocabulary.from_dict(found.meta.get("vocabulary") or {}),
         maps=MapPlan.from_dict(found.meta["maps"]) if found.meta.get("maps") else None,
         trained_px=found.meta.get("size_px") or (taught and taught * decoder.config.factor),
+        frame=((found.meta.get("settings") or {}).get("data") or {}).get("frame", "auto"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
@@ -41,6 +41,7 @@ class Painter:
         vocabulary: classes that the network knows.
         maps: how it is given masks; None if it takes none.
         trained_px: side of the squares it learnt from; None where unknown.
+        frame: which square of a photograph those were; see `tasks.latents`.
     """
 
     network: VelocityNetwork
@@ -52,6 +53,7 @@ class Painter:
     vocabulary: ClassVocabulary = field(default_factory=ClassVocabulary)
     maps: MapPlan | None = None
     trained_px: int | None = None
+    frame: Literal["auto", "field", "whole"] = "auto"
 
     @property
     def unit(self) -> int:

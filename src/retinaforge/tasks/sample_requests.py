@@ -13,7 +13,8 @@ from retinaforge.captions.rows import record_from_row
 from retinaforge.captions.template import write_caption
 from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.core.rng import rng_for
-from retinaforge.tasks.pairs import METADATA, pair_from_row
+from retinaforge.tasks.mask_files import Files
+from retinaforge.tasks.pairs import METADATA, Pair, pair_from_row
 
 LARGEST_SEED = 2**63 - 1
 
@@ -26,13 +27,18 @@ class Wording:
         text: the caption; "" asks for any eye.
         source: where it stands: a line of a file, an image's name, "prompt".
         record: the facts that it tells, where they are known.
-        mask: an image of the mask that is asked for, where there is one.
+        mask: an image of the masks that are asked for, a channel each, where there is one.
+        masks: or a file (or the union of several) for each mask by name; one without a name is
+            left to the generator, one without files asks for nothing there.
+        pair: of which it is the caption, where it stands in a pairs folder.
     """
 
     text: str
     source: str = "prompt"
     record: EyeRecord = field(default_factory=lambda: EyeRecord(image=""))
     mask: Path | None = None
+    masks: Mapping[str, Files] | None = None
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,24 @@ def read_wordings(source: Path, *, seed: int = 0) -> tuple[list[Wording], list[B
         why = f"; {bad[0].source}: {bad[0].why}" if bad else ""
         raise Refusal(f"captions in {path}", f"none{why}", "give at least one caption")
     return good, bad
+
+
+def of_split(wordings: Sequence[Wording], split: str) -> list[Wording]:
+    """Return the captions of a split; all for "".
+
+    Raises:
+        Refusal: if there is none.
+    """
+    found = [one for one in wordings if not split or _split(one) == split]
+    if not found:
+        known = sorted({_split(one) for one in wordings} - {""})
+        came = f"only of {', '.join(known)}" if known else "captions that state no split"
+        raise Refusal(f"captions of the split {split}", came, "name another --split")
+    return found
+
+
+def _split(wording: Wording) -> str:
+    return (wording.pair.split if wording.pair else "") or wording.record.split
 
 
 def requests_of(
@@ -162,6 +186,7 @@ def _from_rows(path: Path, seed: int) -> tuple[list[Wording], list[BadCaption]]:
 
 
 def _from_row(row: Mapping[str, Any], path: Path, number: int, seed: int) -> Wording:
+    pair = None
     if "text" not in row and "facts" in row:
         record = record_from_row(row)
         text = write_caption(record, rng=rng_for(seed, "caption", record.image))
@@ -172,7 +197,7 @@ def _from_row(row: Mapping[str, Any], path: Path, number: int, seed: int) -> Wor
     if not text.strip():
         raise Refusal("a caption", "an empty one", 'ask for any eye with --prompt ""')
     mask = row.get("mask")
-    return Wording(text, record.image, record, path.parent / mask if mask else None)
+    return Wording(text, record.image, record, path.parent / mask if mask else None, pair=pair)
 
 
 def texts_of(requests: Iterable[Request]) -> list[str]:

@@ -23,11 +23,15 @@ from retinaforge.core import Refusal
 from retinaforge.core.rng import seed_for
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.flow import FlowConfig, draw_times, flow_errors, on_path
+from retinaforge.generators.maps import drop_maps
 from retinaforge.training.average import update_average
 from retinaforge.training.pretrain import pretrain
 from retinaforge.training.pretrain_config import PretrainConfig, PretrainResult
 from retinaforge.training.pretrain_methods import Method, Reduce
 from retinaforge.training.progress import OnProgress
+
+MAPS_GO_TOO = 0.5
+"""Share of those without words that lose their masks too: both kinds of guidance are learnt."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,8 @@ def flow_inputs(
         if condition.classes is not None:
             given["classes"] = condition.classes
         if condition.maps is not None:
-            given["maps"] = condition.maps
+            gone = given["dropped"] & (torch.rand(len(latents), generator=rng) < MAPS_GO_TOO)
+            given["maps"] = drop_maps(condition.maps, gone)
         return given
 
     return inputs
