@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from sample_stand_ins import painter
+from sample_stand_ins import Words, painter
 from typer.testing import CliRunner
 
 from retinaforge.cli.generate_sample import ladder, sample
 from retinaforge.core import Refusal
 from retinaforge.generators.classes import EYE, ClassVocabulary
+from retinaforge.generators.text_unknown import Unknown
 from retinaforge.tasks import sample_open
 from retinaforge.tasks.pairs import read_pairs
 
@@ -107,3 +108,26 @@ def test_refusals(call, tmp_path, words, message):
     assert isinstance(found.exception, Refusal)
     assert message in str(found.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_captions_that_the_text_encoder_never_learnt_are_told_before_drawing(
+    call, tmp_path, monkeypatch
+):
+    def unknown(self, texts):
+        return [Unknown(4, 3 * ("右" in text), ("右",) * ("右" in text)) for text in texts]
+
+    monkeypatch.setattr(Words, "unknown", unknown, raising=False)
+    words = ("sample", "m", "--prompt", "右", "--prompt", "an eye", "--steps", 1, "--out", tmp_path)
+    found = call(*words, "--json")
+    assert found.exit_code == 0, found.output
+    said = (
+        'unknown words "右": 3 of 4 tokens (75%) stand for what the text encoder never learnt: 右'
+    )
+    assert said in found.stderr
+    assert "an eye" not in found.stderr
+    told = json.loads(found.stdout)["unknown"]
+    assert (told["count"], told["captions"][0]["text"]) == (1, "右")
+    assert told["captions"][0]["share"] == 0.75
+    many = call(*words[:2], *(w for i in range(5) for w in ("--prompt", f"右 {i}")),
+                "--steps", 1, "--out", tmp_path / "many")  # fmt: skip
+    assert "5 of 5 captions hold such words" in many.stderr

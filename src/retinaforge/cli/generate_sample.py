@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from retinaforge.cli.generate_sample_masks import require_masks, tell_masks, with_masks
-from retinaforge.cli.generate_sample_told import answer_result, sampling_bar, write_grid
+from retinaforge.cli.generate_sample_told import (
+    answer_result,
+    sampling_bar,
+    tell_unlearnt,
+    write_grid,
+)
 from retinaforge.cli.output import say
 from retinaforge.core import Refusal
 
@@ -196,6 +201,7 @@ def _draw(
         f"{len(asked)} images of {side} px, {whole.method} with {whole.steps} steps, "
         f"guidance {whole.guidance:g}, batches of {whole.batch}, on {painter.device}"
     )
+    tell_unlearnt(painter, asked)
     with sampling_bar() as tell:
         result = sample_images(painter, asked, whole, out, on_progress=tell, **written)
     return result, asked, painter

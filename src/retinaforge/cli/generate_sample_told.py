@@ -12,6 +12,7 @@ import typer
 from retinaforge.cli.output import answer_json, say, stderr
 
 if TYPE_CHECKING:
+    from retinaforge.tasks.sample_painter import Painter
     from retinaforge.tasks.sample_requests import Request
     from retinaforge.tasks.sample_result import OnProgress, SampleResult
 
@@ -38,6 +39,19 @@ def sampling_bar() -> Iterator[OnProgress]:
             bar.update(task, completed=at.done, total=at.images, speed=speed)
 
         yield tell
+
+
+def tell_unlearnt(painter: Painter, asked: Sequence[Request], most: int = 3) -> None:
+    """Warn, before anything is drawn, of captions that the text encoder cannot make sense of."""
+    from retinaforge.tasks.sample_requests import texts_of
+    from retinaforge.tasks.sample_result import unlearnt
+
+    texts = texts_of(asked)
+    found = unlearnt(painter, texts)
+    for text, one in found[:most]:
+        say(f'"{text[:60]}": {one.said()}', alarm="unknown words")
+    if len(found) > most:
+        say(f"{len(found)} of {len(texts)} captions hold such words; result.json names them")
 
 
 def write_grid(out: Path, asked: Sequence[Request], most: int = 24) -> None:

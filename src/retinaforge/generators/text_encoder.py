@@ -22,6 +22,7 @@ from retinaforge.core import Refusal
 from retinaforge.core.quiet import without_bars
 from retinaforge.generators.text_source import TextSource, find_text_source
 from retinaforge.generators.text_tokens import longest, tokenise
+from retinaforge.generators.text_unknown import Unknown, unknown_of
 
 Precision = Literal["float32", "bfloat16", "float16"]
 MAX_TOKENS = 256
@@ -125,6 +126,10 @@ class TextEncoder:
     def count(self, texts: Sequence[str]) -> tuple[int, ...]:
         """Return how many tokens each whole text has, without encoding it."""
         return tokenise(self.tokenizer, [self.prepare(t) for t in texts], self.max_tokens).counts
+
+    def unknown(self, texts: Sequence[str]) -> list[Unknown]:
+        """Return what of each text the tokeniser has no tokens for, a prefix left aside."""
+        return unknown_of(self.tokenizer, [t.lower() if self.lower_case else t for t in texts])
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], *, batch_size: int = TEXTS_AT_ONCE) -> EncodedText:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import wrap
 
 from PIL import Image, ImageDraw, ImageFont
 
 from retinaforge.core.artefacts import write_with
 from retinaforge.tasks.sample_files import png_info
+from retinaforge.tasks.sample_labels import font_for, lines_of
 
 BLACK, PAPER, INK = (0, 0, 0), (255, 255, 255), (40, 40, 40)
 MARGIN_PX = 8
@@ -34,7 +33,8 @@ def contact_sheet(
 
     Args:
         images: in reading order; None leaves a cell black.
-        captions: one an image; what does not fit in eight lines ends in "…".
+        captions: one an image; what does not fit in eight lines ends in "…"; see
+            `tasks.sample_labels` for letters that are not in the font.
         path: of the PNG.
         columns: None makes the sheet about as wide as high.
         cell_px: width of a cell; images are brought to it.
@@ -42,7 +42,8 @@ def contact_sheet(
     """
     count = len(images)
     columns = min(columns or max(1, round(count**0.5 * 1.2)), max(1, count))
-    texts = [_lines(caption, cell_px) for caption in captions]
+    font = font_for(captions, TEXT_PX)
+    texts = [lines_of(caption, cell_px, font, MOST_LINES) for caption in captions]
     below = max((len(lines) for lines in texts), default=0) * LINE_PX + MARGIN_PX
     height = max((_fitted(image, cell_px).height for image in images if image), default=cell_px)
     pitch = height + (MARGIN_PX if heads else below + MARGIN_PX)
@@ -60,9 +61,9 @@ def contact_sheet(
         else:
             sheet.paste(_fitted(image, cell_px), (x, y))
         if not heads:
-            _write(draw, texts[at], x, y + height + 3)
+            _write(draw, texts[at], x, y + height + 3, font)
         elif at < columns:
-            _write(draw, texts[at], x, MARGIN_PX)
+            _write(draw, texts[at], x, MARGIN_PX, font)
     return _save(sheet, path)
 
 
@@ -110,17 +111,9 @@ def _from_shards(shards: Sequence[Path], stems: Sequence[str]) -> list[Image.Ima
     return [found.get(stem) for stem in stems]
 
 
-def _lines(caption: str, width_px: int) -> list[str]:
-    letters = max(8, int(width_px / (TEXT_PX * 0.52)))
-    # Pillow's font lacks superscripts: mm² is written mm2.
-    lines = wrap(unicodedata.normalize("NFKC", caption), letters)
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1][: letters - 2] + " …"]
-    return lines
-
-
-def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int) -> None:
-    font = ImageFont.load_default(TEXT_PX)
+def _write(
+    draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int, font: ImageFont.FreeTypeFont
+) -> None:
     for number, line in enumerate(lines):
         draw.text((x, y + number * LINE_PX), line, fill=INK, font=font)
 

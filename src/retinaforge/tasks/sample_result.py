@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from retinaforge.generators.text_unknown import Unknown
 from retinaforge.tasks.sample_conditions import TROUBLE
 from retinaforge.tasks.sample_draw import SamplePlan
 from retinaforge.tasks.sample_painter import Painter
@@ -45,6 +46,7 @@ class SampleResult:
         captions: different captions.
         truncated: captions that are longer than the text encoder reads, with their tokens.
         max_tokens: what it reads.
+        unknown: captions with words that the text encoder never learnt, and how many tokens.
         seconds: of this sitting.
         images_per_s: in this sitting; 0 if it drew none.
         notes: what a user should know.
@@ -60,6 +62,7 @@ class SampleResult:
     seconds: float
     images_per_s: float
     notes: tuple[str, ...] = field(default=())
+    unknown: tuple[tuple[str, Unknown], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -72,6 +75,13 @@ class SampleResult:
             "truncated": {
                 "count": len(self.truncated),
                 "captions": [{"text": text, "tokens": n} for text, n in self.truncated[:100]],
+            },
+            "unknown": {
+                "count": len(self.unknown),
+                "captions": [
+                    {"text": text, "share": found.share, **asdict(found)}
+                    for text, found in self.unknown[:100]
+                ],
             },
         }
 
@@ -109,7 +119,17 @@ def result_of(
         seconds=round(seconds, 3),
         images_per_s=round(run.drawn / seconds, 4) if run.drawn else 0.0,
         notes=_notes(run, painter, plan),
+        unknown=tuple(unlearnt(painter, texts)),
     )
+
+
+def unlearnt(painter: Painter, texts: Sequence[str]) -> list[tuple[str, Unknown]]:
+    """Return the captions with words that the text encoder never learnt, most of them first."""
+    look = getattr(painter.text_encoder, "unknown", None)  # stand-ins have no tokeniser
+    if look is None:
+        return []
+    found = [(text, one) for text, one in zip(texts, look(texts), strict=True) if one.unknown]
+    return sorted(found, key=lambda pair: -pair[1].share)
 
 
 def _counts(painter: Painter, texts: Sequence[str]) -> list[int]:
