@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from retinaforge.captions.facts import FACTS, LESIONS, PLACES, FactKind
+from retinaforge.captions.claims import GROUPS
+from retinaforge.captions.facts import FACTS, LESIONS, PLACES, UNSORTED, UNSTAGED, FactKind
 from retinaforge.captions.record import EyeRecord, Fact, Value
 
 TEXTS = {"ethnicity": "caucasian", "camera": "Canon CR-5", "keywords": "glaucoma"}
-PLACED = (*LESIONS, "rim_notch", "nerve_fibre_layer", "myelinated_fibres")
+PLACED = (*LESIONS, UNSORTED, "rim_notch", "nerve_fibre_layer", "myelinated_fibres")
 
 
 def random_record(rng: np.random.Generator, known: float | None = None) -> EyeRecord:
     """Return a record with each fact of the catalogue known with probability `known`."""
     part = rng.uniform(0.1, 1) if known is None else known
     facts = {each.name: _fact(each, rng) for each in FACTS if rng.random() < part}
+    # Who tells kinds apart, or stages, says nothing beside it of the whole.
+    if facts.keys() & set(GROUPS[UNSORTED]):
+        facts.pop(UNSORTED, None)
+    for stage in facts.keys() & UNSTAGED:
+        facts.pop(UNSTAGED[stage], None)
     return EyeRecord("eye.png", facts, synthetic=True)
 
 

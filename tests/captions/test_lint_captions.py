@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from caption_cases import random_record
 
 from retinaforge.captions.lint import LintRules, lint, numbers
 from retinaforge.captions.lint_codes import CODES, lint_card
+from retinaforge.captions.parse import read_claims
 from retinaforge.captions.record import EyeRecord, Fact
-from retinaforge.captions.template import write_caption_with_sources
+from retinaforge.captions.template import write_caption, write_caption_with_sources
 
 DOCS = Path(__file__).parents[2] / "docs"
 ANY = LintRules(words=(0, 999))
@@ -180,3 +182,41 @@ def test_each_number_is_listed_with_its_error() -> None:
     assert (density.said, density.unit, density.right) == (2.0, "mm/mm2", False)
     assert math.isnan(density.measured)
     assert math.isnan(density.error)
+
+
+WHOLE = LintRules(words=(0, 999), diagnosis=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text", "codes"),
+    [
+        ({"haemorrhage": 3}, "Three retinal haemorrhages.", []),
+        ({"haemorrhage": 3}, "Five haemorrhages.", ["count"]),
+        ({"haemorrhage": 3}, "No haemorrhages.", ["contradicts-record"]),
+        ({"haemorrhage": 3}, "Three dot haemorrhages.", ["unsupported"]),
+        ({"haemorrhage": 3}, "No flame haemorrhages.", ["unsupported"]),
+        ({"haemorrhage": 0}, "No haemorrhages. No flame haemorrhages.", []),
+        ({"haemorrhage": False}, "Dot haemorrhages.", ["contradicts-record"]),
+        ({"haemorrhage": 3, "drusen": 0}, "No retinal lesions.", ["contradicts-record"]),
+        ({"macular_degeneration": True}, "Age-related macular degeneration.", []),
+        ({"macular_degeneration": True}, "Late AMD.", ["unsupported"]),
+        ({"macular_degeneration": True}, "No AMD.", ["contradicts-record"]),
+        ({"macular_degeneration": True}, "No late AMD.", ["unsupported"]),
+        ({"amd_stage": 2}, "AMD.", []),
+    ],
+)
+def test_what_nobody_told_apart_is_not_told_apart(facts, text: str, codes: list[str]) -> None:
+    record = EyeRecord("a.png", {name: Fact(name, value, "t") for name, value in facts.items()})
+    assert [each.code for each in lint(text, record, WHOLE)] == codes
+
+
+@pytest.mark.parametrize("value", [0, 1, 7, True, False])
+def test_haemorrhages_of_no_kind_are_written_and_read_back(value) -> None:
+    facts = {"haemorrhage": value, "macular_degeneration": True, "eye": "OD"}
+    record = EyeRecord("a.png", {name: Fact(name, each, "t") for name, each in facts.items()})
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        text = write_caption(record, rng=rng, diagnosis=True, share=1.0)
+        assert lint(text, record, WHOLE) == [], text
+        assert {"haemorrhage", "amd_stage"} <= {c.fact for c in read_claims(text).claims}, text
+        assert not re.search(r"\b(dot|blot|flame|early|late)\b", text), text

@@ -53,6 +53,20 @@ def test_a_sentence_is_true_of_whom_it_fits(sentence, true) -> None:
     assert allows(KNOWN, [said_of(sentence)]).tolist() == true
 
 
+def test_what_nobody_told_apart_answers_to_the_whole_word_alone() -> None:
+    known = np.stack([
+        bits_of(eye(haemorrhage=0)), bits_of(eye(haemorrhage=5)),
+        bits_of(eye(macular_degeneration=True)), bits_of(eye(amd_stage=0)),
+    ])  # fmt: skip
+    for sentence, true in (
+        ("No haemorrhages are seen.", [True, False, False, False]),
+        ("There are no flame haemorrhages.", [True, False, False, False]),
+        ("Signs of age-related macular degeneration.", [False, False, True, False]),
+        ("There is no age-related macular degeneration.", [False, False, False, True]),
+    ):
+        assert allows(known, [said_of(sentence)]).tolist() == true, sentence
+
+
 def test_a_text_is_true_only_where_all_its_sentences_are() -> None:
     texts = [["Left eye.", "No hard exudates."], ["Left eye.", "No drusen."], ["Left eye."]]
     found = agreement(KNOWN, [[said_of(s) for s in text] for text in texts])

@@ -16,6 +16,7 @@ from retinaforge.tasks.records_columns import read_columns
 from retinaforge.tasks.records_keywords import KEYWORDS, WITHOUT_FACT, read_keywords
 from retinaforge.tasks.records_manifest import manifest_records
 
+UNSTAGED_FACTS = {"amd_stage", "macular_degeneration"}
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 COLUMNS = ("image", "disc_mask", "cup_mask", "dr_grade", "glaucoma", "labels", "caption", "age",
            "sex", "eye", "split", "ex_mask", "x", "y", "side")  # fmt: skip
@@ -167,6 +168,18 @@ def test_what_is_there_wins_over_what_is_not() -> None:
     assert graded.facts["dr_grade"].value == 2
 
 
+def test_degeneration_without_a_stage_is_the_disease_alone() -> None:
+    dry = "dry age-related macular degeneration"
+    for text, said in (
+        (dry, {"macular_degeneration": True}),
+        (f"{dry}, wet age-related macular degeneration", {"amd_stage": 3}),
+        (f"normal fundus, {dry}", {"macular_degeneration": True}),
+    ):
+        facts = read_keywords(text, source="s").facts
+        named = {name: facts[name].value for name in facts.keys() & UNSTAGED_FACTS}
+        assert named == said
+
+
 def test_every_keyword_gives_what_the_catalogue_has() -> None:
     assert not KEYWORDS.keys() & WITHOUT_FACT
     assert len(KEYWORDS.keys() | WITHOUT_FACT) == 94
@@ -184,8 +197,18 @@ def test_odir_is_understood_whole() -> None:
     for record in by_name.values():
         said = str(record.value("keywords"))
         assert (record.value("diabetes") is True) == ("diabetic" in said or "prolif" in said)
+        if "dry age-related" in said and "wet" not in said:
+            assert record.value("macular_degeneration") is True
         if said == "normal fundus":
             assert all(record.value(lesion) is False for lesion in LESIONS)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/data")
+def test_idrids_haemorrhages_are_of_no_kind() -> None:
+    records = [each.record for each in manifest_records(SHARED / "idrid_segmentation").known]
+    assert not any("haemorrhage_dot" in record.facts for record in records)
+    assert sum(bool(record.value("haemorrhage")) for record in records) > 10
 
 
 @pytest.mark.data

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from retinaforge.captions.facts_catalogue import FACT, HALVES, LESIONS, QUADRANTS, REGIONS
+from retinaforge.captions.facts_catalogue import (
+    FACT,
+    HALVES,
+    LESIONS,
+    QUADRANTS,
+    REGIONS,
+    UNSORTED,
+    UNSTAGED,
+)
 from retinaforge.captions.record import EyeRecord, Fact, Value
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -71,11 +79,9 @@ def agrees(claim: Claim, record: EyeRecord) -> bool | None:
     A hedged claim is judged as if it were plain. A denied lesion with a place agrees where the
     record has none there.
     """
-    if claim.fact in GROUPS:
-        return _group_agrees(claim, record)
-    fact = record.facts.get(claim.fact)
+    fact = fact_for(claim, record)
     if fact is None:
-        return None
+        return _group_agrees(claim, record) if claim.fact in GROUPS else None
     held = _holds(claim, fact)
     if claim.negated and claim.places and held:
         # None here; there may be some elsewhere.
@@ -83,16 +89,32 @@ def agrees(claim: Claim, record: EyeRecord) -> bool | None:
     return held != claim.negated
 
 
+def fact_for(claim: Claim, record: EyeRecord) -> Fact | None:
+    """Return the fact of the record that a claim is about; None where it has none.
+
+    A disease named without its stage is about the stage, or where nobody staged it about the fact
+    that says it is there. Without haemorrhages of any kind there are none of one kind.
+    """
+    fact = record.facts.get(claim.fact)
+    if fact is None and claim.value is True:
+        fact = record.facts.get(UNSTAGED.get(claim.fact, ""))
+    if fact is None and claim.fact in GROUPS[UNSORTED]:
+        unsorted = record.facts.get(UNSORTED)
+        fact = unsorted if unsorted is not None and not unsorted.value else None
+    return fact
+
+
 def _group_agrees(claim: Claim, record: EyeRecord) -> bool | None:
-    known = [record.facts[name] for name in GROUPS[claim.fact] if name in record.facts]
-    if any(bool(fact.value) for fact in known):
+    members = GROUPS[claim.fact]
+    if any(record.value(name) for name in (*members, UNSORTED)):
         return not claim.negated
-    return claim.negated if len(known) == len(GROUPS[claim.fact]) else None
+    known = {*record.facts, *(GROUPS[UNSORTED] if UNSORTED in record.facts else ())}
+    return claim.negated if known.issuperset(members) else None
 
 
 def _holds(claim: Claim, fact: Fact) -> bool:
     value = fact.value
-    kind = FACT[claim.fact].kind
+    kind = FACT[fact.name].kind
     if kind == "text":
         return str(claim.value).lower() in str(value).lower()
     if kind in ("choice", "flag"):
@@ -197,8 +219,13 @@ def fact_scores(
 
 def _told_by(claim: Claim, record: EyeRecord) -> tuple[str, ...]:
     """A denied group tells each of its facts; an asserted one tells none in particular."""
+    fact = fact_for(claim, record)
+    if fact is not None and fact.name == claim.fact:
+        return (claim.fact, *GROUPS.get(claim.fact, ())) if claim.negated else (claim.fact,)
+    if fact is not None and fact.name in UNSTAGED.values():
+        return (fact.name,)
     if claim.fact not in GROUPS:
-        return (claim.fact,)
+        return ()
     return GROUPS[claim.fact] if claim.negated else ()
 
 

@@ -18,6 +18,8 @@ from retinaforge.captions.facts_catalogue import (
     PLACES,
     QUADRANTS,
     REGIONS,
+    UNSORTED,
+    UNSTAGED,
     FactKind,
 )
 from retinaforge.captions.record import EyeRecord, Value
@@ -32,6 +34,8 @@ __all__ = [
     "QUADRANTS",
     "REGIONS",
     "SEVEN_FIELDS",
+    "UNSORTED",
+    "UNSTAGED",
     "FactKind",
     "check_place",
     "check_value",

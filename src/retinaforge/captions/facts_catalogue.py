@@ -201,6 +201,7 @@ FACTS: tuple[FactKind, ...] = (
     _lesion("laser_scar", "scars of photocoagulation"),
     _lesion("pigment_change", "clumps or losses of pigment"),
     _lesion("disc_haemorrhage", "splinter haemorrhage at the margin of the disc"),
+    _lesion("haemorrhage", "haemorrhages whose kind the source does not tell"),
     _graded(
         "dr_grade",
         "international scale of diabetic retinopathy",
@@ -225,6 +226,7 @@ FACTS: tuple[FactKind, ...] = (
         "intermediate age-related macular degeneration",
         "late age-related macular degeneration",
     ),
+    _disease("macular_degeneration", "age-related macular degeneration, stage not told"),
     _graded("glaucoma", "glaucoma", "no glaucoma", "suspected glaucoma", "glaucoma"),
     _disease("hypertensive_retinopathy", "hypertensive retinopathy"),
     _disease("pathological_myopia", "pathological myopia"),
@@ -238,4 +240,8 @@ FACTS: tuple[FactKind, ...] = (
     _person("keywords", "text", "diagnostic keywords of the source, unread; they name diseases"),
 )
 FACT: Mapping[str, FactKind] = MappingProxyType({each.name: each for each in FACTS})
-LESIONS = tuple(each.name for each in FACTS if each.kind == "count")
+UNSORTED = "haemorrhage"
+"""Haemorrhages that nobody told apart; also the word for all kinds of them, see `claims.GROUPS`."""
+LESIONS = tuple(each.name for each in FACTS if each.kind == "count" and each.name != UNSORTED)
+UNSTAGED = {"amd_stage": "macular_degeneration"}
+"""A grade, and the fact that says that the disease is there, whatever its grade."""

@@ -100,6 +100,9 @@ NOUNS: Final[dict[str, Noun]] = {
         "[disc|splinter|disc margin] haemorrhages",
         "[disc|splinter] haemorrhages",
     ),
+    "haemorrhage": Noun(
+        "[retinal |]haemorrhage", "[retinal |]haemorrhages", "[retinal |]haemorrhages"
+    ),
 }
 
 QUADRANT_SHORT: Final = {
@@ -189,4 +192,4 @@ def absent(names: Sequence[str], dice: Dice) -> list[str]:
 
 def all_absent(names: Sequence[str]) -> bool:
     """Say whether these are all the lesions that the catalogue has."""
-    return len(names) == len(LESIONS)
+    return set(names) >= set(LESIONS)

@@ -35,6 +35,7 @@ DISEASES: Final = {
     "pathological_myopia": "[pathological|pathologic] myopia",
     "cataract": "[cataract|lens opacity]",
     "vein_occlusion": "retinal vein occlusion",
+    "macular_degeneration": AMD,
     "diabetes": "[diabetes|diabetes mellitus]",
 }
 

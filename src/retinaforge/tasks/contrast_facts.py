@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, UInt32
 
 from retinaforge.captions.claims import GROUPS, Claim
-from retinaforge.captions.facts import FACTS, LESIONS, PLACES, FactKind
+from retinaforge.captions.facts import FACTS, LESIONS, PLACES, UNSORTED, UNSTAGED, FactKind
 from retinaforge.captions.parse import read_claims
-from retinaforge.captions.record import EyeRecord, Value
+from retinaforge.captions.record import EyeRecord, Fact, Value
 
 Said = Mapping[int, int]
 """What a text leaves open, by column: one bit a word."""
@@ -86,14 +86,26 @@ def every(name: str) -> int:
 def bits_of(record: EyeRecord) -> UInt32[np.ndarray, "count"]:
     """Return what is known of an eye, a word a fact; 0 where it is not known."""
     found, known = np.zeros(len(columns()), np.uint32), columns()
-    for name, fact in record.facts.items():
+    staged = {disease: grade for grade, disease in UNSTAGED.items()}
+    for name, fact in _with_kinds(record).items():
         if name in known:
             found[known[name]] = bit_of(name, fact.value)
+        if name in staged and fact.value and staged[name] not in record.facts:
+            found[known[staged[name]]] = every(staged[name]) & ~ABSENT
         if name in LESIONS and (fact.places or not fact.value):
             for place in PLACES:
                 here = place in fact.places
                 found[known[f"{name}@{place}"]] = PRESENT if here else ABSENT
     return found
+
+
+def _with_kinds(record: EyeRecord) -> Mapping[str, Fact]:
+    """Return the facts; where there is no haemorrhage at all there is none of any kind."""
+    unsorted = record.facts.get(UNSORTED)
+    if unsorted is None or unsorted.value:
+        return record.facts
+    none = {kind: Fact(kind, False, unsorted.source) for kind in GROUPS[UNSORTED]}
+    return {**none, **record.facts}
 
 
 def said_of(sentence: str) -> Said:

@@ -27,7 +27,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from retinaforge.captions.facts import FACT, LESIONS, check_value, fact_kind
+from retinaforge.captions.facts import FACT, LESIONS, UNSORTED, check_value, fact_kind
 from retinaforge.captions.record import Value
 from retinaforge.core import Refusal
 
@@ -88,9 +88,10 @@ def _require_facts(columns: ColumnMap, path: Path) -> None:
         named | set(columns.values) | {f for w in columns.words.values() for f in w}
     ):
         fact_kind(fact)
-    if odd := sorted(set(columns.masks.values()) - set(LESIONS)):
+    lesions = (*LESIONS, UNSORTED)
+    if odd := sorted(set(columns.masks.values()) - set(lesions)):
         raise Refusal(
-            f"masks of lesions ({', '.join(LESIONS)})",
+            f"masks of lesions ({', '.join(lesions)})",
             f"{', '.join(odd)} in {path}",
             "name disc and cup masks disc_mask and cup_mask in the manifest itself",
         )

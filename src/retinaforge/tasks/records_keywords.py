@@ -3,9 +3,10 @@
 The list holds every keyword of the English table (94 of them; N. Li et al., Bench 2020; read from
 `full_df.csv` of github.com/MinsuChae/Ocular-Disease-Recognition, commit 28a3619). Which fact a
 keyword gives is our reading. A keyword gives no fact where the catalogue has none for it, where it
-hedges ("suspected cataract"), and where it does not say how far a disease went (dry age-related
-macular degeneration has no stage, "diabetic retinopathy" no grade, "low image quality" may be
-readable or not). Whatever it gives, it stays in
+hedges ("suspected cataract"), and where it does not say how far a disease went ("diabetic
+retinopathy" has no grade, "low image quality" may be readable or not). Dry age-related macular
+degeneration may be early, intermediate or geographic atrophy: it is the disease without a stage;
+wet is a late stage. Whatever it gives, it stays in
 the record as a keyword.
 """
 
@@ -15,7 +16,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retinaforge.captions.facts import LESIONS, fact_kind
+from retinaforge.captions.facts import LESIONS, UNSTAGED, fact_kind
 from retinaforge.captions.record import Fact, Value
 
 Meaning = tuple[tuple[str, Value, tuple[str, ...]], ...]
@@ -56,6 +57,8 @@ KEYWORDS: dict[str, Meaning] = {
     "myelinated nerve fibers": _is("myelinated_fibres"),
     # Macula and pigment epithelium.
     "wet age-related macular degeneration": _is(amd_stage=3),
+    "dry age-related macular degeneration": _is("macular_degeneration"),
+    "age-related macular degeneration": _is("macular_degeneration"),
     "drusen": _is("drusen"),
     "epiretinal membrane": _is("epiretinal_membrane"),
     "macular epiretinal membrane": _is("epiretinal_membrane", places=MACULA),
@@ -84,11 +87,11 @@ KEYWORDS: dict[str, Meaning] = {
     "lens dust": _is("artefact"),
 }
 WITHOUT_FACT = frozenset((
-    "age-related macular degeneration", "anterior segment image", "arteriosclerosis",
+    "anterior segment image", "arteriosclerosis",
     "atrophic change", "atrophy", "branch retinal artery occlusion",
     "central retinal artery occlusion", "central serous chorioretinopathy", "chorioretinal atrophy",
     "choroidal nevus", "congenital choroidal coloboma", "diffuse chorioretinal atrophy",
-    "diffuse retinal atrophy", "dry age-related macular degeneration",
+    "diffuse retinal atrophy",
     "glial remnants anterior to the optic disc", "idiopathic choroidal neovascularization",
     "image offset", "low image quality", "macular coloboma", "macular hole", "maculopathy",
     "morning glory syndrome",
@@ -124,6 +127,9 @@ def read_keywords(text: str, *, source: str) -> KeywordsRead:
         held = facts.get(name)
         if held is None or _weight(name, value) > _weight(name, held.value):
             facts[name] = Fact(name, value, source, places)
+    for grade, disease in UNSTAGED.items():
+        if facts.keys() >= {grade, disease}:
+            del facts[disease if facts[grade].value else grade]
     if words:
         facts["keywords"] = Fact("keywords", text.strip(), source)
     listed = KEYWORDS.keys() | WITHOUT_FACT

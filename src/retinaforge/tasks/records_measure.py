@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from retinaforge.captions.facts import fact_kind
+from retinaforge.captions.claims import GROUPS
+from retinaforge.captions.facts import UNSORTED, fact_kind
 from retinaforge.captions.record import EyeRecord, Fact, Value
 from retinaforge.captions.rows import record_from_row, record_to_row
 from retinaforge.captions.words import bin_of
@@ -44,7 +45,7 @@ TOOLS: tuple[Tool, ...] = ("anatomy", "quality")
 for captions to learn it: the cup is off by 0.25 on Drishti-GS (see the model card of anatomy),
 reflexes become cotton wool spots, and fewer vessels are found than drawn, so that the words for
 density, which were set on phantoms, call most photographs sparse."""
-RULES = 4
+RULES = 5
 """Raised whenever the same photograph gives other facts, so that no old row is taken up."""
 Grader = Callable[[Photograph, Fov], str]
 """Grades a photograph good, usable or reject; handed in, as audits and tasks do not meet."""
@@ -183,10 +184,15 @@ def _take_in(each: Known, row: Mapping[str, Any], found: MeasuredRecords) -> Non
 
 def _may_add(record: EyeRecord, fact: Fact) -> bool:
     """Say whether a fact is new, and no lesion (or absence of one) against a known grade."""
-    if fact.name in record.facts:
+    if fact.name in record.facts or _told_by_kind(record, fact):
         return False
     grade = record.value("dr_grade")
     return fact_kind(fact.name).kind != "count" or grade is None or bool(fact.value) == bool(grade)
+
+
+def _told_by_kind(record: EyeRecord, fact: Fact) -> bool:
+    """Say whether the record tells haemorrhages by kind, which the tool does not."""
+    return fact.name == UNSORTED and bool(record.facts.keys() & set(GROUPS[UNSORTED]))
 
 
 def _landmarks(row: Mapping[str, Any]) -> Landmarks:

@@ -27,7 +27,7 @@ from retinaforge.vessels.vasculature import read_vasculature
 
 OURS = "ours"
 LESIONS = {
-    "microaneurysm": "microaneurysm", "haemorrhage": "haemorrhage_dot",
+    "microaneurysm": "microaneurysm", "haemorrhage": "haemorrhage",
     "hard_exudate": "hard_exudate", "soft_exudate": "cotton_wool_spot",
 }  # fmt: skip
 LEAST_UM2 = 300.0

@@ -2,10 +2,9 @@
 
 ODIR: disease labels are a patient's, so grades come from the eye's keywords alone; its
 "quality=low" does not say whether the photograph can be read (one is black, another sharp with a
-speck). IDRiD's masks of haemorrhages do not part dot from flame; they are counted as dot and blot,
-by far the most. IDRiD and HEI-MED name a mask only where there was something to mark. HEI-MED's
-quality value (ELVD) has no published threshold, so it gives no grade. A crop round the disc shows
-no fovea.
+speck). IDRiD's masks of haemorrhages do not part dot from flame, nor does their fact. IDRiD and
+HEI-MED name a mask only where there was something to mark. HEI-MED's quality value (ELVD) has no
+published threshold, so it gives no grade. A crop round the disc shows no fovea.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SETS: dict[str, ColumnMap] = {
         absent=True,
         masks={
             "microaneurysms": "microaneurysm",
-            "haemorrhages": "haemorrhage_dot",
+            "haemorrhages": "haemorrhage",
             "hard_exudates": "hard_exudate",
             "soft_exudates": "cotton_wool_spot",
         },
