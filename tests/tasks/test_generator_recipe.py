@@ -306,8 +306,15 @@ def test_only_training_rows_are_learnt_from(home: Path, tmp_path: Path) -> None:
     lonely = tmp_path / "lonely"
     lonely.mkdir()
     (lonely / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "x", "split": "test"}\n')
-    with pytest.raises(Refusal, match="pairs of the split train; got 1 pairs of others"):
+    with pytest.raises(Refusal, match="split train with captions; got none of 1 in"):
         find_inputs(tiny(), tmp_path, pairs=lonely, autoencoder=home / "ae")
+    empty = {"file_name": "b.png", "text": " ", "texts": ["", "A right eye."], "split": "train"}
+    rows = [empty, {**empty, "file_name": "c.png", "texts": [""]}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (lonely / "metadata.jsonl").write_text(text + "no json\n")
+    found = find_inputs(tiny(), tmp_path, pairs=lonely, autoencoder=home / "ae")
+    assert [(pair.name, pair.texts) for pair in found.pairs] == [("b.png", ("A right eye.",))]
+    assert [name for name, _ in found.left_out] == ["line 3", "b.png", "c.png"]
     with pytest.raises(Refusal, match="give --pairs or name it in the recipe"):
         find_inputs(tiny(), tmp_path, autoencoder=home / "ae")
 
@@ -333,6 +340,7 @@ def test_the_command_trains_names_bad_images_and_shows(home: Path, tmp_path: Pat
     for row in rows[:3]:
         row["image"] = str(home / "pairs" / row["file_name"])
     (pairs / "3.png").write_bytes(b"no image")
+    rows.append({**rows[0], "file_name": "silent.png", "text": " "})
     (pairs / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["train", str(recipe), "--pairs", str(pairs), "--autoencoder", str(home / "ae"),
              "--out", str(tmp_path / "run"), "--without", "purify", "--without", "finetune",
@@ -341,7 +349,8 @@ def test_the_command_trains_names_bad_images_and_shows(home: Path, tmp_path: Pat
     assert ran.exit_code == 1, ran.output
     said = json.loads(ran.stdout[ran.stdout.index("{") :])
     assert said["model"].endswith("run/pretrain/model")
-    assert [row["name"] for row in said["left_out"]] == ["3.png"]
+    assert [row["name"] for row in said["left_out"]] == ["silent.png", "3.png"]
+    assert "left out silent.png: a caption without words" in ran.stderr
     page = (tmp_path / "run/pretrain/step.html").read_text()
     assert "1 images were left out" in page
     assert "fewer than two rows of the split val" in page

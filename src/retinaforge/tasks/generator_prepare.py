@@ -27,7 +27,8 @@ from retinaforge.tasks.generator_recipe import Recipe
 from retinaforge.tasks.latents import LatentSet, encode_pairs
 from retinaforge.tasks.mask_files import MaskFinder, masks_hash, require_found
 from retinaforge.tasks.masks import MaskSet, encode_masks
-from retinaforge.tasks.pairs import Pair, read_pairs
+from retinaforge.tasks.pairs import Pair, read_good_pairs
+from retinaforge.tasks.pairs_checks import with_words
 from retinaforge.tasks.text_cache import cache_texts
 
 HELD_OUT = 256
@@ -51,6 +52,7 @@ class Inputs:
         hashes: of each input, by name.
         split_stated: False where no pair states a split and all are learnt from.
         masks: finds the masks that the recipe gives; None where it gives none.
+        left_out: (name, reason) of rows that are none, and of captions without words.
     """
 
     recipe: Recipe
@@ -61,6 +63,7 @@ class Inputs:
     hashes: dict[str, str]
     split_stated: bool
     masks: MaskFinder | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def find_inputs(
@@ -68,7 +71,8 @@ def find_inputs(
 ) -> Inputs:
     """Return what a recipe reads.
 
-    Only rows of the training split are learnt from; the test split is never read.
+    Only rows of the training split are learnt from; the test split is never read. Captions without
+    words are left out: they are the words of "no condition".
 
     Args:
         recipe: what is done.
@@ -81,20 +85,23 @@ def find_inputs(
     """
     folder = _named(pairs or recipe.data.pairs, "pairs", "a folder of captioned images")
     model = _named(autoencoder or recipe.autoencoder.folder, "autoencoder", "an autoencoder")
-    found = read_pairs(folder)
+    found, bad = read_good_pairs(folder)
     stated = any(pair.split for pair in found)
-    train = [pair for pair in found if pair.split == "train"] if stated else found
+    train, wordless = with_words(p for p in found if p.split == "train" or not stated)
     if not train:
         raise Refusal(
-            "pairs of the split train", f"{len(found)} pairs of others in {folder}", "add some"
+            "pairs of the split train with captions",
+            f"none of {len(found)} in {folder}",
+            "add some",
         )
-    held_out = _some([pair for pair in found if pair.split == "val"], recipe.seed)
+    held, silent = with_words(pair for pair in found if pair.split == "val")
+    held_out, left_out = _some(held, recipe.seed), (*bad, *wordless, *silent)
     hashes = {"pairs": pairs_hash(train), "autoencoder": file_hash(model)}
     masks = MaskFinder(recipe.data.maps, folder) if recipe.data.maps else None
     if masks is not None:
         require_found(masks, train)
         hashes["masks"] = masks_hash(masks, train)
-    return Inputs(recipe, tuple(train), held_out, model, cache, hashes, stated, masks)
+    return Inputs(recipe, tuple(train), held_out, model, cache, hashes, stated, masks, left_out)
 
 
 def open_text_encoder(inputs: Inputs, *, on_count: OnCount | None = None) -> TextEncoder:

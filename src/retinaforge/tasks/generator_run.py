@@ -64,7 +64,8 @@ class RecipeDone:
         steps: of the main run, in order.
         arms: rows of the comparison; empty without an ablation.
         model: folder of the last training's generator; None where nothing was trained.
-        left_out: (name, reason) of images that could not be read, over all steps.
+        left_out: (name, reason) of images that could not be read, over all steps, of captions
+            without words and of rows that are none.
     """
 
     steps: tuple[StepDone, ...]
@@ -121,7 +122,7 @@ def run_recipe(
     rows = tuple(_arm(walk, name, Arm(steps)) for name in recipe.arms) if arms else ()
     trained = [one for one in done if one.step != "purify"]
     model = trained[-1].folder / MODEL if trained else None
-    outcome = RecipeDone(done, rows, model, _left_out(walk.done.values()))
+    outcome = RecipeDone(done, rows, model, _left_out(inputs, walk.done.values()))
     if is_main():
         _write(outcome, inputs, out)
     return outcome
@@ -305,9 +306,10 @@ def _write(outcome: RecipeDone, inputs: Inputs, out: Path) -> None:
         artefacts.write_json(out / ARMS_FILE, plain({"arms": list(outcome.arms)}))
 
 
-def _left_out(done: Any) -> tuple[tuple[str, str], ...]:
+def _left_out(inputs: Inputs, done: Any) -> tuple[tuple[str, str], ...]:
     rows = [row for one in done for row in one.told.get("data", {}).get("left_out", ())]
-    return tuple(dict.fromkeys((row["name"], row["reason"]) for row in rows))
+    named = ((row["name"], row["reason"]) for row in rows)
+    return tuple(dict.fromkeys((*inputs.left_out, *named)))
 
 
 def _listed(content: Any) -> Any:
