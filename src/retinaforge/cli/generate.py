@@ -20,6 +20,7 @@ EXIT_PARTLY = 1
 app = typer.Typer(help="Draw fundus images from captions.", no_args_is_help=True)
 app.command(epilog=generate_sample.SAMPLE_EXAMPLES)(generate_sample.sample)
 app.command(epilog=generate_sample.LADDER_EXAMPLES)(generate_sample.ladder)
+app.command(epilog=generate_sample.INTERPOLATE_EXAMPLES)(generate_sample.interpolate)
 app.command(epilog=generate_obey.ORACLE_EXAMPLES)(generate_obey.oracle)
 app.command(epilog=generate_obey.OBEY_EXAMPLES)(generate_obey.obey)
 
@@ -54,8 +55,8 @@ def train(
     """Pretrain at low resolution, purify the pairs, fine-tune at high resolution.
 
     Each step has a folder of its own in OUT, with step.json and step.html; OUT/run.json names the
-    final model. Exit code 0 when all is done, 1 if images were left out as unreadable (each is
-    named), 2 if refused or stopped (with advice).
+    final model. Exit code 0 when all is done, 1 if rows were left out (images that cannot be
+    read, captions without words; each is named), 2 if refused or stopped (with advice).
     """
     from retinaforge.reports.generator_step import write_arms_page, write_step_page
     from retinaforge.tasks.generator_prepare import is_main

@@ -42,6 +42,14 @@ LADDER_EXAMPLES = (
     '`retinaforge generate ladder MODEL --prompt "No haemorrhages." --prompt "A few '
     'haemorrhages." --prompt "Many haemorrhages." --rows 6 --out DIR`'
 )
+INTERPOLATE_EXAMPLES = (
+    "Examples:\n\n"
+    '`retinaforge generate interpolate MODEL --prompt "A right eye without drusen." '
+    '--prompt "A right eye with many drusen." --images 9 --rows 3 --out DIR`\n\n'
+    '`retinaforge generate interpolate MODEL --prompt "A right eye." --seed 0 --to-seed 1 '
+    "--out DIR` from one eye to another\n\n"
+    "The same command again resumes."
+)
 MODEL_HELP = "A generator's folder, as `generate train` or diffusers wrote it."
 PROMPT_HELP = "A caption; repeat for several. An empty one asks for any eye."
 CAPTIONS_HELP = "A folder of pairs, a .jsonl of pairs or records, or a text file of captions."
@@ -52,6 +60,7 @@ MASKS_HELP = (
     "A mask, a folder of masks, or a folder of one for each map (vessel/, lesions/hard_exudate/), "
     "in turn; own: each caption's own."
 )
+GUIDE_HELP = "Masks pull as words do: guidance goes away from having neither."
 CHECK_HELP = "Also measure how far the images follow their masks (OUT/masks.json)."
 
 
@@ -91,6 +100,7 @@ def sample(
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
     masks: Path = typer.Option(None, help=MASKS_HELP),
     split: str = typer.Option("", help="Only captions of this split, as val."),
+    guide_masks: bool = typer.Option(False, help=GUIDE_HELP),
     check: bool = typer.Option(False, "--check", help=CHECK_HELP),
     batch: str = typer.Option("auto", help="Images at once; halved where memory ends."),
     precision: str = typer.Option("auto", help="fp32 or bf16; auto is bf16 on a GPU."),
@@ -120,7 +130,7 @@ def sample(
     )
     plan = {
         "steps": steps, "method": method.value, "guidance": guidance, "negative": negative,
-        "interval": _interval(interval), "time_shift": shift,
+        "interval": _interval(interval), "time_shift": shift, "guide_masks": guide_masks,
     }  # fmt: skip
     how = {"size": size, "batch": batch, "precision": precision}
     parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
@@ -171,6 +181,46 @@ def ladder(
     sheet = out / "synthetic_ladder.png"
     texts = [one.wording.text for one in asked]
     folder_sheet(out, [one.stem for one in asked], texts, sheet, columns=len(prompt), heads=True)
+    say(f"sheet: {sheet}")
+    answer_result(result, out, as_json=as_json)
+
+
+def interpolate(
+    model: Path = typer.Argument(..., help=MODEL_HELP),
+    prompt: list[str] = typer.Option(..., help="The caption; a second one is the other end."),
+    out: Path = typer.Option(..., help="Folder to write; made if absent, resumed if begun."),
+    images: int = typer.Option(7, min=2, help="Images a row, both ends among them."),
+    rows: int = typer.Option(1, min=1, help="Rows; row r has seed + r."),
+    seed: int = typer.Option(0, min=0, help="Of the first row's noise."),
+    to_seed: int = typer.Option(None, min=0, help="Of the other end's noise; none: it is fixed."),
+    steps: int = typer.Option(50, min=1, help="Steps of the solver."),
+    method: Method = typer.Option("euler", help="Solver."),
+    guidance: float = typer.Option(4.0, help="How far words pull."),
+    negative: str = typer.Option("", help="What is guided away from, in words."),
+    size: str = typer.Option("", help=SIZE_HELP),
+    batch: str = typer.Option("auto", help="Images at once."),
+    autoencoder: Path = typer.Option(None, help="In place of the folder's, or where it has none."),
+    text_encoder: str = typer.Option(None, help="In place of the folder's, or where it has none."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+) -> None:
+    """Draw the way from one caption to another, from one seed to another, or both at once.
+
+    Between captions the noise is fixed and the velocities are mixed in equal shares; between
+    seeds the noise goes along the great circle. The sheet is OUT/synthetic_interpolation.png.
+
+    Exit code 0 when all are drawn, 1 if some failed, 2 if refused.
+    """
+    from retinaforge.tasks.sample_between import label, requests_between
+    from retinaforge.tasks.sample_grid import folder_sheet
+
+    asked = requests_between(prompt, seed=seed, to_seed=to_seed, images=images, rows=rows)
+    plan = {"steps": steps, "method": method.value, "guidance": guidance, "negative": negative}
+    how = {"size": size, "batch": batch, "precision": "auto"}
+    parts = {"autoencoder": autoencoder, "text_encoder": text_encoder}
+    result, _, _ = _draw(model, parts, lambda painter, side: asked, out, plan, how, {})
+    sheet = out / "synthetic_interpolation.png"
+    stems, texts = [one.stem for one in asked], [label(one) for one in asked]
+    folder_sheet(out, stems, texts, sheet, columns=images, cell_px=160)
     say(f"sheet: {sheet}")
     answer_result(result, out, as_json=as_json)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from retinaforge.core import Refusal
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.guidance import Guidance, guided_velocity
+from retinaforge.generators.interpolation import mixed
 from retinaforge.generators.network import VelocityNetwork
 from retinaforge.generators.samplers_reuse import reusing
 from retinaforge.generators.solvers import METHODS, require_method, time_grid
@@ -41,6 +42,8 @@ def sample(
     shift: float = 1.0,
     times: Sequence[float] | None = None,
     batch: int | None = None,
+    start: Float[Tensor, "batch channels rows columns"] | None = None,
+    toward: tuple[Condition, Float[Tensor, " batch"]] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Float[Tensor, "batch channels rows columns"]:
     """Return latents that the flow leads to from the seeds' noise.
@@ -61,6 +64,8 @@ def sample(
         shift: of the times, see `time_grid`.
         times: a grid of one's own from 0 to 1, in place of steps and shift.
         batch: at most so many images at once; None takes all.
+        start: noise in place of the seeds'.
+        toward: a second condition and each image's share of it, see `generators.interpolation`.
         on_step: called with (steps done, steps of all batches).
 
     Raises:
@@ -79,7 +84,11 @@ def sample(
             asked = condition.take(part)
             other = null if null is None or len(null) == 1 else null.take(part)
             velocity = guided_velocity(network, asked, other, guidance)
-            x = noise(seeds[part], size).to(asked.text.device)
+            if toward is not None:
+                aim = guided_velocity(network, toward[0].take(part), other, guidance)
+                velocity = mixed(velocity, aim, toward[1][part])
+            x = noise(seeds[part], size) if start is None else start[part]
+            x = x.to(asked.text.device)
             for state in METHODS[method](velocity, x, grid):
                 x = state
                 tick()

@@ -26,7 +26,7 @@ def conditions_of(
     """Return who can be drawn, their conditions on the painter's device, and, by number, why the
     others cannot."""
     unsaid = _unsaid(painter, texts_of(requests))
-    lost = {one.number: unsaid[one.wording.text] for one in requests if one.wording.text in unsaid}
+    lost = {one.number: unsaid[text] for one in requests for text in one.texts if text in unsaid}
     maps: list[Tensor] = []
     for request in requests:
         if request.number not in lost:

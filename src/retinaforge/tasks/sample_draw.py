@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from retinaforge.core import Refusal
+from retinaforge.generators.condition import Condition
 from retinaforge.generators.guidance import Guidance
 from retinaforge.generators.resolution import canvas_of, on_canvas
 from retinaforge.generators.samplers import runaways, sample
 from retinaforge.generators.solvers import require_method, time_grid
 from retinaforge.tasks.latents import decode_latents
+from retinaforge.tasks.sample_between import noise_of, toward_of
 from retinaforge.tasks.sample_conditions import condition_of, conditions_of
 from retinaforge.tasks.sample_painter import Painter
 from retinaforge.tasks.sample_requests import Request
@@ -33,6 +36,7 @@ class SamplePlan:
         steps, method, time_shift: of the solver; see `generators.solvers`.
         guidance, interval: see `generators.guidance`.
         negative: what is guided away from; "" is the null condition.
+        guide_masks: guide away from having no mask too, so that masks pull as words do.
         precision: "fp32" or "bf16" (autocast).
         batch: images at once; changes an image by float error only.
     """
@@ -44,6 +48,7 @@ class SamplePlan:
     guidance: float = 4.0
     interval: tuple[float, float] = (0.0, 1.0)
     negative: str = ""
+    guide_masks: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     batch: int = 8
 
@@ -51,6 +56,8 @@ class SamplePlan:
         """Return plain data for JSON, without the batch."""
         plain = {**asdict(self), "interval": list(self.interval)}
         plain.pop("batch")
+        if not self.guide_masks:  # folders of before the field go on
+            plain.pop("guide_masks")
         return plain
 
 
@@ -83,7 +90,7 @@ def painting(painter: Painter, plan: SamplePlan) -> Paint:
     """
     canvas = canvas_of(plan.size, unit=painter.unit)
     cells = canvas.side // painter.autoencoder.config.factor
-    null = None if plan.guidance == 1 else condition_of(painter, [plan.negative])
+    null = None if plan.guidance == 1 else _null(painter, plan, cells)
     solve = partial(
         sample,
         painter.network,
@@ -102,8 +109,13 @@ def painting(painter: Painter, plan: SamplePlan) -> Paint:
         pixels: list[np.ndarray | None] = []
         if ready:
             seeds = [request.seed for request in ready]
+            shape = (painter.network.shape.latent_channels, cells, cells)
+            between = {
+                "start": noise_of(ready, shape), "toward": toward_of(painter, ready, condition)
+            }  # fmt: skip
             with autocast():
-                squares = _decoded(painter, solve(condition, seeds=seeds, on_step=on_step))
+                found = solve(condition, seeds=seeds, on_step=on_step, **between)
+                squares = _decoded(painter, found)
             pixels = _pixels(on_canvas(squares, canvas))
         drawn = {
             one.number: Drawn(one, found, "" if found is not None else RAN_AWAY)
@@ -113,6 +125,16 @@ def painting(painter: Painter, plan: SamplePlan) -> Paint:
         return [(nobody | drawn)[one.number] for one in requests]
 
     return paint
+
+
+def _null(painter: Painter, plan: SamplePlan, cells: int) -> Condition:
+    """Return what is guided away from, one row."""
+    null = condition_of(painter, [plan.negative])
+    if not plan.guide_masks:
+        return null
+    if painter.maps is None:
+        raise Refusal("a generator of masks", "one without", "leave --guide-masks out")
+    return replace(null, maps=painter.maps.absent(1, cells, cells).to(painter.device))
 
 
 def _decoded(painter: Painter, latents: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from retinaforge.core.artefacts import write_json
 from retinaforge.tasks.generator_rows import digest
 from retinaforge.tasks.pairs import Pair, row_of
 from retinaforge.tasks.sample_draw import Drawn, SamplePlan
-from retinaforge.tasks.sample_requests import Request
+from retinaforge.tasks.sample_requests import Request, Toward
 
 SETTINGS = "sample.json"
 
@@ -54,7 +54,7 @@ def facts_of(request: Request, plan: SamplePlan, fingerprint: str) -> dict[str, 
     """Return how an image was made: enough to make it again."""
     wording = request.wording
     facts = {
-        "caption": wording.text,
+        "caption": request.caption,
         "seed": request.seed,
         "negative": plan.negative,
         "sampler": plan.method,
@@ -65,6 +65,10 @@ def facts_of(request: Request, plan: SamplePlan, fingerprint: str) -> dict[str, 
         "model": fingerprint,
         "source": wording.source,
     }
+    if request.toward is not None:
+        facts["between"] = _between_of(request.toward, request)
+    if plan.guide_masks:
+        facts["guide_masks"] = True
     if request.classes:
         facts["classes"] = dict(request.classes)
     if wording.mask is not None:
@@ -72,6 +76,14 @@ def facts_of(request: Request, plan: SamplePlan, fingerprint: str) -> dict[str, 
     if wording.masks is not None:
         facts["masks"] = _masks_of(request)
     return facts
+
+
+def _between_of(toward: Toward, request: Request) -> dict[str, Any]:
+    return {
+        "captions": list(request.texts),
+        "seeds": [request.seed, toward.seed],
+        "share": toward.share,
+    }
 
 
 def _masks_of(request: Request) -> dict[str, list[str]]:
@@ -141,6 +153,7 @@ def settings_of(
     asked = [
         [one.seed, one.wording.text, dict(one.classes), str(one.wording.mask or "")]
         + ([] if one.wording.masks is None else [_masks_of(one)])
+        + ([] if one.toward is None else [_between_of(one.toward, one)])
         for one in requests
     ]
     return {

@@ -42,6 +42,21 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Toward:
+    """What an image between two is on its way to.
+
+    Attributes:
+        text: the other caption.
+        seed: of the other noise.
+        share: how far it is on the way: 0 is the request as it stands, 1 the other.
+    """
+
+    text: str
+    seed: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Request:
     """One image to draw.
 
@@ -50,12 +65,26 @@ class Request:
         seed: of its noise.
         wording: what is asked for.
         classes: classes that are asked for beside the words, name to value.
+        toward: the other end, for an image between two.
     """
 
     number: int
     seed: int
     wording: Wording
     classes: Mapping[str, Any] = field(default_factory=dict)
+    toward: Toward | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return the captions that it is drawn from: one, or two for an image between them."""
+        return (self.wording.text, *([] if self.toward is None else [self.toward.text]))
+
+    @property
+    def caption(self) -> str:
+        """Return the caption that the image is of; "" for one between two captions."""
+        if self.toward is None or len(set(self.texts)) == 1:
+            return self.wording.text
+        return {0.0: self.wording.text, 1.0: self.toward.text}.get(self.toward.share, "")
 
     @property
     def stem(self) -> str:
@@ -202,4 +231,4 @@ def _from_row(row: Mapping[str, Any], path: Path, number: int, seed: int) -> Wor
 
 def texts_of(requests: Iterable[Request]) -> list[str]:
     """Return the different captions of requests, in order of their first."""
-    return list(dict.fromkeys(request.wording.text for request in requests))
+    return list(dict.fromkeys(text for request in requests for text in request.texts))
