@@ -82,6 +82,34 @@ def test_a_cup_is_measured_from_its_mask(tmp_path: Path) -> None:
     assert fact.boxes == ((0.2437, 0.1583, 0.7438, 0.825),)
 
 
+def test_drawn_vessels_give_a_density_only_with_a_scale(tmp_path: Path) -> None:
+    drawn = np.zeros((60, 80))
+    drawn[28:31, 10:70] = 255
+    folder = tmp_path / "m"
+    _set(folder, {"image": "1.png"}, {"image": "2.png"}, {"image": "3.png"})
+    _save(folder / "v.png", drawn)
+    _save(folder / "f.png", np.full((60, 80), 255))
+    cells = {"1.png": "10", "2.png": "", "3.png": "wide"}
+    rows = [f"{name},v.png,f.png,{scale}" for name, scale in cells.items()]
+    (folder / "manifest.csv").write_text(
+        "\n".join(["image,vessel_mask,fov_mask,um_per_px", *rows]) + "\n"
+    )
+    found = manifest_records(folder)
+    one, two, three = (each.record.facts.get("vessel_density") for each in found.known)
+    # About 58 px of 10 um, 0.58 mm, over 0.8 x 0.6 mm.
+    assert one is not None
+    assert one.value == pytest.approx(0.58 / 0.48, rel=0.05)
+    assert one.source == "mask: m"
+    assert two is None
+    assert three is None
+    assert dict(found.notes) == {
+        "vessel mask without a scale (column um_per_px): no vessel density": 1
+    }
+    ((what, why),) = found.left_out
+    assert what == "3.png, vessel_density"
+    assert "expected um_per_px above 0, micrometres a pixel; got 'wide'" in why
+
+
 MAP = """
 disc_centre = ["x", "y"]
 absent = true

@@ -67,6 +67,8 @@ def records(
     write_known(out, found.known)
     for word, count in sorted(found.unknown_keywords.items()):
         say(f"{word} ({count}): gives no fact, stands among the keywords", alarm="unknown keyword")
+    for note, count in found.notes.items():
+        say(f"{note} ({count} images)", alarm="note")
     _name_left_out(found.left_out)
     told = {**_summary(out, found), **told}
     if as_json:
@@ -124,6 +126,7 @@ def _summary(out: Path, found: Gathered) -> dict[str, Any]:
         "facts": names.total(),
         "images_with": dict(sorted(names.items())),
         "unknown_keywords": dict(sorted(found.unknown_keywords.items())),
+        "notes": dict(found.notes),
         "left_out": [{"what": what, "why": why} for what, why in found.left_out],
     }
 

@@ -2,6 +2,7 @@
 
     tables = ["lesions.csv"]                # more tables beside the manifest, joined by `image`
     disc_centre = ["disc_x", "disc_y"]      # columns with a place in pixels
+    um_per_px = "scale"                     # column with micrometres a pixel; else um_per_px
     absent = true                           # a lesion without a mask file is not there
 
     [columns]                               # column = fact, "report", "keywords", or "" for none
@@ -49,6 +50,7 @@ class ColumnMap(BaseModel):
 
     tables: tuple[str, ...] = ()
     disc_centre: tuple[str, str] | None = None
+    um_per_px: str = "um_per_px"
     absent: bool = False
     columns: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)

@@ -24,6 +24,7 @@ from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.records_keywords import read_keywords
 from retinaforge.tasks.records_places import BOXES, places_of, regions_of
 from retinaforge.tasks.records_sets import SETS
+from retinaforge.tasks.records_vessels import NO_SCALE, density_fact, has_vessels, scale_of
 from retinaforge.tasks.vessel_masks import landmarks_of_masks
 
 Row = dict[str, str]
@@ -38,11 +39,13 @@ class Gathered:
         known: images with their records, in the set's order.
         unknown_keywords: how often each keyword that nobody mapped was met.
         left_out: images, or single values of an image, that could not be read, with the reason.
+        notes: what is not known of how many images, and why.
     """
 
     known: list[Known] = field(default_factory=list)
     unknown_keywords: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 def manifest_records(
@@ -120,6 +123,7 @@ def _known_of(
     side = facts["eye"].value if "eye" in facts else measured.eye
     measured = replace(measured, eye="OD" if side == "OD" else "OS" if side == "OS" else None)
     facts |= {fact.name: fact for fact in _mask_facts(record, cells, columns, home, measured)}
+    facts |= {fact.name: fact for fact in _vessel_facts(record, cells, columns, to)}
     eye = EyeRecord(
         image=record.name,
         facts=facts,
@@ -167,6 +171,20 @@ def _mask_facts(
             yield _lesion_fact(lesion, _mask(home / cells[column]), marks, placed)
         elif columns.absent:
             yield Fact(lesion, False, source)
+
+
+def _vessel_facts(record: Record, cells: Row, columns: ColumnMap, to: Gathered) -> Iterator[Fact]:
+    """Yield the density of the vessels that a mask shows, where the scale is known."""
+    if not has_vessels(record):
+        return
+    try:
+        scale = scale_of(cells.get(columns.um_per_px, ""))
+        if scale is not None:
+            yield density_fact(record, scale, f"mask: {record.dataset}")
+        else:
+            to.notes[NO_SCALE] += 1
+    except (RetinaForgeError, OSError) as error:
+        to.left_out.append((f"{record.name}, vessel_density", str(error)))
 
 
 def _marks(drawn: Landmarks, cells: Row, columns: ColumnMap, measured: Landmarks) -> Landmarks:

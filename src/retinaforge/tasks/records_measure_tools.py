@@ -13,6 +13,7 @@ from retinaforge.captions.facts import fact_kind
 from retinaforge.captions.record import Fact
 from retinaforge.core import Fov, Landmarks, Photograph
 from retinaforge.tasks.records_places import BOXES, DISC_UM, places_of, regions_of
+from retinaforge.tasks.records_vessels import density_of
 from retinaforge.tasks.vessel_finders import (
     NOBODY,
     anatomy_named,
@@ -89,9 +90,7 @@ def vessel_facts(photo: Photograph, fov: Fov, marks: Landmarks) -> Iterator[Fact
     v = read_vasculature(drawn.pixels, eye.fov, marks, artery=drawn.artery, vein=drawn.vein)
     found = {quantity.card.column: float(quantity.value) for quantity in measure_all(v)}
     if marks.um_per_px:
-        mm = marks.um_per_px / 1000
-        density = float(v.lengths_px.sum()) / (float(v.fov.mask.sum()) * mm)
-        yield Fact("vessel_density", round(density, 3), source)
+        yield Fact("vessel_density", round(density_of(v, marks.um_per_px), 3), source)
     for name, value in (
         ("artery_vein_ratio", found["avr_knudtson_zone_b"]),
         ("tortuosity", 1 + found["tortuosity"]),
