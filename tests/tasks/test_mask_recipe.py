@@ -151,7 +151,7 @@ def test_samples_of_masks_are_drawn_and_checked(ran: Path, home: Path, tmp_path:
     model = ran / "finetune/model"
     found = call(
         "sample", model, "--captions", home / "set/pairs", "--split", "val", "--masks", "own",
-        "--out", tmp_path / "own", "--steps", 2, "--guidance", 1, "--check", "--grid", "--json",
+        "--out", tmp_path / "own", "--steps", 2, "--guidance", 2, "--check", "--grid", "--json",
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["written"] == 2
@@ -167,9 +167,20 @@ def test_samples_of_masks_are_drawn_and_checked(ran: Path, home: Path, tmp_path:
     many = call("sample", model, "--prompt", "", "--masks", home / "set", "--out",
                 tmp_path / "many", *rest)  # fmt: skip
     assert "10 images drawn" in many.stdout, many.output
+    pulled = call("sample", model, "--captions", home / "set/pairs", "--split", "val", "--masks",
+                  "own", "--out", tmp_path / "pulled", "--steps", 2, "--guidance", 2,
+                  "--guide-masks")  # fmt: skip
+    assert pulled.exit_code == 0, pulled.output
+    with Image.open(tmp_path / "own/synthetic_000000.png") as one:
+        plain = np.asarray(one)
+        assert "Guide_masks" not in one.info
+    with Image.open(tmp_path / "pulled/synthetic_000000.png") as other:
+        assert other.info["Guide_masks"] == "true"
+        assert (np.asarray(other) != plain).any()
     both = call("sample", model, "--prompt", "", "--masks", vessels, "--out", tmp_path / "b",
                 *rest)  # fmt: skip
-    assert both.exit_code == 0, both.output  # grey: both maps are the same
+    assert both.exit_code == 1, both.output  # it would be both vessels and exudates
+    assert "expected a colour channel for each of 2 kinds; got a grey image" in both.stderr
 
 
 def test_masks_that_do_not_fit_cost_their_image(ran: Path, tmp_path: Path) -> None:

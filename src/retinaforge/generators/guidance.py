@@ -66,7 +66,8 @@ def guided_velocity(
         condition: what is asked for, one row an image.
         null: what is guided away from: the empty string's encoding or a negative prompt's, one
             row for all images or one for each. Classes are taken away unless it has its own;
-            maps stay. None only if the guidance never acts.
+            maps stay unless it has its own (absent ones, so that masks pull too). None only if
+            the guidance never acts.
         guidance: how far and when.
 
     Raises:
@@ -95,7 +96,7 @@ def asking(network: VelocityNetwork, condition: Condition) -> Velocity:
 
 
 def against(condition: Condition, null: Condition | None) -> Condition:
-    """Return a batch's null condition: one row for each of its images, with the same maps."""
+    """Return a batch's null condition: one row for each image, with its maps or the null's own."""
     if null is None or len(null) not in (1, len(condition)):
         raise Refusal(
             f"a null condition of 1 or {len(condition)} rows to guide away from",
@@ -108,7 +109,8 @@ def against(condition: Condition, null: Condition | None) -> Condition:
     classes = null.classes
     if classes is None and condition.classes is not None:
         classes = torch.full_like(condition.classes, NONE)
-    return replace(null, classes=classes, maps=condition.maps)
+    maps = condition.maps if null.maps is None else null.maps
+    return replace(null, classes=classes, maps=maps)
 
 
 def stacked(condition: Condition, null: Condition) -> Condition:

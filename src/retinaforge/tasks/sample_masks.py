@@ -114,8 +114,7 @@ def read_masks(path: Path, kinds: int, side: int) -> Float[Tensor, "1 kinds side
     except OSError as error:
         raise Refusal("a mask image", f"{path} ({error})", "name a PNG file") from error
     _require_square(found, path, kinds, side)
-    if kinds == 1:
-        _require_grey(found, path)
+    _require_colours(found, path, kinds)
     largest = max(high for _, high in found.getextrema())
     if 0 < largest <= 1:
         raise Refusal("a mask of 0 and 255", f"0 and 1 in {path}", "multiply it by 255")
@@ -146,11 +145,18 @@ def _require_square(found: Image.Image, path: Path, kinds: int, side: int) -> No
         )
 
 
-def _require_grey(found: Image.Image, path: Path) -> None:
+def _require_colours(found: Image.Image, path: Path, kinds: int) -> None:
     red, green, blue = (np.asarray(channel) for channel in found.split())
-    if (red != green).any() or (green != blue).any():
+    grey = not ((red != green).any() or (green != blue).any())
+    if kinds == 1 and not grey:
         raise Refusal(
             "a black and white mask of one kind", f"a coloured image: {path}", "name the mask"
+        )
+    if kinds > 1 and grey and red.any():
+        raise Refusal(
+            f"a colour channel for each of {kinds} kinds",
+            f"a grey image: {path}",
+            "give a folder for each kind",
         )
 
 
