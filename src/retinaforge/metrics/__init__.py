@@ -3,6 +3,8 @@
 from retinaforge.core import Card
 from retinaforge.metrics import agreement, signal_to_noise, statistics, structural_similarity
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
+from retinaforge.metrics.classification import CLASSIFICATION_CARDS
+from retinaforge.metrics.classification_calibration import CALIBRATION_CARDS
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
 from retinaforge.metrics.prediction import PREDICTION_CARDS
@@ -70,6 +72,8 @@ CATALOGUE: tuple[Card, ...] = (
     agreement.ICC_CARD,
     agreement.LIMITS_CARD,
     *PREDICTION_CARDS,
+    *CLASSIFICATION_CARDS,
+    *CALIBRATION_CARDS,
 )
 
 __all__ = [
