@@ -26,9 +26,10 @@ from retinaforge.core import Landmarks, Refusal
 from retinaforge.core.artefacts import environment, write_json
 from retinaforge.tasks.crew import work_through
 from retinaforge.tasks.landmarks_table import first_known, landmarks_for
+from retinaforge.tasks.line_journal import LineJournal
 from retinaforge.tasks.vessel_finders import NOBODY, cards_of
 from retinaforge.tasks.vessel_jobs import Job
-from retinaforge.tasks.vessel_journal import Journal, key_of
+from retinaforge.tasks.vessel_journal import key_of, rows_of, vessel_journal
 from retinaforge.tasks.vessel_tables import write_tables
 from retinaforge.tasks.vessel_work import Row, Settings, measure_keyed
 from retinaforge.vessels.biomarkers import BIOMARKERS
@@ -83,17 +84,17 @@ def measure_vessels(
     finders = _finders(jobs, settings)
     claim_folder(out, {**made_by, **finders})
     marked = [_with_landmarks(job, landmarks or {}) for job in jobs]
-    with Journal(out) as journal:
+    with vessel_journal(out) as journal:
         keys = [key_of(job, settings) for job in marked]
         left = [(k, j) for k, j in zip(keys, marked, strict=True) if not _whole(journal, k, out)]
         done = resumed = len(jobs) - len(left)
         work = partial(measure_keyed, out=out, settings=settings)
         for (key, job), row in work_through(left, work, workers=workers):
-            journal.add(key, row or _killed(job))
+            journal.write({"key": key, **(row or _killed(job))})
             done += 1
             if on_progress is not None:
                 on_progress(done, len(jobs))
-        summary = write_tables(out, journal.rows(keys), several=len(settings.judges) > 1)
+        summary = write_tables(out, rows_of(journal, keys), several=len(settings.judges) > 1)
         failed, flagged = (_in_state(journal, keys, state) for state in ("failed", "flagged"))
     seconds = time.monotonic() - start
     write_json(out / "environment.json", {
@@ -150,9 +151,9 @@ def claim_folder(out: Path, settings: dict[str, Any]) -> None:
         torn.unlink()
 
 
-def _whole(journal: Journal, key: str, out: Path) -> bool:
+def _whole(journal: LineJournal, key: str, out: Path) -> bool:
     """Return whether an eye was measured and its files are there; a failure is tried again."""
-    row = journal.find(key)
+    row = journal.row(key)
     return (
         row is not None
         and row["status"] != "failed"
@@ -165,6 +166,6 @@ def _killed(item: Job) -> Row:
             "values": {}, "reasons": {}, "files": []}  # fmt: skip
 
 
-def _in_state(journal: Journal, keys: list[str], state: str) -> tuple[tuple[str, str], ...]:
-    rows = journal.rows(keys)
+def _in_state(journal: LineJournal, keys: list[str], state: str) -> tuple[tuple[str, str], ...]:
+    rows = rows_of(journal, keys)
     return tuple((row["name"], row["reason"]) for row in rows if row["status"] == state)

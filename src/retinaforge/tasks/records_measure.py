@@ -27,6 +27,7 @@ from retinaforge.captions.rows import record_from_row, record_to_row
 from retinaforge.captions.words import bin_of
 from retinaforge.core import Eye, Fov, Landmarks, Photograph, RetinaForgeError
 from retinaforge.images import find_fov, read_photograph
+from retinaforge.tasks.line_journal import LineJournal
 from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.records_measure_tools import (
     anatomy_facts,
@@ -36,7 +37,6 @@ from retinaforge.tasks.records_measure_tools import (
     tool_versions,
     vessel_facts,
 )
-from retinaforge.tasks.vessel_journal import Journal
 
 Tool = Literal["anatomy", "cup", "quality", "vessels", "lesions"]
 ALL: tuple[Tool, ...] = ("anatomy", "cup", "quality", "vessels", "lesions")
@@ -45,6 +45,7 @@ TOOLS: tuple[Tool, ...] = ("anatomy", "quality")
 for captions to learn it: the cup is off by 0.25 on Drishti-GS (see the model card of anatomy),
 reflexes become cotton wool spots, and fewer vessels are found than drawn, so that the words for
 density, which were set on phantoms, call most photographs sparse."""
+JOURNAL = "rows.jsonl"
 RULES = 5
 """Raised whenever the same photograph gives other facts, so that no old row is taken up."""
 Grader = Callable[[Photograph, Fov], str]
@@ -101,14 +102,14 @@ def measure_records(
         on_progress: called with (images done, images).
     """
     found = MeasuredRecords()
-    with Journal(journal_folder) as journal:
+    with LineJournal(journal_folder / JOURNAL, ("key",)) as journal:
         for done, each in enumerate(known, 1):
             key = _key(each, tools)
-            row = journal.find(key)
+            row = journal.row(key)
             if row is None:
                 row = _row(each, tools, grader)
                 if "reason" not in row:
-                    journal.add(key, row)
+                    journal.write({"key": key, **row})
             _take_in(each, row, found)
             if on_progress:
                 on_progress(done, len(known))

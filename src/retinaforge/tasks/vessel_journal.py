@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from retinaforge.core.artefacts import DiskFull
+from retinaforge.tasks.line_journal import LineJournal
 from retinaforge.tasks.vessel_jobs import Job
 from retinaforge.tasks.vessel_work import Row, Settings
 
@@ -43,75 +41,14 @@ def _stamp(path: Path) -> list[Any]:
     return [path.name, found.st_size, found.st_mtime_ns]
 
 
-class Journal:
-    """Rows of a run, in the order in which they were measured; a context manager.
-
-    Args:
-        folder: of the run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
-        self._places: dict[str, int] = {}
-
-    def __enter__(self) -> Journal:
-        """Open the file, without a line that a killed run left half-written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self.path.open("a+b")
-        self._stream.seek(0)
-        whole = 0
-        for line in self._stream:
-            if not line.endswith(b"\n"):
-                self._stream.truncate(whole)
-                break
-            row = _parsed(line)
-            if row is not None:
-                self._places[row["key"]] = whole
-            whole += len(line)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        """Close the file."""
-        self._stream.close()
-
-    def find(self, key: str) -> Row | None:
-        """Return the row of a key; None if it was not measured yet."""
-        if key not in self._places:
-            return None
-        self._stream.seek(self._places[key])
-        return _parsed(self._stream.readline())
-
-    def add(self, key: str, row: Row) -> None:
-        """Write a row down, on the disk when this returns.
-
-        Raises:
-            DiskFull: if the disk takes no more.
-        """
-        line = json.dumps({"key": key, **row}, allow_nan=False, separators=(",", ":")) + "\n"
-        try:
-            self._places[key] = self._stream.seek(0, os.SEEK_END)
-            self._stream.write(line.encode())
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-        except OSError as error:
-            raise DiskFull(
-                f"could not write {self.path}: {error.strerror or error}; "
-                "free some space and run the same command again, it resumes"
-            ) from error
-
-    def rows(self, keys: list[str]) -> Iterator[Row]:
-        """Yield the rows of these keys, in their order."""
-        for key in keys:
-            row = self.find(key)
-            if row is not None:
-                yield row
+def vessel_journal(folder: Path) -> LineJournal:
+    """Return the journal of a folder, a row an eye."""
+    return LineJournal(folder / NAME, ("key",))
 
 
-def _parsed(line: bytes) -> Row | None:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+def rows_of(journal: LineJournal, keys: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of these keys, in their order."""
+    for key in keys:
+        row = journal.row(key)
+        if row is not None:
+            yield row
