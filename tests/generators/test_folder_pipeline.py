@@ -70,6 +70,19 @@ def test_the_folder_says_what_it_is(saved: Path) -> None:
     assert {path.stat().st_mode for path in own} == {usual}
 
 
+def test_a_run_is_told_where_its_generator_lies(saved: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "finetune").mkdir(parents=True)
+    os.symlink(saved, run / "finetune/model")
+    for folder in (run, run / "finetune"):
+        with pytest.raises(Refusal, match=rf"name {run / 'finetune/model'}, which lies in it"):
+            load_pipeline(folder)
+    with pytest.raises(Refusal, match="that looks like another model"):
+        load_pipeline(saved / "vae")
+    with pytest.raises(Refusal, match=r"RUN/finetune/model"):
+        load_pipeline(tmp_path)
+
+
 def test_a_full_disk_leaves_the_older_folder(
     saved: Path, parts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

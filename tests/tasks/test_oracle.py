@@ -53,8 +53,24 @@ def test_a_folder_reads_as_the_network_that_was_saved(taught):
 def test_the_same_call_finds_it_done_and_another_is_refused(taught, records):
     config = OracleConfig(epochs=10, batch=16)
     assert train_oracle(records, taught[0], side_px=SIDE, config=config) == taught[1]
-    with pytest.raises(Refusal, match="new or was begun for the same oracle"):
+    with pytest.raises(Refusal, match=r"same oracle; got another.*\(side_px 48, not 64\)"):
         train_oracle(records, taught[0], side_px=64, config=config)
+
+
+def test_too_few_eyes_and_wrong_places_are_refused_before_any_work(records, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(Refusal, match="8 held out; got 4 and 4; raise --most"):
+        train_oracle(records, out, side_px=SIDE, most=4)
+    few = write_known(
+        tmp_path / "few.jsonl", toy_eyes(tmp_path, 9) + toy_eyes(tmp_path, 7, "val", first=50)
+    )
+    with pytest.raises(Refusal, match="8 held out; got 9 and 7; draw more eyes"):
+        train_oracle(few, out, side_px=SIDE)
+    with pytest.raises(Refusal, match="autoencoder"):
+        train_oracle(records, out, side_px=SIDE, autoencoder=tmp_path)
+    assert not out.exists()
+    with pytest.raises(Refusal, match="a folder to write; got a file"):
+        train_oracle(records, few, side_px=SIDE)
 
 
 def test_a_folder_without_an_oracle_is_refused(tmp_path):

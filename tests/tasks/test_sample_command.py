@@ -70,6 +70,16 @@ def test_a_file_with_a_bad_caption_ends_with_1(call, tmp_path):
     assert "guidance 2.0 instead of 4.0" in str(other.exception)
 
 
+@pytest.mark.parametrize("name", ["metadata.jsonl", "other.png", "shard.tar"])
+def test_a_folder_of_others_is_not_written_into(call, tmp_path, name):
+    """A folder of pairs that refers to its images elsewhere lost its table."""
+    (tmp_path / name).write_text("kept")
+    found = call("sample", "m", "--prompt", "an eye", "--steps", 1, "--out", tmp_path)
+    assert "an empty folder, or one of this command; got" in str(found.exception)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "kept"
+
+
 def test_truncated_captions_are_told(call, tmp_path):
     found = call("sample", "m", "--prompt", "word " * 40, "--steps", 1, "--out", tmp_path)
     assert found.exit_code == 0

@@ -121,6 +121,12 @@ def test_the_remedy_fits_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         artefacts.write_text(tmp_path / "a.txt", "words")
 
 
+def test_a_file_in_a_folders_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(DiskFull, match="name another place and run the same command again"):
+        artefacts.write_text(tmp_path / "a/b/c.txt", "words")
+
+
 def test_other_errors_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
     """A refusal that an unreadable file led to, and a plain fault, stay what they are."""
 

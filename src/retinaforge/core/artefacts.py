@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from retinaforge.core.errors import Refusal, RetinaForgeError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+NO_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EISDIR)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -56,7 +57,8 @@ def whole_file(path: Path) -> Generator[BinaryIO, None, None]:
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none where even its folder could not be made
+            temporary.unlink()
         raise
 
 
@@ -88,6 +90,8 @@ def not_written(path: Path, error: OSError) -> DiskFull:
     remedy = "free some space"
     if error.errno in NOT_ALLOWED:
         remedy = "make that folder writable"
+    elif error.errno in NO_PLACE:
+        remedy = "name another place"
     return DiskFull(
         f"could not write {path}: {error.strerror or error}; "
         f"{remedy} and run the same command again, it resumes"

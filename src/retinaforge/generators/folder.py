@@ -133,6 +133,20 @@ def load_network(folder: Path, *, recompute: bool = False) -> nn.Module:
         ) from error
 
 
+def _remedy(folder: Path) -> str:
+    """Return what to name instead; a run's and a step's folder hold the generator in theirs."""
+    within = ("model", "finetune/model", "pretrain/model")
+    inner = next((folder / name for name in within if (folder / name / OURS).is_file()), None)
+    if inner is not None:
+        return f"name {inner}, which lies in it"
+    if (folder / "config.json").is_file():
+        return "that looks like another model; name what `retinaforge generate train` ends with"
+    return (
+        "name the model of a trained step (RUN/finetune/model), or a published Lumina-Next or "
+        "RetinaLogos folder"
+    )
+
+
 def _read_ours(folder: Path) -> dict[str, Any]:
     path = folder / OURS
     if not path.is_file():
@@ -140,7 +154,7 @@ def _read_ours(folder: Path) -> dict[str, Any]:
             "a generator: retinaforge.json, a LuminaPipeline's model_index.json, or "
             "consolidated_ema.00-of-01.pth",
             f"{folder} with none of them",
-            "name the folder of a trained step, or a published Lumina-Next or RetinaLogos folder",
+            _remedy(folder),
         )
     said = json.loads(path.read_text())
     if said.get("version") != VERSION:

@@ -64,7 +64,9 @@ def run_told(run: Path) -> dict[str, Any]:
     """
     if not (run / "recipe.json").exists():
         raise Refusal(
-            "a folder of `retinaforge generate train --out`", f"{run} without recipe.json", "check"
+            "a folder of `retinaforge generate train --out`",
+            f"{run} without recipe.json",
+            "name the folder that --out named",
         )
     recipe = _read(run / "recipe.json")
     folders = [run / name for name in ("pretrain", "purify", "finetune")]

@@ -28,6 +28,7 @@ from retinaforge.nets.oracle import OracleNet
 from retinaforge.tasks.oracle_data import (
     AT_ONCE,
     Eyes,
+    enough_eyes,
     kept_through,
     known_eyes,
     load_eyes,
@@ -120,20 +121,24 @@ def train_oracle(
         The content of oracle.json.
 
     Raises:
-        Refusal: expected eyes of a train split and others held out; or another oracle in `out`.
+        Refusal: expected eyes of a train split and others held out, at least eight of each; no
+            autoencoder; or another oracle in `out`.
     """
     config = config or OracleConfig()
     asked = {"source": str(source), "side_px": side_px, "most": most, "config": _plain(config),
              "autoencoder": None if autoencoder is None else str(autoencoder)}  # fmt: skip
     if (done := _finished(out, asked)) is not None:
         return done
-    learnt, held = (rows[:most] for rows in split_eyes(known_eyes(source)))
+    if out.is_file():
+        raise Refusal("a folder to write", f"a file: {out}", "choose another name")
+    learnt, held = enough_eyes(split_eyes(known_eyes(source)), most)
+    model = None if autoencoder is None else load_autoencoder(autoencoder).model.eval()
     parts = {
         name: load_eyes(rows, out / "cache" / name, side_px=side_px,
                         on_progress=lambda k, n, name=name: on_progress(f"{name} images", k, n))
         for name, rows in (("train", learnt), ("heldout", held))
     }  # fmt: skip
-    rebuilt = _rebuilt(parts, out, autoencoder, on_progress)
+    rebuilt = _rebuilt(parts, out, model, on_progress)
     network, scale, took = fit_oracle(
         parts["train"], rebuilt=rebuilt.get("train"), config=config,
         on_step=lambda k, n, loss: on_progress("oracle learns", k, n),
@@ -153,11 +158,10 @@ def train_oracle(
 
 
 def _rebuilt(
-    parts: dict[str, Eyes], out: Path, autoencoder: Path | None, on_progress: Say
+    parts: dict[str, Eyes], out: Path, model: torch.nn.Module | None, on_progress: Say
 ) -> dict[str, np.ndarray]:
-    if autoencoder is None:
+    if model is None:
         return {}
-    model = load_autoencoder(autoencoder).model.eval()
     return {
         name: kept_through(model, eyes, out / "cache" / f"{name}-rebuilt.npy",
                            lambda k, n: on_progress("through the autoencoder", k, n),
@@ -180,10 +184,13 @@ def _finished(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     about = json.loads(path.read_text(encoding="utf-8"))
-    if about.get("asked") != asked:
+    held = about.get("asked") or {}
+    differ = [name for name in asked if held.get(name) != asked[name]]
+    if differ:
+        said = "; ".join(f"{name} {held.get(name)}, not {asked[name]}" for name in differ)
         raise Refusal(
-            "a folder that is new or was begun for the same oracle", f"another oracle: {out}",
-            "choose another folder",
+            "a folder that is new or was begun for the same oracle",
+            f"another oracle: {out} ({said})", "choose another folder",
         )  # fmt: skip
     return about
 

@@ -22,6 +22,8 @@ from retinaforge.tasks.records_file import Known, read_known
 
 Progress = Callable[[int, int], None]
 RECORDS = "records.jsonl"
+FEWEST_EYES = 8
+"""With fewer held out no word has a score (`validation.obedience_scores`)."""
 AT_ONCE = 32
 """Images that pass through a network together."""
 
@@ -90,6 +92,24 @@ def split_eyes(known: Sequence[Known]) -> tuple[list[Known], list[Known]]:
             "say which is which in the records' split",
         )
     return parts["train"], held
+
+
+def enough_eyes(
+    parts: tuple[list[Known], list[Known]], most: int | None
+) -> tuple[list[Known], list[Known]]:
+    """Return the eyes that are learnt from and held out, at most so many of each.
+
+    Raises:
+        Refusal: if there are fewer than eight of either: no word could be judged.
+    """
+    learnt, held = (rows[:most] for rows in parts)
+    if min(len(learnt), len(held)) < FEWEST_EYES:
+        raise Refusal(
+            f"at least {FEWEST_EYES} eyes to learn from and {FEWEST_EYES} held out",
+            f"{len(learnt)} and {len(held)}",
+            "raise --most" if most and most < FEWEST_EYES else "draw more eyes",
+        )
+    return learnt, held
 
 
 def load_eyes(

@@ -18,11 +18,12 @@ from PIL.PngImagePlugin import PngInfo
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_json
 from retinaforge.tasks.generator_rows import digest
-from retinaforge.tasks.pairs import Pair, row_of
+from retinaforge.tasks.pairs import METADATA, Pair, row_of
 from retinaforge.tasks.sample_draw import Drawn, SamplePlan
 from retinaforge.tasks.sample_requests import Request, Toward
 
 SETTINGS = "sample.json"
+IMAGES = ("*.png", "*.jpg", "*.tar")
 
 
 def png_of(pixels: np.ndarray, facts: Mapping[str, Any]) -> bytes:
@@ -120,9 +121,9 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise Refusal("a folder to write", f"a file: {folder}", "choose another name")
     if not path.exists():
-        if folder.exists() and any(folder.glob("*.png")):
+        if any(True for name in (*IMAGES, METADATA) for _ in folder.glob(name)):
             raise Refusal(
-                "an empty folder, or one of this command", f"{folder} with other images",
+                "an empty folder, or one of this command", f"{folder} with other images or pairs",
                 "choose another folder",
             )  # fmt: skip
         write_json(path, settings)
