@@ -144,6 +144,12 @@ def test_a_generator_of_words_goes_on_with_masks(home: Path, tmp_path: Path) -> 
     assert wider.shape[1] == first.shape[1] + 32 * 4
     assert torch.allclose(wider[:, : first.shape[1]], first, atol=1e-6)
     assert wider[:, first.shape[1] :].abs().max() < 1e-6
+    base = {"start": str(model), "lora_rank": 2}
+    taught = {"learning_rate": 0.01, "warmup_steps": 0, "ema_decay": 0}
+    adapted = tiny(network=base, finetune=taught, sample={"images": 0})
+    go(home, tmp_path / "lora", adapted, without=["purify", "pretrain"])
+    learnt = load_file(tmp_path / "lora/finetune/model" / name)["patch_in.weight"]
+    assert learnt[:, first.shape[1] :].abs().max() > 1e-3
 
 
 @pytest.mark.slow

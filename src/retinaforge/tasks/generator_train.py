@@ -180,7 +180,9 @@ def new_network(
     if table.lora_rank:
         if start is None:
             raise Refusal("weights to adapt", "network.lora_rank alone", "name network.start")
-        add_lora(network, rank=table.lora_rank)
+        # A DiT's masks come in where its latent does: that layer must learn too.
+        also = (*ASKED_BESIDE, *(("patch_in",) if shape.map_channels else ()))
+        add_lora(network, rank=table.lora_rank, also=also)
     return network
 
 
