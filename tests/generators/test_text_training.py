@@ -1,5 +1,6 @@
 """The small text encoder: it learns, resumes, and loads without us."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,14 @@ def test_facts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         train_text_encoder(texts, tmp_path, fact_sizes=(2,), said=[[(0,)], [(1,)]])
     with pytest.raises(Refusal, match="set a bit for each word that the caption leaves open"):
         train_text_encoder(texts, tmp_path, fact_sizes=(2,), said=[[(0,), (4,)], [(1,)]])
+
+
+def test_captions_that_say_nothing_known_are_learnt_all_the_same(tmp_path: Path) -> None:
+    texts = records(6)
+    silent = [[(0,) for _ in row] for row in texts]
+    folder = train_text_encoder(
+        texts, tmp_path, steps=2, training=TINY, fact_sizes=(2,), said=silent
+    )
+    last = json.loads((folder / "training.json").read_text())["last"]
+    assert "masked" in last
+    assert "facts_right" not in last

@@ -169,7 +169,9 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         self.optimiser.step()
         scores = {"masked": masked.item(), "contrast": pull.item(), "found": found.item()}
-        return scores | ({"facts": told.item(), "facts_right": right.item()} if self.said else {})
+        # A batch that says nothing known has no share of facts told rightly.
+        known = bool(self.said) and bool(right.isfinite())
+        return scores | ({"facts": told.item(), "facts_right": right.item()} if known else {})
 
     def _batch(self, step: int) -> tuple[Tokens, Tensor]:
         """Return two captions of each of some records, and what they say."""
