@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, save_autoencoder
 from retinaforge.cli.generate import app
 from retinaforge.core import Refusal
+from retinaforge.generators.condition import Condition
+from retinaforge.generators.flow import FlowConfig
 from retinaforge.generators.folder import load_pipeline
 from retinaforge.reports.generator_step import write_step_page
 from retinaforge.tasks.generator_draw import draw_generator
@@ -24,6 +26,7 @@ from retinaforge.tasks.generator_prepare import find_inputs, open_text_encoder, 
 from retinaforge.tasks.generator_recipe import Recipe, load_recipe, parse_recipe
 from retinaforge.tasks.generator_run import RecipeDone, run_recipe
 from retinaforge.tasks.generator_train import vocabulary_of
+from retinaforge.training.generator import GeneratorBatch, flow_inputs
 
 pytest.importorskip("transformers")
 pytest.importorskip("diffusers")
@@ -127,6 +130,17 @@ def test_batches_keep_masks_back_one_by_one(home: Path, ran: Path) -> None:
     shown = torch.cat([maps[:, :16].flatten(1).any(1) for maps in some if maps is not None])
     assert 4 < int(shown.sum()) < 28
     assert torch.equal(some[1], draw_generator(data, **how, map_drop=0.5)(1).condition.maps)
+
+
+def test_half_of_those_without_words_lose_their_masks_too() -> None:
+    said = Condition(
+        torch.zeros(400, 1, 4), torch.ones(400, 1).bool(), None, torch.ones(400, 1, 1, 1)
+    )
+    batch = GeneratorBatch(torch.zeros(400, 1, 1, 1), said)
+    given = flow_inputs(lambda index: batch, FlowConfig(drop=0.5), 0)(0)
+    lost = given["maps"].flatten() == 0
+    assert not lost[~given["dropped"]].any()
+    assert 0.35 < lost[given["dropped"]].float().mean() < 0.65
 
 
 @pytest.mark.slow
