@@ -56,6 +56,18 @@ def power_to_find(n: int, accuracy: float, *, alpha: float = 0.05) -> float:
     return float(_power_to_find(np.array([n]), accuracy, alpha)[0])
 
 
+def accuracy_found(n: int, *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Return the smallest accuracy that one reader of n images is found to have, see the module.
+
+    Returns:
+        In (0.5, 1), to a thousandth; NaN where n is too small for any.
+    """
+    _check(0.6, alpha, power)
+    steps = np.arange(0.501, 1.0, 0.001)
+    found = [a for a in steps if _power_to_find(np.array([n]), float(a), alpha)[0] >= power]
+    return round(float(found[0]), 3) if found else math.nan
+
+
 def images_to_find(accuracy: float, *, power: float = 0.8, alpha: float = 0.05) -> Plan:
     """Return how many images one reader needs so that an accuracy is told from one half.
 

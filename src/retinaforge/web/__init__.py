@@ -1,0 +1,1 @@
+"""Pages served to people: the reader study."""
