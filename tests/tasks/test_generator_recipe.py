@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 from retinaforge.autoencoders import Autoencoder, AutoencoderConfig, save_autoencoder
 from retinaforge.cli.generate import app
 from retinaforge.core import Refusal
+from retinaforge.core.artefacts import DiskFull, not_written
 from retinaforge.reports.generator_step import run_told, write_arms_page, write_step_page
 from retinaforge.tasks import generator_run, generator_train
 from retinaforge.tasks.generator_prepare import find_inputs
@@ -32,6 +34,7 @@ from retinaforge.tasks.generator_recipe import (
     shipped_recipes,
 )
 from retinaforge.tasks.generator_run import RecipeDone, run_recipe
+from retinaforge.training import checkpoint
 
 pytest.importorskip("transformers")
 pytest.importorskip("diffusers")
@@ -155,6 +158,43 @@ def test_another_recipe_in_the_folder_is_refused_by_name(home: Path, ran: Path) 
         go(home, ran, tiny(finetune={"steps": 5}))
     with pytest.raises(Refusal, match=r"network\.preset = 'dit-2m'"):
         go(home, ran, tiny(network={"preset": "dit-9m"}))
+    stated = json.loads((ran / "recipe.json").read_text())
+    assert (stated["finetune"]["steps"], stated["network"]["preset"]) == (4, "dit-2m")
+
+
+def test_a_wrong_autoencoder_is_refused_before_any_training(
+    home: Path, ran: Path, tmp_path: Path
+) -> None:
+    given = {"pairs": home / "pairs", "autoencoder": ran / "finetune/model"}
+    with pytest.raises(Refusal, match="autoencoder"):
+        run_recipe(tiny(), tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
+    home: Path, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two checkpoints of the second training finds no room."""
+    encoder = next((ran / "cache").glob("text-encoder-*"))
+    shutil.copytree(encoder, tmp_path / "cache" / encoder.name)
+    shutil.copytree(ran / "pretrain", tmp_path / "pretrain")
+    whole = checkpoint.save
+
+    def full(folder: Path, content: Any) -> Path:
+        if content["step"] == 4:
+            raise not_written(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        return whole(folder, content)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(DiskFull, match="No space left on device; free some space"):
+        go(home, tmp_path)
+    held = checkpoint.load(tmp_path / "finetune/training")
+    assert held is not None
+    assert held["step"] == 2
+    assert not (tmp_path / "finetune/model").exists()
+    monkeypatch.undo()
+    assert [one.state for one in go(home, tmp_path).steps] == ["found done", "done"]
+    assert equal(weights(tmp_path / "finetune"), weights(ran / "finetune"))
 
 
 def test_what_changes_no_weight_may_change(home: Path, ran: Path) -> None:

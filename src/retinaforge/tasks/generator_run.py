@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal, artefacts
 from retinaforge.tasks.generator_prepare import (
     Inputs,
@@ -109,13 +110,15 @@ def run_recipe(
         on_step: told of every step that is done, in the main process.
 
     Raises:
-        Refusal: for a step that is not known, nothing left to do, or a folder of another recipe.
+        Refusal: for a step that is not known, nothing left to do, no autoencoder, or a folder of
+            another recipe.
         TrainingStopped, DiskFull: as `train_generator`.
     """
     steps = _left(without)
     inputs = find_inputs(recipe, out / "cache", pairs=pairs, autoencoder=autoencoder)
-    if is_main():
-        settings = recipe.model_dump(mode="json")
+    load_autoencoder(inputs.autoencoder)  # before a text encoder is taught for minutes
+    settings = recipe.model_dump(mode="json")
+    if is_main() and not (out / RECIPE).exists():
         artefacts.write_json(out / RECIPE, settings)
     walk = _Walk(inputs, out, telling, on_step)
     done = _go(walk, Arm(steps), out)
@@ -124,6 +127,7 @@ def run_recipe(
     model = trained[-1].folder / MODEL if trained else None
     outcome = RecipeDone(done, rows, model, _left_out(inputs, walk.done.values()))
     if is_main():
+        artefacts.write_json(out / RECIPE, settings)
         _write(outcome, inputs, out)
     return outcome
 
