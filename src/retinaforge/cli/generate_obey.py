@@ -20,10 +20,10 @@ ORACLE_EXAMPLES = (
 )
 OBEY_EXAMPLES = (
     "Examples:\n\n"
-    "`retinaforge generate obey run/model --oracle oracle --out obeyed`\n\n"
-    "`retinaforge generate obey run/model --oracle oracle --out obeyed --word eye "
+    "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed`\n\n"
+    "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed --word eye "
     "--word hard_exudate --bases 48`\n\n"
-    "`retinaforge generate obey run/model --oracle oracle --out obeyed --fidelity quick`\n\n"
+    "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed --fidelity quick`\n\n"
     "The same command again resumes."
 )
 OURS = "ours"
@@ -38,7 +38,7 @@ class Fidelity(StrEnum):
 
 
 def oracle(
-    source: Path = typer.Argument(..., help="Phantoms: a folder of pairs, or records.jsonl."),
+    source: Path = typer.Argument(..., help="Phantoms: a folder of pairs, or records.jsonl; 8 eyes to learn from, 8 held out, at least.",
     out: Path = typer.Option(..., help="Folder to write; finished work is kept."),
     size: int = typer.Option(128, min=32, help="Side of the images that will be read, px."),
     autoencoder: Path = typer.Option(None, help="Through which generated images pass."),
@@ -85,7 +85,7 @@ def ceiling_line(row: dict[str, Any]) -> str:
 
 
 def obey(
-    model: Path = typer.Argument(..., help="A generator's folder."),
+    model: Path = typer.Argument(..., help="A generator's folder, as run/finetune/model."),
     oracle: Path = typer.Option(..., help="Folder of `retinaforge generate oracle`."),
     out: Path = typer.Option(..., help="Folder to write; made if absent, resumed if begun."),
     records: Path = typer.Option(None, help="Eyes of known facts; none: the oracle's own."),
