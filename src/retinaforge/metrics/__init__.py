@@ -5,8 +5,10 @@ from retinaforge.metrics import agreement, signal_to_noise, statistics, structur
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.classification import CLASSIFICATION_CARDS
 from retinaforge.metrics.classification_calibration import CALIBRATION_CARDS
+from retinaforge.metrics.delong import DELONG_CARD
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
+from retinaforge.metrics.groups import GROUP_GAP_CARD
 from retinaforge.metrics.prediction import PREDICTION_CARDS
 from retinaforge.metrics.quality_numbers import IMAGE_NUMBERS, ImageNumber, measure_numbers
 from retinaforge.metrics.radiomics import (
@@ -74,6 +76,8 @@ CATALOGUE: tuple[Card, ...] = (
     *PREDICTION_CARDS,
     *CLASSIFICATION_CARDS,
     *CALIBRATION_CARDS,
+    DELONG_CARD,
+    GROUP_GAP_CARD,
 )
 
 __all__ = [
