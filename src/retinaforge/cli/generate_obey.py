@@ -23,8 +23,12 @@ OBEY_EXAMPLES = (
     "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed`\n\n"
     "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed --word eye "
     "--word hard_exudate --bases 48`\n\n"
-    "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed --fidelity quick`\n\n"
+    "`retinaforge generate obey run/finetune/model --oracle oracle --out obeyed "
+    "--fidelity quick`\n\n"
     "The same command again resumes."
+)
+SOURCE_HELP = (
+    "Phantoms: a folder of pairs, or records.jsonl; at least 8 eyes to learn from and 8 held out."
 )
 OURS = "ours"
 
@@ -38,7 +42,7 @@ class Fidelity(StrEnum):
 
 
 def oracle(
-    source: Path = typer.Argument(..., help="Phantoms: a folder of pairs, or records.jsonl; 8 eyes to learn from, 8 held out, at least.",
+    source: Path = typer.Argument(..., help=SOURCE_HELP),
     out: Path = typer.Option(..., help="Folder to write; finished work is kept."),
     size: int = typer.Option(128, min=32, help="Side of the images that will be read, px."),
     autoencoder: Path = typer.Option(None, help="Through which generated images pass."),
