@@ -234,7 +234,7 @@ def _ahead(
 
 def _open(record: Record, looks: Sequence[Look], stores: Sequence[Shards]) -> _Opened:
     try:
-        name = _content_of(record)
+        name = content_of(record)
         pairs = zip(looks, stores, strict=True)
         sides = {look.size_px for look, store in pairs if name not in store}
         return _Opened(record, name, _squares(record, sides) if sides else None)
@@ -242,7 +242,7 @@ def _open(record: Record, looks: Sequence[Look], stores: Sequence[Shards]) -> _O
         return _Opened(record, reason=str(error) or type(error).__name__)
 
 
-def _content_of(record: Record) -> str:
+def content_of(record: Record) -> str:
     """Return what names a photograph's rows: its bytes, and its mask's if it has one."""
     files = [record.path, *([record.masks["fov"]] if "fov" in record.masks else [])]
     return hashlib.sha256(" ".join(sha256_of(file) for file in files).encode()).hexdigest()
@@ -257,6 +257,6 @@ def _squares(record: Record, sides: set[int]) -> Squares:
 
 
 __all__ = [
-    "EMBEDDING_VERSION", "Embedded", "Look", "embed_arrays", "embed_folder", "embed_looks",
+    "EMBEDDING_VERSION", "Embedded", "Look", "content_of", "embed_arrays", "embed_folder", "embed_looks",
     "encoder_look", "folder_of",
 ]  # fmt: skip
