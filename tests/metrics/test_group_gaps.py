@@ -111,4 +111,4 @@ def test_refusals():
     with pytest.raises(Refusal, match="expected a group for each image; got 9 groups of 10"):
         group_gap(judged(10), ["a"] * 9, "auroc", rng=rng)
     with pytest.raises(Refusal, match="expected truth, score, call and patient of the same"):
-        Judged(np.zeros(2, bool), np.zeros(2), np.zeros(3, bool), ("a", "b"))
+        Judged(np.zeros(2, bool), np.zeros(2), np.zeros(2, bool), ("a",))

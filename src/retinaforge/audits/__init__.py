@@ -1,5 +1,6 @@
 """Copies, impossible eyes, uneven groups: what can be wrong with images that look right."""
 
+from retinaforge.audits import attributes, attribution, degradation, masking
 from retinaforge.audits.copies import (
     COPY_CARDS,
     Calibration,
@@ -23,7 +24,14 @@ from retinaforge.audits.patterns import (
 from retinaforge.audits.quality import GRADE_CARD, Grade, grade_quality, read_quality_model
 from retinaforge.core import Card
 
-CATALOGUE: tuple[Card, ...] = (*COPY_CARDS, GRADE_CARD)
+CATALOGUE: tuple[Card, ...] = (
+    *COPY_CARDS,
+    GRADE_CARD,
+    *attributes.CARDS,
+    masking.MASKING_CARD,
+    *degradation.CARDS,
+    *attribution.CARDS,
+)
 
 __all__ = [
     "CATALOGUE",

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "compare": Entry("compare", "compare_command"),
     "encoders": Entry("encoders"),
     "probe": Entry("probe", "probe_command"),
+    "audit": Entry("audit"),
     "nearest": Entry("nearest", "nearest_command"),
     "captions": Entry("captions"),
     "generate": Entry("generate"),
