@@ -48,6 +48,7 @@ COMMANDS: dict[str, Entry] = {
     "encoders": Entry("encoders"),
     "probe": Entry("probe", "probe_command"),
     "audit": Entry("audit"),
+    "challenge": Entry("challenge"),
     "nearest": Entry("nearest", "nearest_command"),
     "captions": Entry("captions"),
     "generate": Entry("generate"),

@@ -99,6 +99,38 @@ def read_index_mask(
     return _of_size(np.asarray(image).astype(np.int64) >= at_least, size_px, path)
 
 
+def read_grey(path: Path) -> UInt8[np.ndarray, "height width"]:
+    """Read an image of 8 bits whose grey values mean something, such as a map of labels.
+
+    A colour image is taken where its channels are equal, as many programs save grey ones so.
+
+    Args:
+        path: the image file.
+
+    Returns:
+        Values 0-255 as stored, palettes applied.
+
+    Raises:
+        UnreadableImage: as `read_photograph`; also for deeper images and for colours.
+    """
+    path = Path(path)
+    image, _ = _upright(_open_whole(path))
+    if image.mode == "1":
+        return np.asarray(image).astype(np.uint8) * 255
+    if image.mode not in ("L", "P", "RGB", "RGBA"):
+        raise UnreadableImage(
+            "a grey image of 8 bits", f"mode {image.mode}: {path}", "save it as 8-bit grey"
+        )
+    pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    if pixels.ndim == 3 and (pixels != pixels[..., :1]).any():
+        raise UnreadableImage(
+            "a grey image, or a colour one whose channels are equal",
+            f"colours: {path}",
+            "save the grey values themselves",
+        )
+    return pixels if pixels.ndim == 2 else pixels[..., 0]
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of an image file, in pixels as stored, and refuse one that is cut off.
 
