@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "nearest": Entry("nearest", "nearest_command"),
     "captions": Entry("captions"),
     "generate": Entry("generate"),
+    "reader": Entry("reader"),
     "demo": Entry("demo"),
     "doctor": Entry("doctor", "doctor"),
 }

@@ -136,7 +136,8 @@ def new_study(
         "study": name, "folder": str(out), "key": str(key), "design": options.design,
         "images": len(truth), "trials": len(orders["R1"]), "repeats": len(orders["R1"]) - items,
         "size_px": size_px, "seed": seed, "strata": _strata(truth), "codes": codes, "token": token,
-        "accuracy_found": None if math.isnan(found) else found, "warnings": warnings, "unreadable": unreadable,
+        "accuracy_found": None if math.isnan(found) else found, "warnings": warnings,
+        "unreadable": unreadable,
     }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _read(path: Path) -> dict[str, Any]:
         told = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Refusal("a folder that `retinaforge reader new` wrote", f"{path}: {error}",
-                      "name that folder (and its key with --key, if kept elsewhere)") from error  # fmt: skip
+                      "name that folder, and its key with --key") from error  # fmt: skip
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise Refusal(f"a study of format {FORMAT}", f"{path}", "make it with `reader new`")
     return told

@@ -58,7 +58,7 @@ def warnings_of(told: dict[str, Any], count: int, size_px: int) -> list[str]:
     for side in SIDES:
         if told[side]["enlarged"]:
             said.append(f"{told[side]['enlarged']} of {count} {side} images are enlarged to "
-                        f"{size_px} px; blur can tell them apart: choose a smaller --size")  # fmt: skip
+                        f"{size_px} px; blur can tell: choose a smaller --size")  # fmt: skip
     area = told["auc_of_bytes_before_padding"]
     if area is not None and max(area, 1 - area) > ALARMING_AUC:
         said.append(f"how well images compress tells sides apart (AUC {area:.2f}): one side is "

@@ -141,9 +141,10 @@ def _shown(db: sqlite3.Connection, click: Click) -> bool:
 
 
 def _log(db: sqlite3.Connection, click: Click) -> None:
-    """Write the click, and the time on screen: never shorter than before, never beyond the clock."""
+    """Write the click, and the time on screen: never shorter, never beyond the clock."""
     at = now()
-    db.execute("INSERT INTO clicks (reader, position, what, value, ms, at) VALUES (?, ?, ?, ?, ?, ?)",
+    db.execute("INSERT INTO clicks (reader, position, what, value, ms, at) "
+               "VALUES (?, ?, ?, ?, ?, ?)",
                (click.reader, click.position, click.what, click.value, click.ms, at))  # fmt: skip
     shown = db.execute("SELECT shown FROM trials WHERE reader = ? AND position = ?",
                        (click.reader, click.position)).fetchone()[0]  # fmt: skip

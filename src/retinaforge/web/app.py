@@ -101,7 +101,7 @@ def create_app(study: ReaderStudy, *, secure: bool = False) -> FastAPI:
     hall = Hall(study, secure=secure)
     if not hall.clerk.hand_in(answers.belongs_to(study.told["id"])).result():
         hall.clerk.close()
-        raise Refusal(f"answers to study {study.told['id']}", f"{study.folder / ANSWERS} of another",
+        raise Refusal(f"answers to study {study.told['id']}", f"another's in {study.folder}",
                       "move that file away")  # fmt: skip
 
     @asynccontextmanager

@@ -1,0 +1,86 @@
+"""Scores of the six aspects (1 to 3) and of grades beside what the images' tables state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retinaforge.core import Card, Score
+from retinaforge.metrics.prediction import quadratic_kappa
+from retinaforge.metrics.reader_cards import ASPECT_CARD, GRADE_CARD
+from retinaforge.tasks.reader_answers import Reading
+from retinaforge.tasks.reader_questions import ASPECTS, GRADES, REAL, SYNTHETIC, UNKNOWN
+from retinaforge.tasks.reader_sheet import Sheet, agreement, over_readers
+
+MEAN_CARD = Card(
+    name="aspect_mean",
+    version=1,
+    measures="mean score (1 implausible, 2 doubtful, 3 plausible) of an aspect, one side's images",
+    range="[1, 3]",
+    direction="higher is better",
+    unit="1",
+    smallest_n=10,
+    reference="definition; interval by the multi-reader bootstrap",
+    known_failure="steps of an ordinal scale are taken as equal; 'cannot say' is left out",
+)
+
+
+def aspect_scores(sheet: Sheet, asked: set[str]) -> list[Score]:
+    """Return means of both sides, their difference, and agreement, of each aspect asked."""
+    found: list[Score] = []
+    for name in (aspect for aspect in ASPECTS if aspect in asked):
+        for side in (REAL, SYNTHETIC):
+            found += over_readers(
+                sheet, MEAN_CARD, lambda r, n=name, s=side: _step(r, n) if r.kind == s else None,
+                _mean, aspect=name, side=side,
+            )  # fmt: skip
+        found += over_readers(sheet, ASPECT_CARD, lambda r, n=name: _side_and_step(r, n),
+                              _difference, aspect=name)  # fmt: skip
+        found += agreement(sheet, lambda r, n=name: _step(r, n), ordered=True, question=name)
+    return found
+
+
+def _step(reading: Reading, name: str) -> int | None:
+    value = reading.answers.get(name, UNKNOWN)
+    return None if value == UNKNOWN else int(value)
+
+
+def _side_and_step(reading: Reading, name: str) -> tuple[int, int] | None:
+    step = _step(reading, name)
+    return None if step is None else (int(reading.synthetic), step)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    total = weights.sum(axis=1)
+    return (weights @ values.astype(float)) / np.where(total > 0, total, np.nan)
+
+
+def _difference(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    synthetic = values[:, 0] == 1
+    return _mean(values[synthetic, 1], weights[:, synthetic]) - _mean(
+        values[~synthetic, 1], weights[:, ~synthetic]
+    )
+
+
+def grade_scores(sheet: Sheet, asked: set[str]) -> list[Score]:
+    """Return how grades agree with the stated ones, side by side, and between readers."""
+    found: list[Score] = []
+    for name in (grade for grade in GRADES if grade in asked):
+        for side in (REAL, SYNTHETIC):
+            found += over_readers(
+                sheet, GRADE_CARD, lambda r, n=name, s=side: _graded(r, n) if r.kind == s else None,
+                lambda v, w: quadratic_kappa(v[:, 0], v[:, 1], w), question=name, side=side,
+            )  # fmt: skip
+        found += agreement(sheet, lambda r, n=name: _grade(r.answers.get(n, "")), ordered=True,
+                           question=name)  # fmt: skip
+    return found
+
+
+def _grade(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _graded(reading: Reading, name: str) -> tuple[int, int] | None:
+    """Return the stated grade and the reader's, None where one is missing."""
+    stated = _grade(str(reading.facts.get("columns", {}).get(name, "")).strip())
+    given = _grade(reading.answers.get(name, ""))
+    return None if stated is None or given is None else (stated, given)
