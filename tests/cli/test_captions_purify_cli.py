@@ -131,3 +131,100 @@ def test_train_text_image_by_the_line(tmp_path) -> None:
     assert encoders.load(f"retina-text:{told['model']}").text(["left eye"]).shape == (1, 128)
     refused = call("train", "text-image", "--pairs", tmp_path, "--out", tmp_path, "--size", 50)
     assert "write --size 48" in str(refused.exception)
+
+
+def spoilt(pairs: Path) -> None:
+    """Put a row that is none, and one of wrong types, into the table."""
+    table = pairs / "metadata.jsonl"
+    odd = '{"file_name": "x.png", "text": null}'
+    table.write_text("no json\n" + table.read_text() + odd + "\n")
+
+
+NAMED = ("left out line 1: expected one JSON object a line", "left out line 18: expected columns")
+
+
+def test_bad_rows_are_named_and_the_rest_is_purified(pairs, tmp_path) -> None:
+    spoilt(pairs)
+    words = ("--encoder", "x", "--least-side", 32, "--out", tmp_path / "o")
+    result = call("captions", "purify", pairs, *words, "--json")
+    assert result.exit_code == 1, result.output
+    told = json.loads(result.stdout)
+    assert (told["scored"], told["kept"]) == (16, 8)
+    assert [row["name"] for row in told["left_out"]] == ["line 1", "line 18"]
+    assert json.loads((tmp_path / "o" / "purify.json").read_text())["pairs"] == 18
+    assert all(words in result.stderr for words in NAMED)
+
+
+def test_bad_rows_are_named_and_the_rest_is_scored(pairs, tmp_path) -> None:
+    spoilt(pairs)
+    words = ("--encoder", "x", "--out", tmp_path / "o")
+    result = call("captions", "adherence", pairs, *words)
+    assert result.exit_code == 1, result.output
+    told = json.loads((tmp_path / "o" / "adherence.json").read_text())
+    assert told["whole"]["n"] == 16
+    assert [row["name"] for row in told["left_out"]] == ["line 1", "line 18"]
+    assert all(words in result.stderr for words in NAMED)
+
+
+def test_bad_rows_are_named_and_the_rest_is_put_before_readers(pairs, tmp_path) -> None:
+    spoilt(pairs)
+    result = call("captions", "checklist", pairs, "--out", tmp_path / "o", "--json")
+    assert result.exit_code == 1, result.output
+    told = json.loads(result.stdout)
+    assert told["captions"] == 16
+    assert [row["name"] for row in told["left_out"]] == ["line 1", "line 18"]
+    assert all(words in result.stderr for words in NAMED)
+
+
+def test_a_split_that_nobody_has_is_refused_by_name(pairs, tmp_path) -> None:
+    for words in (("purify", pairs, "--encoder", "x"), ("checklist", pairs)):
+        result = call("captions", *words, "--split", "dev", "--out", tmp_path / "o")
+        assert "images of the split 'dev'; got 16 pairs of the splits test, train" in str(
+            result.exception
+        )
+
+
+def test_bad_rows_on_either_side_are_named_and_the_rest_is_judged(pairs, tmp_path) -> None:
+    good = call("captions", "judge", pairs, "--against", pairs, "--json")
+    assert good.exit_code == 0, good.output
+    assert json.loads(good.stdout)["left_out"] == []
+    spoilt(pairs)
+    result = call("captions", "judge", pairs, "--against", pairs, "--json")
+    assert result.exit_code == 1, result.output
+    told = json.loads(result.stdout)
+    assert told["captions"] == 16
+    named = [f"{side}, line {n}" for side in ("PAIRS", "--against") for n in (1, 18)]
+    assert [row["row"] for row in told["left_out"]] == named
+    assert "left out PAIRS, line 1: expected one JSON object a line" in result.stderr
+
+
+def test_what_cannot_be_learnt_is_named_and_the_rest_is_tuned_on(
+    pairs, tmp_path, monkeypatch
+) -> None:
+    seen: list[str] = []
+
+    def stand_in(model, learnt, out, plan, on_progress=None):
+        seen.extend(pair.name for pair in learnt)
+        return {"held_out_loss": {"before": None, "after": None}}
+
+    monkeypatch.setattr("retinaforge.tasks.caption_tune.tune_captioner", stand_in)
+    words = ("captions", "tune", pairs, "--model", tmp_path, "--out", tmp_path / "o")
+    assert call(*words).exit_code == 0
+    assert len(seen) == 16
+    seen.clear()
+    spoilt(pairs)
+    (tmp_path / "images" / "0003.png").write_bytes(b"")
+    table = pairs / "metadata.jsonl"
+    silent = json.loads(table.read_text().splitlines()[1]) | {
+        "file_name": "silent.png", "text": " ", "texts": [],
+        "record": None,
+    }  # fmt: skip
+    table.write_text(table.read_text() + json.dumps(silent) + "\n")
+    result = call(*words, "--json")
+    assert result.exit_code == 1, result.output
+    assert len(seen) == 15
+    assert "images/0003.png" not in seen
+    assert "left out silent.png: a caption without words" in result.stderr
+    assert "left out images/0003.png" in result.stderr
+    rows = [row["what"] for row in json.loads(result.stdout)["left_out"]]
+    assert rows == ["line 1", "line 18", "silent.png", "images/0003.png"]

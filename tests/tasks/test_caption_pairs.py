@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Refusal
 from retinaforge.tasks.pairs import Pair, pair_of, read_good_pairs, read_pairs, write_pairs
-from retinaforge.tasks.pairs_checks import with_words
+from retinaforge.tasks.pairs_checks import some_pairs, with_words
 from retinaforge.tasks.records_file import Known, read_known, write_known
 
 
@@ -109,6 +110,35 @@ def test_a_bad_row_of_records_is_named_and_the_rest_kept(tmp_path: Path, record:
     assert [(row.line, row.image) for row in bad] == [(2, "2.png"), (3, "")]
 
 
+def test_a_patient_by_number_is_the_same_in_words(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "1.png", "text": "a", "patient": 7}')
+    assert read_pairs(tmp_path)[0].patient == "7"
+    assert read_pairs(tmp_path)[0].record.patient == "7"
+
+
+def test_paths_of_records_stand_beside_odd_rows(tmp_path: Path, record: EyeRecord) -> None:
+    told = replace(record, report="one line\u2028another\x85and one")
+    table = write_known(tmp_path / "records.jsonl", [Known(told, Path("/elsewhere/1.png"))])
+    table.write_bytes(b"\xff\n" + table.read_bytes())
+    known, bad = read_known(table)
+    assert [each.path for each in known] == [Path("/elsewhere/1.png")]
+    assert [row.line for row in bad] == [1]
+
+
+def test_pairs_of_a_split_are_asked_for(tmp_path: Path) -> None:
+    rows = ({"file_name": f"{n}.png", "text": "a", "split": s} for n, s in enumerate("ab"))
+    table = tmp_path / "metadata.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows)) + "\nno json\n")
+    pairs, bad = some_pairs(tmp_path, "b")
+    assert ([pair.name for pair in pairs], [line for line, _ in bad]) == (["1.png"], ["line 3"])
+    assert len(some_pairs(tmp_path).pairs) == 2
+    with pytest.raises(Refusal, match="images of the split 'c'; got 2 pairs of the splits a, b"):
+        some_pairs(tmp_path, "c")
+    table.write_text("no json\n")
+    with pytest.raises(Refusal, match=r"captioned images; got none in .*: line 1: expected one"):
+        some_pairs(tmp_path)
+
+
 def test_bad_rows_of_pairs_are_named_and_the_rest_kept(tmp_path: Path) -> None:
     rows = (
         b'{"file_name": "1.png", "text": "An eye."}', b"no json", b"\xff", b"[1]",
@@ -116,12 +146,22 @@ def test_bad_rows_of_pairs_are_named_and_the_rest_kept(tmp_path: Path) -> None:
         b'{"file_name": "3.png", "text": "a", "texts": "word"}',
         b'{"file_name": "4.png", "text": "a", "record": ["eye"]}',
         b'{"file_name": "5.png", "text": "Another."}',
+        b'{"file_name": "6.png", "text": "a", "image": 6}',
+        b'{"file_name": "7.png", "text": "a", "record": {"file_name": "7.png", '
+        b'"facts": {"drusen": {"value": 1, "source": "x", "places": 3}}}}',
+        b'{"file_name": "8.png", "text": "a", "record": {"file_name": "8.png", '
+        b'"facts": {"drusen": {"value": 1, "source": "x", "boxes": true}}}}',
+        b'{"file_name": "9.png", "text": "a", "split": ["train"]}',
     )  # fmt: skip
     (tmp_path / "metadata.jsonl").write_bytes(b"\n".join(rows))
     pairs, bad = read_good_pairs(tmp_path)
     assert [pair.text for pair in pairs] == ["An eye.", "Another."]
-    assert [line for line, _ in bad] == [f"line {n}" for n in (2, 3, 4, 5, 7, 8)]
+    assert [line for line, _ in bad] == [f"line {n}" for n in (2, 3, 4, 5, 7, 8, 10, 11, 12, 13)]
     assert "columns file_name and text" in bad[3][1]
+    assert "image, a path in words" in bad[6][1]
+    assert "drusen's places as a list" in bad[7][1]
+    assert "drusen's boxes as a list" in bad[8][1]
+    assert "split in words" in bad[9][1]
     with pytest.raises(Refusal, match="one JSON object a line; got line 2"):
         read_pairs(tmp_path)
 

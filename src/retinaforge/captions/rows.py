@@ -93,9 +93,16 @@ def _fact_from_row(name: str, row: Any) -> Fact:
     source = _text("source", row.get("source", ""))
     if not source:
         raise Refusal(f"{name} to say its source", "none", 'write for example "manifest: odir"')
-    places = tuple(check_place(name, place) for place in row.get("places") or ())
-    boxes = tuple(_box(name, box) for box in row.get("boxes") or ())
+    places = tuple(check_place(name, place) for place in _listed(name, "places", row))
+    boxes = tuple(_box(name, box) for box in _listed(name, "boxes", row))
     return Fact(name, check_value(name, row["value"]), source, places, boxes)
+
+
+def _listed(name: str, key: str, row: Mapping[str, Any]) -> list[Any]:
+    found = row.get(key) or []
+    if isinstance(found, list | tuple):
+        return list(found)
+    raise Refusal(f"{name}'s {key} as a list", repr(found)[:80], f'write "{key}": []')
 
 
 def _box(name: str, box: Any) -> Box:

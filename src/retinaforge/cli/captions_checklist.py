@@ -33,27 +33,28 @@ def checklist(
 
     The sample is drawn in turn from each quality and grade. The page is one file with its images
     inside, works without a network, keeps answers in the browser and saves them as JSON or CSV.
-    Exit code 0: written; 1: some images could not be read, each is named; 2: refused.
+    Exit code 0: written; 1: some rows or images could not be read, each is named; 2: refused.
     """
     from retinaforge.reports.checklist_page import write_checklist_page
     from retinaforge.tasks.checklist import sample_pairs, write_checklist
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs
 
-    found = [pair for pair in read_pairs(pairs) if not split or pair.split == split]
+    found, bad = some_pairs(pairs, split)
     drawn = sample_pairs(found, sample, seed)
     told = write_checklist(drawn, out, {"pairs": str(pairs), "seed": seed})
     page = write_checklist_page(out)
-    for row in told["left_out"]:
+    left_out = [*({"name": row, "reason": why} for row, why in bad), *told["left_out"]]
+    for row in left_out:
         say(f"{row['name']}: {row['reason']}", alarm="left out")
     if as_json:
         answer_json({"page": str(page), "sample": told["sample"], "captions": len(told["rows"]),
-                     "strata": told["strata"], "left_out": told["left_out"]})  # fmt: skip
+                     "strata": told["strata"], "left_out": left_out})  # fmt: skip
     else:
         say(
             f"{len(told['rows'])} captions of {len(told['strata'])} strata, sample {told['sample']}"
         )
         print(page)
-    if told["left_out"]:
+    if left_out:
         raise typer.Exit(EXIT_PARTLY)
 
 

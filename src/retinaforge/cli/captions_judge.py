@@ -29,13 +29,21 @@ def judge(
 ) -> None:
     """Judge captions: facts against records, LMOD's failure tags, words against references.
 
-    Exit code 0: every image of AGAINST has a caption that was judged; 1: some have none.
+    Exit code 0: every image of AGAINST has a caption that was judged; 1: some have none, or rows of
+    either table cannot be read, each is named; 2: refused.
     """
     from retinaforge.tasks.caption_judge import judge as judged
     from retinaforge.tasks.caption_judge import write_judged
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs
 
-    told = judged(read_pairs(said), read_pairs(against))
+    captions, truth = some_pairs(said), some_pairs(against)
+    left_out = [
+        (f"{side}, {row}", why)
+        for side, read in (("PAIRS", captions), ("--against", truth))
+        for row, why in read.bad
+    ]
+    told = judged(captions.pairs, truth.pairs)
+    told["left_out"] = [{"row": row, "why": why} for row, why in left_out]
     if out:
         write_judged(out, told)
     if as_json:
@@ -44,8 +52,11 @@ def judge(
         _table(told)
         if out:
             print(out)
+    for row, why in left_out:
+        say(f"{row}: {why}", alarm="left out")
     if told["without_caption"]:
         say(f"{told['without_caption']} images have no caption", alarm="missing")
+    if told["without_caption"] or left_out:
         raise typer.Exit(EXIT_PARTLY)
 
 

@@ -41,17 +41,13 @@ def lint(
     from retinaforge.captions.focus import focus
     from retinaforge.captions.lint import LintRules
     from retinaforge.captions.record import EyeRecord
-    from retinaforge.core import Refusal
     from retinaforge.core.artefacts import write_json, write_text
     from retinaforge.tasks.caption_lint import has_error, lint_pairs
-    from retinaforge.tasks.pairs import read_good_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs
 
     asked = tuple(name.strip() for name in regions.split(",") if name.strip())
     focus(EyeRecord(image=""), asked)  # refuses names that are no facts
-    pairs, bad = read_good_pairs(folder)
-    if not pairs:
-        why = f": {bad[0][0]}: {bad[0][1]}" if bad else ""
-        raise Refusal("captioned images", f"none in {folder}{why}", "write some: captions write")
+    pairs, bad = some_pairs(folder)
     rules = LintRules(
         diagnosis=diagnosis, words=words, most_tokens=max_tokens, regions=asked,
         **_counters(text_encoder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -56,21 +57,22 @@ def purify(
     [0, 1] within the set; the best half is kept (UniMedVL's documented rule; RetinaLogos's own
     thresholds are not public). Says what the selection drops more than the rest, and how many
     captions are too long for the rule (whole records make more than 1,024 characters). Exit code
-    0: every pair has a score; 1: some images could not be read, each is named; 2: refused.
+    0: every pair has a score; 1: some rows or images could not be read, each is named; 2: refused.
     """
     from retinaforge.encoders import load
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs
     from retinaforge.tasks.purify import purify as purified
     from retinaforge.tasks.purify import write_purified
     from retinaforge.tasks.purify_scores import Rule
 
     rule = Rule(keep, text_weight, least_side, (fewest_characters, most_characters), lint)
-    found = [pair for pair in read_pairs(pairs) if not split or pair.split == split]
+    found, bad = some_pairs(pairs, split)
     loaded = load(encoder)
     with progress_bar("looking") as move:
         result = purified(
             found, loaded, rule, text_text=text_text.value, cache=out / "cache", on_progress=move
         )
+    result = replace(result, left_out=(*bad, *result.left_out))
     about = {"pairs_folder": str(pairs), "text_text": text_text.value,
              "encoder": loaded.card.as_dict(), "spec": encoder}  # fmt: skip
     told = write_purified(result, out, rule, about, seed=seed)
@@ -101,20 +103,23 @@ def adherence(
     Prints the mean cosine of matched and shuffled captions, the chance that a matched pair scores
     higher (AUROC; 0.5 sees nothing), each with a 95 % interval over patients or captions, for the
     whole caption and for each part of the eye. A score sees only the words its encoder sees. Exit
-    code 0: all images were scored; 1: some could not be read, each is named; 2: refused.
+    code 0: all images were scored; 1: some rows or images could not be read, each is named; 2:
+    refused.
     """
     from retinaforge.core.artefacts import write_json
     from retinaforge.encoders import load
     from retinaforge.tasks.adherence import adherence_of
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs
 
-    found = [pair for pair in read_pairs(samples) if not split or pair.split == split]
+    found, bad = some_pairs(samples, split)
     loaded = load(encoder)
     with progress_bar("looking") as move:
         told = adherence_of(
             loaded, found, out / "cache" if out else None, seed=seed, on_progress=move
         )
+    unread = [{"name": row, "reason": why} for row, why in bad]
     told = {"samples": str(samples), "spec": encoder, **told}
+    told["left_out"] = [*unread, *told["left_out"]]
     if out is not None:
         write_json(out / "adherence.json", told)
     _tell(told, told["left_out"], as_json=as_json)

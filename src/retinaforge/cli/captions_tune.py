@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from retinaforge.cli.output import answer_json, progress_bar, say
 
+EXIT_PARTLY = 1
 EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge captions tune pairs --model ./llava --out ./tuned`\n\n"
@@ -35,19 +37,31 @@ def tune(
     """Fine-tune a captioner in two stages: the connector, then LoRA in the language model.
 
     Pairs of split val are held out and their loss told before and after; test is never read. A run
-    that is stopped begins anew.
+    that is stopped begins anew. Exit code 0: all pairs could be read; 1: rows, captions without
+    words or images that cannot be read were left out, each is named; 2: refused.
     """
     from retinaforge.tasks.caption_tune import TunePlan, tune_captioner
-    from retinaforge.tasks.pairs import read_pairs
+    from retinaforge.tasks.pairs_checks import some_pairs, with_images, with_words
 
     plan = TunePlan(align_steps, steps, batch, align_rate, rate, rank, prompt, image_px, seed)
+    found, bad = some_pairs(pairs)
+    spoken, silent = with_words(found)
+    with progress_bar("looking") as move:
+        good, unreadable = with_images(spoken, move)
+    left_out = [*bad, *silent, *unreadable]
+    for what, why in left_out:
+        say(f"{what}: {why}", alarm="left out")
     with progress_bar("tuning") as move:
-        told = tune_captioner(
-            model, read_pairs(pairs), out, plan, lambda done, total, loss: move(done, total)
-        )
+        told = tune_captioner(model, good, out, plan, lambda done, total, loss: move(done, total))
     if as_json:
-        answer_json(told)
-        return
+        answer_json({**told, "left_out": [{"what": what, "why": why} for what, why in left_out]})
+    else:
+        _tell(told, out)
+    if left_out:
+        raise typer.Exit(EXIT_PARTLY)
+
+
+def _tell(told: dict[str, Any], out: Path) -> None:
     held = told["held_out_loss"]
     if held["before"] is not None:
         say(f"held-out loss a token {held['before']:.3f} before, {held['after']:.3f} after")

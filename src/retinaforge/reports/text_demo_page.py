@@ -43,7 +43,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _pairs(folder: Path) -> list[dict[str, Any]]:
     """Return the first captioned phantoms, each of another eye's kind: one in seven."""
-    lines = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (folder / "metadata.jsonl").read_bytes().split(b"\n")[:-1]
     rows = [json.loads(line) for line in lines[: 7 * CAPTIONS : 7]]
     for row in rows:
         row["place"] = row.get("image") or str((folder / row["file_name"]).resolve())

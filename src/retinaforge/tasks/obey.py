@@ -146,7 +146,8 @@ def read_readings(out: Path) -> list[dict[str, Any]]:
         raise Refusal(
             "a folder that `retinaforge generate obey` wrote", f"none: {out}", "run it first"
         )
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # Split at the line feed alone: a caption may hold other characters that end a line.
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
 def set_apart_natural(answered: Answered, out: Path) -> Path:

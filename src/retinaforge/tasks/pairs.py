@@ -166,7 +166,8 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
     """Return the pair of one row of a folder's metadata.
 
     Raises:
-        Refusal: "expected columns file_name and text; got ...".
+        Refusal: "expected columns file_name and text; got ..."; for a cell of another type than the
+            column's.
     """
     name, text = row.get("file_name"), row.get("text")
     if not isinstance(name, str) or not isinstance(text, str):
@@ -178,24 +179,37 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
     texts = row.get("texts") or [text]
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise Refusal("texts, a list of words", f"{name} with {texts!r}"[:80], "mend that row")
+    image = row.get("image") or ""
+    if not isinstance(image, str):
+        raise Refusal("image, a path in words", f"{name} with {image!r}"[:80], "mend that row")
     own = row.get("record")
     record = record_from_row(own) if own else _bare(name, row)
     return Pair(
-        path=Path(row["image"]) if row.get("image") else folder / name,
+        path=Path(image) if image else folder / name,
         text=text,
         texts=tuple(texts),
         record=record,
-        split=row.get("split") or record.split,
-        patient=row.get("patient") or record.patient,
+        split=_word("split", row) or record.split,
+        patient=_word("patient", row) or record.patient,
         synthetic=bool(row.get("synthetic", record.synthetic)),
-        writer=row.get("writer") or "",
+        writer=_word("writer", row),
         more={key: value for key, value in row.items() if key not in OWN},
     )
 
 
 def _bare(name: str, row: Mapping[str, Any]) -> EyeRecord:
-    said = {key: str(row.get(key) or "") for key in ("patient", "split", "licence", "dataset")}
+    said = {key: _word(key, row) for key in ("patient", "split", "licence", "dataset")}
     return EyeRecord(image=name, synthetic=bool(row.get("synthetic", False)), **said)
+
+
+def _word(key: str, row: Mapping[str, Any]) -> str:
+    """Return a cell as words, "" for none; other tools write patients as whole numbers."""
+    value = row.get(key)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise Refusal(f"{key} in words", f"{row['file_name']} with {value!r}"[:80], "mend that row")
 
 
 def write_pairs(

@@ -9,10 +9,34 @@ from pathlib import Path
 from retinaforge.core import Refusal
 from retinaforge.images import UnreadableImage, image_size
 from retinaforge.tasks.caption_run_journal import NAME as ANSWERS
-from retinaforge.tasks.pairs import Pair
+from retinaforge.tasks.pairs import Pair, PairsRead, read_good_pairs
 
 NO_WORDS = "a caption without words"
 LeftOut = list[tuple[str, str]]
+
+
+def some_pairs(folder: Path, split: str = "") -> PairsRead:
+    """Read the pairs of a folder, or of one split of it; rows that are none are given by line.
+
+    Args:
+        folder: of pairs, or its metadata.jsonl.
+        split: "train", "val", "test" or a name of the folder's own; "" for all.
+
+    Raises:
+        Refusal: if there is no such folder, or no pair in it or in the split.
+    """
+    pairs, bad = read_good_pairs(folder)
+    if not pairs:
+        why = f": {bad[0][0]}: {bad[0][1]}" if bad else ""
+        raise Refusal("captioned images", f"none in {folder}{why}", "write some: captions write")
+    kept = [pair for pair in pairs if not split or pair.split == split]
+    if not kept:
+        splits = sorted({pair.split or "none" for pair in pairs})
+        raise Refusal(
+            f"captioned images of the split {split!r}",
+            f"{len(pairs)} pairs of the splits {', '.join(splits)}", "name one of these splits",
+        )  # fmt: skip
+    return PairsRead(kept, bad)
 
 
 def with_words(pairs: Iterable[Pair]) -> tuple[list[Pair], LeftOut]:

@@ -60,10 +60,13 @@ def read_known(table: Path, root: Path | None = None) -> KnownRead:
 
 
 def _places(table: Path) -> dict[str, str]:
-    """Return the column `path` by image; rows that are no JSON were named already."""
+    """Return the column `path` by image; rows that are no JSON were named already.
+
+    Lines end as in `read_records_file`: a report may hold other characters that end a line.
+    """
     found: dict[str, str] = {}
-    for line in table.read_text("utf-8").splitlines():
-        with suppress(json.JSONDecodeError):
+    for line in table.read_bytes().split(b"\n"):
+        with suppress(json.JSONDecodeError, UnicodeDecodeError):
             row = json.loads(line) if line.strip() else None
             if isinstance(row, dict) and row.get(PATH):
                 found.setdefault(str(row.get("file_name")), str(row[PATH]))
