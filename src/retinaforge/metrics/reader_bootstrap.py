@@ -27,7 +27,7 @@ from retinaforge.metrics.prediction import Draws, Weights
 RESAMPLES = 2000
 FEWEST_DEFINED = 0.8
 ONE_READER = "one reader: the interval is over images and speaks of that reader only"
-ONE_CASE = "fewer than two patients on a side: no interval"
+NO_WIDTH = "every draw gives the same value: a bootstrap has no interval here"
 ReaderWeights = Float[np.ndarray, "draws readers"]
 Measure = Callable[[int, Weights], Draws]
 
@@ -108,9 +108,9 @@ def mean_over_readers(measure: Measure, cases: Weights, readers: ReaderWeights) 
     known = means[1:][~np.isnan(means[1:])]
     if len(known) < FEWEST_DEFINED * (len(means) - 1):
         return ReaderMean(float(means[0]), None, each, "undefined in most draws: no interval")
-    if len(cases) > 1 and np.all(cases == cases[0]) and readers.shape[1] == 1:
-        return ReaderMean(float(means[0]), None, each, ONE_CASE)
     low, high = np.quantile(known, [0.025, 0.975])
+    if low == high:
+        return ReaderMean(float(means[0]), None, each, NO_WIDTH)
     reason = ONE_READER if readers.shape[1] == 1 else ""
     return ReaderMean(float(means[0]), (float(low), float(high)), each, reason)
 

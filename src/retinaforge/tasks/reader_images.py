@@ -29,7 +29,6 @@ ENCODERS: dict[str, dict[str, int | bool | str]] = {
     "png": {"format": "PNG", "compress_level": 6, "optimize": False},
     "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0, "optimize": False},
 }
-MEDIA = {"png": "image/png", "jpeg": "image/jpeg"}
 CIRCLE = 0.985
 """Share of the half side that the common circle keeps: edges of fields of view lie beyond."""
 SAME_TIME = 946_684_800

@@ -14,6 +14,8 @@ from retinaforge.core import Card, Score, rng_for
 from retinaforge.metrics.prediction import quadratic_kappa
 from retinaforge.metrics.reader_agreement import cohen_kappa, fleiss_kappa
 from retinaforge.metrics.reader_bootstrap import (
+    NO_WIDTH,
+    ONE_READER,
     RESAMPLES,
     ReaderMean,
     case_draws,
@@ -118,8 +120,12 @@ def over_readers(
     for k, reader in enumerate(sheet.readers):
         own = mean_over_readers(lambda _, w, k=k: measure(k, w), sheet.cases, ones)
         found.append(Score(card, own.value, own.interval, len(values[k][0]),
-                           {"reader": reader, **where}, own.reason and OVER_IMAGES))  # fmt: skip
+                           {"reader": reader, **where}, _own(own.reason)))  # fmt: skip
     return [_reasoned(score) for score in found]
+
+
+def _own(reason: str) -> str:
+    return OVER_IMAGES if reason == ONE_READER else reason
 
 
 def _reasoned(score: Score) -> Score:
@@ -246,6 +252,8 @@ def _one(card: Card, reader: str, pair: Pair, where: dict[str, str]) -> Score:
         return Score(card, float(values[0]), None, n, {"reader": reader, **where},
                      "undefined in many draws: no interval")  # fmt: skip
     low, high = np.quantile(known, [0.025, 0.975])
+    if low == high:
+        return Score(card, float(values[0]), None, n, {"reader": reader, **where}, NO_WIDTH)
     return Score(card, float(values[0]), (float(low), float(high)), n,
                  {"reader": reader, **where}, OVER_IMAGES)  # fmt: skip
 

@@ -17,6 +17,7 @@ from retinaforge.core import Refusal
 
 STUDY, KEY, IMAGES, ANSWERS = "study.json", "key.json", "images", "answers.sqlite"
 FORMAT = 1
+MEDIA = {"png": "image/png", "jpeg": "image/jpeg"}
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from retinaforge.core import Refusal
 from retinaforge.tasks.reader_codes import hashed
-from retinaforge.tasks.reader_images import MEDIA
 from retinaforge.tasks.reader_questions import checked_value
-from retinaforge.tasks.reader_study import ANSWERS, ReaderStudy
+from retinaforge.tasks.reader_study import ANSWERS, MEDIA, ReaderStudy
 from retinaforge.web import answers, gate
 from retinaforge.web.clerk import Clerk
 from retinaforge.web.guard import Guard
@@ -194,7 +193,7 @@ def _add_reading(app: FastAPI, hall: Hall) -> None:
         if found not in hall.study.readers:
             raise HTTPException(401, "Enter with your code.")
         if reader is not None and reader != found:
-            raise HTTPException(409, f"{found} has entered in this browser; enter with your code.")
+            raise HTTPException(403, f"{found} has entered in this browser; enter with your code.")
         return found
 
     def state(db: Any, reader: str) -> dict[str, Any]:

@@ -61,7 +61,11 @@ function inTurn(job) {
 }
 async function trouble(error) {
   if (!(error instanceof Said)) { warn("Something went wrong: " + error.message + ". Please reload the page."); return; }
-  if (error.status === 401) { run(false); told = null; page_("door"); warn(""); return; }
+  if (error.status === 401 || error.status === 403) {
+    run(false); told = null; page_("door");
+    warn(error.status === 403 ? error.message : "");
+    return;
+  }
   warn(error.message);
   if (error.status === 409) { await load(false); warn(error.message); }
 }
