@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from scipy.spatial import distance
 from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
+from typer.testing import CliRunner
 
 from retinaforge.anatomy.disc_cup import (
     DISC_DICE_CARD,
@@ -20,8 +21,9 @@ from retinaforge.anatomy.disc_cup import (
     overlap,
     vertical_cup_to_disc,
 )
+from retinaforge.cli import app
 from retinaforge.core import Refusal
-from retinaforge.metrics.roc_points import reference_sensitivity
+from retinaforge.metrics.roc_points import published_sensitivity, reference_sensitivity
 from retinaforge.reports.challenge_page import text_table, write_challenge_page
 from retinaforge.tasks.challenge import partly, score_challenge
 from retinaforge.tasks.challenge_export import export_challenge
@@ -136,6 +138,8 @@ def test_reference_sensitivity_lies_on_the_line_between_two_points():
     for specificity, expected in ((0.85, 2 / 3), (0.75, 1.0), (1.0, 2 / 3)):
         found = reference_sensitivity(positive, scores, np.ones((1, 7)), specificity=specificity)
         assert found[0] == pytest.approx(expected)
+    # At 0.85 the published code joins (0.75, 1) with (1, 0), the curve (0.75, 2/3) with (1, 2/3).
+    assert published_sensitivity(positive, scores) == pytest.approx(1 - 0.1 / 0.25)
     tied = reference_sensitivity(np.array([1, 0, 1, 0]), np.zeros(4), np.ones((1, 4)))
     assert tied[0] == pytest.approx(0.15)
     assert math.isnan(reference_sensitivity(np.ones(3, int), np.ones(3), np.ones((1, 3)))[0])
@@ -350,3 +354,19 @@ def test_gamma_kappa_is_the_quadratic_one_and_ties_call_nothing(tmp_path: Path):
     (fault,) = told["faults"]
     assert (fault["name"], fault["kind"]) == ("0009", "refused")
     assert np.array(told["confusion"]).sum() == 8
+
+
+def test_the_command_names_what_is_missing_and_exits_with_1(refuge, tmp_path: Path):
+    truth, answers = refuge
+    asked = ["challenge", "refuge", "--truth", str(truth), "--answers", str(answers)]
+    whole = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "whole"), "--json"])
+    assert whole.exit_code == 0
+    assert json.loads(whole.stdout)["counts"]["missing"] == {}
+    (answers / "segmentation/v3.bmp").unlink()
+    partly_done = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "partly")])
+    assert partly_done.exit_code == 1
+    told = json.loads((tmp_path / "partly/challenge.json").read_text())
+    assert told["counts"]["missing"] == {"masks": 1}
+    assert "masks v3" in partly_done.stderr
+    assert (tmp_path / "partly/challenge.html").exists()
+    assert "v3" in (tmp_path / "partly/images.csv").read_text()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
+from sklearn.metrics import roc_curve
 
 from retinaforge.core import Card
 
@@ -28,7 +29,7 @@ REFERENCE_SENSITIVITY_CARD = Card(
     smallest_n=20,
     reference="Orlando et al., Medical Image Analysis 59, 2020 (REFUGE)",
     known_failure="between two points of the curve no threshold reaches it; few negatives make it "
-    "rough",
+    "rough; REFUGE's published code joins other points, see `published_sensitivity`",
 )
 
 Weights = Float[np.ndarray, "draws n"]
@@ -89,3 +90,35 @@ def reference_sensitivity(
         np.interp(at, x, y) if ok else np.nan for x, y, ok in zip(false, true, known, strict=True)
     ]
     return np.asarray(read, np.float64)
+
+
+def published_sensitivity(
+    positive: Int[np.ndarray, "n"],
+    scores: Float[np.ndarray, "n"],
+    *,
+    specificity: float = REFERENCE_SPECIFICITY,
+) -> float:
+    """Return the sensitivity at a specificity as REFUGE's published evaluation comes to it.
+
+    Where the curve has several points at one specificity, that code joins the upper end of the one
+    below `specificity` with the lower end of the one above, and so cuts the corner of the curve:
+    the value may lie far from `reference_sensitivity`. It is given beside it so that results can
+    be laid beside the published ones.
+
+    Args:
+        positive: 1 where the finding is there, both sides present.
+        scores: the more, the more likely.
+        specificity: in [0, 1].
+
+    Returns:
+        A value in [0, 1]; NaN where a side is absent.
+
+    References:
+        ignaciorlando/refuge-evaluation@b8fc1a8bd1bd, evaluation_metrics_for_classification.py.
+    """
+    if len(np.unique(positive)) < 2:
+        return float("nan")
+    # Without the points on straight pieces, as the published code leaves them out.
+    false, true, _ = roc_curve(positive, scores)
+    order = np.argsort(1 - false, kind="stable")
+    return float(np.interp(specificity, (1 - false)[order], true[order]))

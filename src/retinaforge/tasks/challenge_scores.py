@@ -18,6 +18,7 @@ from retinaforge.metrics.prediction import (
 )
 from retinaforge.metrics.roc_points import (
     REFERENCE_SENSITIVITY_CARD,
+    published_sensitivity,
     reference_sensitivity,
     roc_rates,
 )
@@ -93,7 +94,10 @@ def _of_labels(
         kappa = lambda w: quadratic_kappa(truth, called, w)  # noqa: E731
         return [*found, _weighted(KAPPA_CARD, kappa, own, why, where)]
     at = lambda w: reference_sensitivity(ill, risk, w)  # noqa: E731
-    return [*found, _weighted(REFERENCE_SENSITIVITY_CARD, at, own, why or one_sided, where)]
+    one = _weighted(REFERENCE_SENSITIVITY_CARD, at, own, why or one_sided, where)
+    published = published_sensitivity(ill, risk) if len(own) else math.nan
+    one.extra["as_published"] = published if math.isfinite(published) else None
+    return [*found, one]
 
 
 def _side(ill: np.ndarray) -> str:
