@@ -45,7 +45,8 @@ class Client:
         content = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            f"X-Reader: {self.reader}\r\nCookie: {self.cookie}\r\nContent-Type: application/json\r\n"
+            f"X-Reader: {self.reader}\r\nCookie: {self.cookie}\r\n"
+            "Content-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\n\r\n"
         )
         start = time.perf_counter()

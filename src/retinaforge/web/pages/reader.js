@@ -199,10 +199,14 @@ async function open_() {
   const next = told.position + 1;
   ahead = next < told.count ? {position: next, found: pictures(next).catch(() => null)} : null;
 }
-function next() {
-  if (page !== "case" || turning || at("next").disabled) return;
+/* A remark still being typed is sent before the image goes. */
+function flush() {
   const text = document.querySelector("textarea");
   if (text) { tell_remark(told.questions.find(q => q.kind === "text"), text); text.blur(); }
+}
+function next() {
+  if (page !== "case" || turning || at("next").disabled) return;
+  flush();
   turning = true; draw();
   const position = told.position;
   run(false);
@@ -236,6 +240,7 @@ function pauseAt(paused) {
 }
 function pause() {
   if (page !== "case" || turning) return;
+  flush();
   const position = told.position, ms = elapsed();
   run(false);
   inTurn(() => insist("/api/answer", {position, what: "pause", value: "", ms}));
