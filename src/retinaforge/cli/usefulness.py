@@ -18,7 +18,8 @@ from retinaforge.tasks.usefulness_linear import STEPS
 from retinaforge.tasks.usefulness_prepare import Asked, gather
 from retinaforge.tasks.usefulness_results import JSON, write_results
 from retinaforge.tasks.usefulness_rounds import SYNTHETIC
-from retinaforge.tasks.usefulness_run import Done, Options, run_linear
+from retinaforge.tasks.usefulness_run import run_linear
+from retinaforge.tasks.usefulness_study import Done, Options
 
 EXIT_PARTLY = 1
 EXAMPLES = (

@@ -20,8 +20,6 @@ from retinaforge.tasks.usefulness_augment import AUGMENT_VERSION, augmented
 
 Progress = Callable[[int, int], None]
 PIXELS_VERSION = 1
-COPIES = 4
-"""Augmented copies of a photograph, for backbones that see it once only."""
 
 
 def pixel_look(side_px: int) -> Look:

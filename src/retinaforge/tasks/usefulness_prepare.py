@@ -14,6 +14,7 @@ from retinaforge.tasks.embedding_looks import Look
 from retinaforge.tasks.usefulness_features import see
 from retinaforge.tasks.usefulness_rounds import EXTERNAL, REAL, SYNTHETIC, Material, derived
 from retinaforge.tasks.usefulness_set import Example, read_examples, renamed
+from retinaforge.tasks.usefulness_study import Prepared
 from retinaforge.tasks.usefulness_target import Labels, labels_of, require, share_classes
 
 DRAWN = " (synthetic)"
@@ -43,27 +44,6 @@ class Asked:
     def records(self) -> list[Record]:
         """Return the files in their order."""
         return [one.record for one in self.examples]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Material with what a look saw of it, and what was left out.
-
-    Attributes:
-        material: readable images, with those labels that real images teach.
-        vectors: one row an image.
-        classes_left_out: with reasons.
-        unreadable: (name, reason).
-        silent: (name, reason) of images of which nothing is known.
-        kept_apart: (name, reason) of images that would have stood on both sides.
-    """
-
-    material: Material
-    vectors: np.ndarray
-    classes_left_out: list[dict[str, str]]
-    unreadable: tuple[tuple[str, str], ...]
-    silent: tuple[tuple[str, str], ...]
-    kept_apart: tuple[tuple[str, str], ...]
 
 
 def gather(

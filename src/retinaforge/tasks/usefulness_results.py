@@ -16,8 +16,8 @@ from retinaforge.metrics.classification_calibration import ENTROPY_CARD
 from retinaforge.tasks.usefulness_arms import REAL_ARM
 from retinaforge.tasks.usefulness_fit import Fit
 from retinaforge.tasks.usefulness_rounds import EXTERNAL, REAL, SPLIT, SYNTHETIC
-from retinaforge.tasks.usefulness_run import Done
 from retinaforge.tasks.usefulness_scores import HEADLINE, RESAMPLES, SCORES
+from retinaforge.tasks.usefulness_study import Done
 from retinaforge.tasks.usefulness_tables import (
     arm_rows,
     entropy_rows,

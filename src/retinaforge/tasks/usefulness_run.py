@@ -4,117 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import numpy as np
 
 from retinaforge.core import Refusal
 from retinaforge.encoders import Encoder
 from retinaforge.tasks.embedding_looks import Look, encoder_look
-from retinaforge.tasks.usefulness_arms import RATIOS, Arm, arms_of, pool_of
-from retinaforge.tasks.usefulness_features import (
-    COPIES,
-    see,
-    see_copies,
-    waiting,
-    waiting_copies,
-)
-from retinaforge.tasks.usefulness_fit import Backbone, Fit, Job, finished, fit_all
-from retinaforge.tasks.usefulness_linear import BATCH, STEPS, LinearBackbone
-from retinaforge.tasks.usefulness_prepare import Asked, Prepared, look_at
+from retinaforge.tasks.usefulness_arms import arms_of, pool_of
+from retinaforge.tasks.usefulness_features import see, see_copies, waiting, waiting_copies
+from retinaforge.tasks.usefulness_fit import Backbone, Job, finished, fit_all
+from retinaforge.tasks.usefulness_linear import LinearBackbone
+from retinaforge.tasks.usefulness_prepare import Asked, look_at
 from retinaforge.tasks.usefulness_rounds import REAL, Round, rounds_of
+from retinaforge.tasks.usefulness_study import Done, Options, Plan, Prepared
 
 TRIED = 3
 """Photographs that are looked at to tell how long all will take; they are kept."""
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a study is run.
-
-    Attributes:
-        seeds: rounds; at least two.
-        ratios: synthetic images for each photograph.
-        few: teach with so many photographs and hold the rest back; 0 for all.
-        leave_out: whether each source is left out in turn, where there are two.
-        copies: augmented copies of a photograph, for a backbone on embeddings.
-        steps, batch: of every arm alike.
-        size_px: side of the square for encoders that take any.
-        workers: threads that decode; they change no number.
-    """
-
-    seeds: int = 5
-    ratios: tuple[float, ...] = RATIOS
-    few: int = 0
-    leave_out: bool = True
-    copies: int = COPIES
-    steps: int = STEPS
-    batch: int = BATCH
-    size_px: int | None = None
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise Refusal("at least two seeds", f"{self.seeds}", "five are usual")
-        if not self.ratios or min(self.ratios) <= 0:
-            raise Refusal(
-                "ratios above 0", ", ".join(f"{r:g}" for r in self.ratios) or "none",
-                "such as 0.25, 1 and 4 synthetic images for each photograph",
-            )  # fmt: skip
-        if self.steps < 1 or self.batch < 1 or self.few < 0 or self.copies < 1:
-            raise Refusal(
-                "steps, batch and copies of at least 1, few of at least 0",
-                f"{self.steps}, {self.batch}, {self.copies} and {self.few}",
-                "leave them out for the usual values",
-            )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a study will do.
-
-    Attributes:
-        arms, seeds: their numbers.
-        fits: (all, finished by an earlier run).
-        looks: (images, not yet looked at).
-        copies: augmented copies not yet looked at.
-        seconds: expected, by what a few took just now.
-    """
-
-    arms: int
-    seeds: int
-    fits: tuple[int, int]
-    looks: tuple[int, int]
-    copies: int
-    seconds: float
-
-    def in_words(self) -> str:
-        """Return the plan in one line."""
-        return (
-            f"{self.arms} arms, {self.seeds} seeds: {self.fits[0]} trainings "
-            f"({self.fits[1]} finished); {self.looks[0]} images ({self.looks[1]} to look at), "
-            f"{self.copies} augmented copies to look at; expected {duration(self.seconds)}"
-        )
-
-
-@dataclass(frozen=True)
-class Done:
-    """All answers of a study, with what they are about."""
-
-    prepared: Prepared
-    rounds: list[Round]
-    split_words: str
-    arms: list[Arm]
-    fits: list[Fit]
-    plan: Plan
-    backbone: dict[str, Any]
-    seconds: float
-    options: Options = field(default_factory=Options)
 
 
 def run_linear(
@@ -225,13 +134,3 @@ def _copies(
     for row, vectors in found.items():
         copies[places[row]] = vectors
     return copies
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words: 40 s, 3 min 20 s, 2 h 5 min."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -15,7 +15,6 @@ from retinaforge.tasks.usefulness_arms import REAL_ARM
 from retinaforge.tasks.usefulness_exchange import exchange
 from retinaforge.tasks.usefulness_fit import JUDGE, Fit
 from retinaforge.tasks.usefulness_rounds import SPLIT, SYNTHETIC, WITHOUT
-from retinaforge.tasks.usefulness_run import Done
 from retinaforge.tasks.usefulness_scores import (
     HEADLINE,
     SCORES,
@@ -30,6 +29,7 @@ from retinaforge.tasks.usefulness_scores import (
     plain,
     spread_of,
 )
+from retinaforge.tasks.usefulness_study import Done
 from retinaforge.tasks.usefulness_target import Question, grade_of
 
 Row = dict[str, Any]
