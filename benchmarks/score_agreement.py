@@ -117,6 +117,10 @@ AGREEMENTS: tuple[Agreement, ...] = (
     *(Agreement((card.name,) * 3, "scikit-learn, three weightings", ("scikit-learn",),
                 partial(peers.sklearn_prediction, card.name), 1e-9)
       for card in PREDICTION_CARDS),
+    Agreement(("delong_p",) * 2, "the definition: every pair compared, normal tail", ("scipy",),
+              peers.delong_defined, 1e-9),
+    Agreement(("group_gap",) * 2, "Tippett's mean range of 2 and 4 equal groups", (),
+              peers.tippett_range, 0.08, "1,000 deals of binomial shares"),
 )  # fmt: skip
 
 

@@ -492,3 +492,40 @@ def sklearn_prediction(name: str) -> Both:
     }
     ours, theirs = pairs[name]
     return ours.tolist(), [theirs(w) for w in weights]
+
+
+def delong_defined() -> Both:
+    """P values against chance and of a paired difference, from all pairs' comparisons."""
+    from scipy import stats
+
+    from retinaforge.metrics.delong import against_chance, delong, paired
+
+    rng = np.random.default_rng(12)
+    truth = (rng.random(90) < 0.4).astype(int)
+    scores = np.round(rng.normal(size=(90, 2)) + truth[:, None] * [0.5, 0.2], 1)
+    x, y = scores[truth == 1], scores[truth == 0]
+    psi = (x[:, None] > y[None]) + 0.5 * (x[:, None] == y[None])
+    v10, v01 = psi.mean(axis=1), psi.mean(axis=0)
+    c = np.cov(v10, rowvar=False) / len(x) + np.cov(v01, rowvar=False) / len(y)
+    a = psi.mean(axis=(0, 1))
+    z = [(a[0] - 0.5) / np.sqrt(c[0, 0]), (a[0] - a[1]) / np.sqrt(c[0, 0] + c[1, 1] - 2 * c[0, 1])]
+    areas = delong(truth, scores)
+    ours = [against_chance(areas).p, paired(areas, 0, 1).p]
+    return np.array(ours), 2 * stats.norm.sf(np.abs(z))
+
+
+def tippett_range() -> Both:
+    """Mean gap in sensitivity of equal groups, 400 ill patients each, and d2 standard errors."""
+    from retinaforge.metrics.groups import Judged, group_gap
+
+    ours, theirs = [], []
+    for count, d2 in ((2, 2 / np.sqrt(np.pi)), (4, 2.05875)):
+        n, rng = 800 * count, np.random.default_rng(13)
+        ill = np.arange(n) % 2 == 0
+        called = rng.random(n) < np.where(ill, 0.8, 0.1)
+        own = Judged(ill, called.astype(float), called, tuple(f"p{k}" for k in range(n)))
+        groups = [f"g{k // 2 % count}" for k in range(n)]
+        ours.append(group_gap(own, groups, "sensitivity", rng=rng, resamples=2).null_mean)
+        share = called[ill].mean()
+        theirs.append(d2 * np.sqrt(share * (1 - share) / 400))
+    return np.array(ours), np.array(theirs)

@@ -42,7 +42,7 @@ def test_sizes_of_parts():
     assert shares["whole"] == 1
     assert shares["border only"] == pytest.approx(1 - 0.9**2, abs=0.03)
     assert shares["only disc, dilated"] / shares["only disc"] == pytest.approx(2.25, rel=0.1)
-    assert shares["only disc, box"] / shares["only disc"] == pytest.approx(4 / np.pi, rel=0.1)
+    assert shares["only disc, box"] / shares["only disc"] == pytest.approx(15**2 / DISC.sum())
     assert shares["only disc"] + shares["without disc"] == pytest.approx(1)
     assert (masked(eye(), PARTS, "without vessels")[FOV] > 30).all()
 

@@ -165,9 +165,14 @@ def _motion(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) ->
     reach = max(1, math.ceil(length / 2))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     steps = np.linspace(-length / 2, length / 2, 8 * reach + 1)
-    rows = np.rint(reach + steps * math.sin(turn)).astype(int)
-    columns = np.rint(reach + steps * math.cos(turn)).astype(int)
-    np.add.at(kernel, (rows, columns), 1)
+    # Each step falls on four pixels by its share, so that a line below one pixel blurs too.
+    y, x = reach + steps * math.sin(turn), reach + steps * math.cos(turn)
+    for down in (0, 1):
+        for right in (0, 1):
+            rows = np.minimum(np.floor(y).astype(int) + down, 2 * reach)
+            columns = np.minimum(np.floor(x).astype(int) + right, 2 * reach)
+            share = np.abs(1 - down - y % 1) * np.abs(1 - right - x % 1)
+            np.add.at(kernel, (rows, columns), share.astype(np.float32))
     kernel /= kernel.sum()
     return _within(pixels, fov, lambda x: ndimage.convolve(x, kernel, mode="nearest"))
 

@@ -22,7 +22,7 @@ from retinaforge.metrics.groups import (
 from retinaforge.metrics.prediction import AUROC_CARD
 from retinaforge.metrics.statistics import HOLM_CARD
 from retinaforge.validation.audit_answers import AGE_EDGES, Answered, groups_of
-from retinaforge.validation.audit_told import SURE, p_words, verdict, write_audit
+from retinaforge.validation.audit_told import SURE, both_p, verdict, write_audit
 
 NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity"}
 USUAL = ("sex", "age", "camera")
@@ -136,7 +136,7 @@ def _said(found: Found, corrected: float, *, many: bool) -> dict[str, Any]:
     text = (
         f"{head}: gap {gap.value:.3f} ({known[0].group} {known[0].value:.3f}, {known[-1].group} "
         f"{known[-1].value:.3f}); equal groups show {gap.null_mean:.3f} on average, "
-        f"{gap.null_high:.3f} once in 20; {p_words(gap.p)}, corrected {p_words(corrected)[2:]}."
+        f"{gap.null_high:.3f} once in 20; {both_p(gap.p, corrected)}."
     )
     if corrected < SURE:
         return verdict("failure", text)

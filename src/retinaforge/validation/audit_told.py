@@ -79,3 +79,10 @@ def p_words(p: float) -> str:
     if not math.isfinite(p):
         return "no p value"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def both_p(p: float, corrected: float) -> str:
+    """Return a p value and the same corrected for its family."""
+    if not math.isfinite(p):
+        return p_words(p)
+    return f"{p_words(p)}, corrected {p_words(corrected)}"
