@@ -73,7 +73,7 @@ def test_a_perfect_reader_is_found_to_be_one(told) -> None:
     assert row(told, "reader_auc", "R1")["value"] == 1
     assert row(told, "intra_reader_kappa", "R1", question="verdict")["value"] == 1
     assert row(told, "d_prime", "R1")["value"] > 3
-    # No bootstrap draws anything but ones: that is no certainty, so there is no interval.
+    # No bootstrap draws anything but right answers: that is no certainty.
     assert "no interval" in row(told, "d_prime", "R1")["reason"]
 
 

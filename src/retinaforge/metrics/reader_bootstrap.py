@@ -109,7 +109,7 @@ def mean_over_readers(measure: Measure, cases: Weights, readers: ReaderWeights) 
     if len(known) < FEWEST_DEFINED * (len(means) - 1):
         return ReaderMean(float(means[0]), None, each, "undefined in most draws: no interval")
     low, high = np.quantile(known, [0.025, 0.975])
-    if low == high:
+    if high - low < 1e-9:
         return ReaderMean(float(means[0]), None, each, NO_WIDTH)
     reason = ONE_READER if readers.shape[1] == 1 else ""
     return ReaderMean(float(means[0]), (float(low), float(high)), each, reason)

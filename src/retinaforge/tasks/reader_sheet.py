@@ -252,7 +252,7 @@ def _one(card: Card, reader: str, pair: Pair, where: dict[str, str]) -> Score:
         return Score(card, float(values[0]), None, n, {"reader": reader, **where},
                      "undefined in many draws: no interval")  # fmt: skip
     low, high = np.quantile(known, [0.025, 0.975])
-    if low == high:
+    if high - low < 1e-9:
         return Score(card, float(values[0]), None, n, {"reader": reader, **where}, NO_WIDTH)
     return Score(card, float(values[0]), (float(low), float(high)), n,
                  {"reader": reader, **where}, OVER_IMAGES)  # fmt: skip

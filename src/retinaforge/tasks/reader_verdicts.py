@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from retinaforge.core import Score
@@ -23,6 +26,7 @@ from retinaforge.tasks.reader_questions import LEFT, REAL, SYNTHETIC
 from retinaforge.tasks.reader_sheet import Sheet, agreement, exact, over_readers
 
 FIRST_LEFT = "called_left"
+SATURATED = "all answers to one side are alike: the correction sets the value, no interval"
 
 
 def verdict_scores(sheet: Sheet, *, agree: bool = True, **where: str) -> list[Score]:
@@ -40,14 +44,31 @@ def verdict_scores(sheet: Sheet, *, agree: bool = True, **where: str) -> list[Sc
             side=side, **where,
         )  # fmt: skip
     for card, how in ((D_PRIME_CARD, d_prime), (CRITERION_CARD, criterion)):
-        found += over_readers(sheet, card, _truth_and_call, lambda v, w, how=how: how(
+        scores = over_readers(sheet, card, _truth_and_call, lambda v, w, how=how: how(
             v[:, 0].astype(bool), v[:, 1].astype(bool), w), **where)  # fmt: skip
+        found += [_honest(score, sheet, _truth_and_call) for score in scores]
     found += over_readers(sheet, AUC_CARD, _truth_and_leaning, lambda v, w: confidence_auc(
         v[:, 0] > 0, v[:, 1].astype(np.float64), w), **where)  # fmt: skip
     if agree:
         found += agreement(sheet, lambda r: int(r.answers["verdict"] == SYNTHETIC), ordered=False,
                            question="verdict", **where)  # fmt: skip
     return found
+
+
+def _honest(score: Score, sheet: Sheet, of: Callable[[Reading], tuple[int, int]]) -> Score:
+    """Take the interval from a reader whose answers to one side are all alike.
+
+    Half an answer then sets the value; draws of such answers move it by next to nothing.
+    """
+    reader = score.where["reader"]
+    if reader not in sheet.readers:
+        return score
+    calls: dict[int, set[int]] = {}
+    for side, call in sheet.values(reader, of)[1]:
+        calls.setdefault(side, set()).add(call)
+    if all(len(given) > 1 for given in calls.values()):
+        return score
+    return replace(score, interval=None, reason=score.reason if not calls else SATURATED)
 
 
 def _called_real(reading: Reading, side: str) -> bool | None:
@@ -75,8 +96,9 @@ def pair_scores(sheet: Sheet, *, agree: bool = True, **where: str) -> list[Score
         **where: which part of the study it is.
     """
     found = exact(sheet, ACCURACY_CARD, lambda r: r.right, chance=True, **where)
-    found += over_readers(sheet, D_PRIME_CARD, lambda r: int(r.right), lambda v, w:
+    scores = over_readers(sheet, D_PRIME_CARD, lambda r: int(r.right), lambda v, w:
                           d_prime_of_pairs(v.astype(bool), w), **where)  # fmt: skip
+    found += [_honest(score, sheet, lambda r: (1, int(r.right))) for score in scores]
     # Of a pair the synthetic image was taken for the real one exactly where the choice was wrong.
     found += exact(sheet, CALLED_REAL_CARD, lambda r: not r.right, chance=False, side=SYNTHETIC,
                    **where)  # fmt: skip

@@ -67,6 +67,7 @@ async function trouble(error) {
     return;
   }
   warn(error.message);
+  if (page === "case") { draw(); run(!document.hidden); }
   if (error.status === 409) { await load(false); warn(error.message); }
 }
 
@@ -118,7 +119,7 @@ function mark(number) {
   [...at("questions").children].forEach((box, k) => box.classList.toggle("now", k === marked));
 }
 function draw() {
-  const here = told.position, missing = told.questions.filter(q => q.needed && saved[q.name] === undefined);
+  const here = told.position, missing = told.questions.filter(q => q.needed && wanted[q.name] === undefined);
   at("progress").value = told.count ? here / told.count : 1;
   at("place").textContent = Math.min(here + 1, told.count) + " of " + told.count;
   for (const box of at("questions").children) {
@@ -204,6 +205,7 @@ function flush() {
   const text = document.querySelector("textarea");
   if (text) { tell_remark(told.questions.find(q => q.kind === "text"), text); text.blur(); }
 }
+/* Requests go one after another: the image is closed after its last answer is kept. */
 function next() {
   if (page !== "case" || turning || at("next").disabled) return;
   flush();
