@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retinaforge.tasks import usefulness_scores
+
 SIDE = 48
 
 
@@ -49,7 +51,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return real, drawn
 
 
-def test_a_study_is_written_named_and_resumed(retinaforge, folders, tmp_path: Path) -> None:
+def test_a_study_is_written_named_and_resumed(
+    retinaforge, folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usefulness_scores, "RESAMPLES", 100)
     real, drawn = folders
     words = ("usefulness", "--real", real, "--synthetic", drawn, "--target", "referable",
              "--encoder", "random-vit-tiny@1", "--size", 32, "--seeds", 2, "--steps", 5,
