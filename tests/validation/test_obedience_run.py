@@ -127,6 +127,18 @@ def test_the_plan_has_all_its_designs(eyes):
     assert len({row.text for row in same}) == 2
 
 
+def test_captions_are_asked_as_they_were_taught(eyes):
+    taught = PlanSizes(bases=4, ladders=2, natural=4, same=2, captions=1, places=False,
+                       only=("eye", "pigmentation"), most_words=60)  # fmt: skip
+    held = [each.record for each in eyes[1]]
+    rows = plan_of(held, taught)
+    assert {row.word for row in rows if row.design == ONE_FACT} == {"eye", "pigmentation"}
+    assert all(len(row.text.split()) <= 60 for row in rows)
+    assert not any("exudate" in row.text.lower() for row in rows)
+    with pytest.raises(Refusal, match="a word that the captions speak of"):
+        plan_of(held, taught, ["hard_exudate"])
+
+
 def test_odd_words_and_lonely_eyes_are_refused(eyes):
     with pytest.raises(Refusal, match="words of eye, dr_grade"):
         plan_of([each.record for each in eyes[1]], SIZES, ("halo",))

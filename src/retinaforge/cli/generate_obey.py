@@ -104,6 +104,9 @@ def obey(
     size: str = typer.Option("", help="Side, px; none: what the generator learnt at."),
     batch: str = typer.Option("auto", help="Images at once."),
     diagnosis: bool = typer.Option(False, help="Captions name grades, as training's did."),
+    only: str = typer.Option("", help="Captions speak of these facts, as training's did: a,b,c."),
+    places: bool = typer.Option(True, help="Captions say where lesions lie, as training's did."),
+    most_words: int = typer.Option(150, min=20, help="Longest caption, as training's was."),
     encoder: str = typer.Option(OURS, help="Sees diversity and memory: ours, NAME:FILE, or none."),
     segmenters: bool = typer.Option(True, help="Our segmenters also read side, cup and vessels."),
     fidelity: Fidelity = typer.Option("none", help="Also run `validate`: quick or full."),
@@ -130,7 +133,11 @@ def obey(
         size=side, steps=steps, method=method, guidance=guidance,  # type: ignore[arg-type]
         batch=batch_for(batch, painter, side), precision=precision_for("auto", painter),
     )  # fmt: skip
-    sizes = PlanSizes(bases, ladders, natural, same, seed=seed, diagnosis=diagnosis)
+    named = tuple(name.strip() for name in only.split(",") if name.strip())
+    sizes = PlanSizes(
+        bases, ladders, natural, same, seed=seed, diagnosis=diagnosis, only=named, places=places,
+        most_words=most_words,
+    )  # fmt: skip
     options = ObeyOptions(sizes=sizes, words=tuple(word) or None, seed=seed)
     with progress_bar("starting") as move:
         told = obey_generator(

@@ -4,6 +4,7 @@ as files and as readings. What cannot be read off these, no generator can be bla
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,13 @@ def _segment(
 
 
 def _write(folder: Path, eyes: Eyes, pixels: np.ndarray, names: set[str], through: str) -> None:
+    stems = Counter(Path(record.image).stem for record in eyes.records)
     for record, image in zip(eyes.records, pixels, strict=True):
         if record.image not in names:
             continue
-        path = folder / f"{Path(record.image).stem}.png"
+        name = Path(record.image).with_suffix("")
+        # Eyes of several sets may share a file's name.
+        path = folder / f"{name.name if stems[name.name] == 1 else '_'.join(name.parts)}.png"
         if not path.exists():
             info = PngInfo()
             info.add_text("Synthetic", "true" if record.synthetic else "false")

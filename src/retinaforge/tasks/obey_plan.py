@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from retinaforge.captions.focus import focus
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.template import write_caption_with_sources
 from retinaforge.core import Refusal, rng_for, seed_for
+from retinaforge.tasks.obey_levels import levels_of, stands_alone
 from retinaforge.tasks.oracle_words import DIABETIC_LESIONS, WORD, WORDS, Word, true_value
 
 ONE_FACT, LADDER, NATURAL, SAME = "one fact", "ladder", "natural", "same caption"
@@ -79,6 +81,10 @@ class PlanSizes:
         captions: captions of which many are drawn.
         seed: decides bases, donors, words and noise.
         diagnosis: captions name grades and diseases, as the generator's captions did.
+        only: facts that captions speak of, as the generator's did; all where empty. A word that
+            is not among them was never taught, and is not asked for.
+        places: captions say where lesions lie.
+        most_words: longest caption.
     """
 
     bases: int = 24
@@ -88,6 +94,9 @@ class PlanSizes:
     captions: int = 4
     seed: int = 0
     diagnosis: bool = False
+    only: tuple[str, ...] = ()
+    places: bool = True
+    most_words: int = WORDS_OF_CAPTION[1]
 
 
 def plan_of(
@@ -107,63 +116,19 @@ def plan_of(
         raise Refusal(f"words of {', '.join(WORD)}", ", ".join(odd), "leave them out")
     if len(held_out) < 2:
         raise Refusal("at least two held-out eyes", f"{len(held_out)}", "hold more out")
-    wanted = [word for word in WORDS if words is None or word.name in words]
+    taught = [word for word in WORDS if not sizes.only or word.name in sizes.only]
+    wanted = [word for word in taught if words is None or word.name in words]
+    if not wanted:
+        raise Refusal(
+            "a word that the captions speak of",
+            f"{', '.join(words or ())} of captions on {', '.join(sizes.only)}",
+            "name words that the generator was taught, or leave --only out",
+        )
     rows = [row for word in wanted for row in _one_fact(word, held_out, sizes)]
     rows += _ladders(held_out, sizes)
     rows += _natural(held_out, sizes)
     rows += _same(held_out, sizes)
     return rows
-
-
-def levels_of(word: Word, held_out: Sequence[EyeRecord]) -> dict[str, list[EyeRecord]]:
-    """Return donors by level of a word; {} where the records show fewer than two levels.
-
-    A count has none, fewer and more than the median of those that have any; an amount the lowest,
-    middle and highest fifth.
-    """
-    known = [(true_value(word, r.value(word.name)), r) for r in held_out if _alone(word, r)]
-    known = [(value, r) for value, r in known if math.isfinite(value)]
-    if word.kind == "amount":
-        found = _fifths(known)
-    elif word.kind == "count":
-        found = _few_and_many(known)
-    else:
-        values = sorted({value for value, _ in known})
-        found = {_spoken(word, v): [r for u, r in known if u == v] for v in values}
-    found = {name: rows for name, rows in found.items() if rows}
-    return found if len(found) > 1 else {}
-
-
-def _alone(word: Word, record: EyeRecord) -> bool:
-    return not any(record.value(name) for name in word.alone)
-
-
-def _spoken(word: Word, value: float) -> str:
-    if word.kind == "side":
-        return "right" if value else "left"
-    if word.kind == "flag":
-        return "there" if value else "absent"
-    return f"{value:g}"
-
-
-def _fifths(known: list[tuple[float, EyeRecord]]) -> dict[str, list[EyeRecord]]:
-    values = np.array([value for value, _ in known])
-    if not values.size:
-        return {}
-    low, below, above, high = np.quantile(values, [0.2, 0.4, 0.6, 0.8])
-    spans = {"low": (-math.inf, low), "middle": (below, above), "high": (high, math.inf)}
-    return {name: [r for v, r in known if a <= v <= b] for name, (a, b) in spans.items()}
-
-
-def _few_and_many(known: list[tuple[float, EyeRecord]]) -> dict[str, list[EyeRecord]]:
-    there = sorted(v for v, _ in known if v > 0)
-    if not there:
-        return {}
-    middle = float(np.median(there))
-    few = [r for v, r in known if 0 < v < middle]
-    many = [r for v, r in known if v >= middle and v > 0]
-    none = [r for v, r in known if v == 0]
-    return {"none": none, "few": few, "many": many} if few else {"none": none, "there": many}
 
 
 def _one_fact(word: Word, held_out: Sequence[EyeRecord], sizes: PlanSizes) -> Iterator[Asked]:
@@ -217,10 +182,11 @@ def worded(record: EyeRecord, word: Word | None, sizes: PlanSizes, name: str) ->
     The words are drawn by the base's name alone, so that a base's captions differ little else.
     """
     text, said = "", False
+    record = focus(record, sizes.only, places=sizes.places)
     for attempt in range(ATTEMPTS):
         caption = write_caption_with_sources(
             record, rng=rng_for(sizes.seed, "words", name, attempt), share=1.0,
-            words=WORDS_OF_CAPTION, diagnosis=sizes.diagnosis,
+            words=(WORDS_OF_CAPTION[0], sizes.most_words), diagnosis=sizes.diagnosis,
         )  # fmt: skip
         text, said = caption.text, word is None or _states(caption.facts(), word)
         if said:
@@ -250,7 +216,7 @@ def _ladders(held_out: Sequence[EyeRecord], sizes: PlanSizes) -> Iterator[Asked]
 def _typical(held_out: Sequence[EyeRecord], grade: int) -> list[EyeRecord]:
     """Return the eyes of a grade, those with about its median number of lesions first; the half
     that is farthest from it is left out."""
-    rows = [r for r in held_out if r.value("dr_grade") == grade and _alone(WORD["blur"], r)
+    rows = [r for r in held_out if r.value("dr_grade") == grade and stands_alone(WORD["blur"], r)
             and not r.value("blur")]  # fmt: skip
     total = {r.image: lesions_in(r) for r in rows}
     middle = float(np.median(list(total.values()))) if rows else 0.0
