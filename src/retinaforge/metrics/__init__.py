@@ -23,6 +23,7 @@ from retinaforge.metrics.real_against_real import (
     jackknife_interval,
     split_half,
 )
+from retinaforge.metrics.roc_points import REFERENCE_SENSITIVITY_CARD
 from retinaforge.metrics.scores import difference_score, mean_score
 from retinaforge.metrics.sets import (
     FEATURE_METRICS,
@@ -76,6 +77,7 @@ CATALOGUE: tuple[Card, ...] = (
     *PREDICTION_CARDS,
     *CLASSIFICATION_CARDS,
     *CALIBRATION_CARDS,
+    REFERENCE_SENSITIVITY_CARD,
     DELONG_CARD,
     GROUP_GAP_CARD,
 )

@@ -83,7 +83,8 @@ def reference_sensitivity(
     if len(scores) == 0:
         return np.full(len(weights), np.nan)
     false, true = roc_rates(positive, scores, weights)
-    known = np.isfinite(false).all(axis=1) & np.isfinite(true).all(axis=1)
+    both = false + true
+    known = np.isfinite(both.sum(axis=1))
     # Rounding must not push 1 - 0.85 below a point that lies at 0.15.
     at = 1 - specificity + 1e-12
     read = [

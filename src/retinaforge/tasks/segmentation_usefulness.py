@@ -26,7 +26,7 @@ from retinaforge.tasks.segmentation_usefulness_set import (
     chosen_pairs,
     own_mask,
     pairs_shown,
-    shown,
+    shown_own,
 )
 from retinaforge.tasks.segmenter import SegmenterConfig, train_segmenter
 from retinaforge.tasks.segmenter_run import choose_threshold, photographs_seen
@@ -163,7 +163,7 @@ def _examples(eyes: Eyes, out: Path, arm: Arm, config: SegmenterConfig):
     """Return what an arm is taught with, and how many of it are synthetic."""
     largest = config.diameter_px * config.scales[1]
     real = [
-        shown(record, own_mask(record), group=record.dataset, largest_px=largest)
+        shown_own(record, group=record.dataset, largest_px=largest)
         for record in (eyes.teach if arm.real else ())
     ]
     if not arm.labels:

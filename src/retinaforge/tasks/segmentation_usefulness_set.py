@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from retinaforge.core import Record, Refusal, rng_for
 from retinaforge.images import find_fov, read_mask, read_photograph, read_records, split_by_patient
 from retinaforge.tasks.segmenter_data import part_validation
-from retinaforge.tasks.segmenter_samples import LEVELS_PX, PHANTOMS, Annotated, annotate
+from retinaforge.tasks.segmenter_samples import PHANTOMS, Annotated, annotate
 
 Masked = Callable[[Record], np.ndarray]
+KEPT = 48
+"""Images that are kept ready between runs: about 5 MB each, 20 MB for the shipped recipe."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,18 @@ def shown(record: Record, mask: np.ndarray, *, group: str, largest_px: float) ->
         rows = (np.arange(photo.size_px[0]) * mask.shape[0]) // photo.size_px[0]
         columns = (np.arange(photo.size_px[1]) * mask.shape[1]) // photo.size_px[1]
         mask = mask[np.ix_(rows, columns)]
-    whole = annotate(photo, find_fov(photo), mask, group=group)
-    needed = next((k for k, at in enumerate(LEVELS_PX) if at >= largest_px), len(LEVELS_PX) - 1)
-    return replace(whole, levels=whole.levels[: needed + 1])
+    return annotate(photo, find_fov(photo), mask, group=group, largest_px=largest_px)
+
+
+def shown_own(record: Record, *, group: str, largest_px: float) -> Annotated:
+    """Return an image with its own mask, see `shown`; the last few are kept for the next run."""
+    return _kept(record.path, record.masks["vessel"], group, largest_px)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(path: Path, mask: Path, group: str, largest_px: float) -> Annotated:
+    record = Record(path, path.name, "", "", masks={"vessel": mask})
+    return shown(record, own_mask(record), group=group, largest_px=largest_px)
 
 
 def chosen_pairs(eyes: Eyes, ratio: float, *, seed: int) -> list[Record]:
@@ -121,6 +133,8 @@ def pairs_shown(
         masked: finds the mask of an image, for "pseudo".
         largest_px: see `shown`.
     """
+    if labels == "own":
+        return [shown_own(r, group=PHANTOMS, largest_px=largest_px) for r in records]
     find = masked if labels == "pseudo" else own_mask
     # The next image's mask: every image has a wrong one, and every mask is used once.
     of = [*records[1:], *records[:1]] if labels == "shuffled" else records

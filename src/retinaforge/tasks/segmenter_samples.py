@@ -63,6 +63,7 @@ def annotate(
     *masks: Bool[np.ndarray, "height width"],
     group: str,
     derive: Callable[[UInt8[np.ndarray, "_ _"]], UInt8[np.ndarray, "_ _"]] | None = None,
+    largest_px: float = math.inf,
 ) -> Annotated:
     """Keep a photograph and its masks ready at every size of `LEVELS_PX`.
 
@@ -72,6 +73,7 @@ def annotate(
         masks: what is to be learnt.
         group: its data set.
         derive: makes a further plane of the first mask, both in 0-255, at each size.
+        largest_px: largest FOV diameter that crops will ask for; larger sizes are not kept.
     """
     levels = []
     for diameter_px in LEVELS_PX:
@@ -82,6 +84,8 @@ def annotate(
         planes += [derive(planes[3])] if derive else []
         planes.append(resize_pixels(fov.mask.astype(np.uint8) * 255, frame))
         levels.append(torch.from_numpy(np.stack(planes)))
+        if diameter_px >= largest_px:
+            break
     return Annotated(photo.source, group, tuple(levels))
 
 
