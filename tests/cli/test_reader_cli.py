@@ -53,7 +53,7 @@ def test_new_answers_codes_once_and_names_what_is_broken(
 
 def test_plan_answers_in_json(retinaforge) -> None:
     told = json.loads(retinaforge("reader", "plan", "--accuracy", 0.7, "--json").out)
-    assert told["rows"][0]["images"] == 49
+    assert told["rows"][0]["images"] == 54
     assert told["card"]["name"] == "reader_sample_size"
     assert retinaforge("reader", "plan", "--accuracy", 0.5).code == 2
 

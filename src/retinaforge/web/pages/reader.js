@@ -101,7 +101,7 @@ function field(question, number) {
     return box;
   }
   const group = document.createElement("div");
-  group.className = "choices"; group.setAttribute("role", "group"); group.setAttribute("aria-labelledby", head.id);
+  group.className = question.choices.length > 3 ? "choices many" : "choices"; group.setAttribute("role", "group"); group.setAttribute("aria-labelledby", head.id);
   for (const choice of question.choices) {
     const button = document.createElement("button"), key = document.createElement("kbd");
     button.type = "button"; button.dataset.value = choice.value;
@@ -116,7 +116,10 @@ function field(question, number) {
 }
 function mark(number) {
   marked = Math.max(0, Math.min(told.questions.length - 1, number));
-  [...at("questions").children].forEach((box, k) => box.classList.toggle("now", k === marked));
+  [...at("questions").children].forEach((box, k) => {
+    box.classList.toggle("now", k === marked);
+    if (k === marked) box.scrollIntoView({block: "nearest"});
+  });
 }
 function draw() {
   const here = told.position, missing = told.questions.filter(q => q.needed && wanted[q.name] === undefined);
