@@ -82,6 +82,7 @@ def test_seeds_are_averaged_classifiers_kept_apart_and_records_joined(tmp_path):
          "seed": seed, "version": "original"}
         for encoder in ("a", "b", "constant") for seed in (1, 3) for k in range(6)
     ]  # fmt: skip
+    rows.append({**rows[0], "image": "x.png", "truth": ""})
     pd.DataFrame(rows).to_parquet(tmp_path / "predictions.parquet")
     found = read_answers(tmp_path, positive=("1", "2"))
     assert [one.name for one in found] == ["a", "b"]

@@ -2,7 +2,8 @@
 
 A row is one image: `image`, `truth`, and either `p_CLASS` columns or one column `score`. Rows of
 several seeds or rounds are averaged. Columns that name who answered (`classifier`, `arm`,
-`backbone`, `encoder`, `probe`) make one classifier of each combination.
+`backbone`, `encoder`, `probe`, …) make one classifier of each combination. Rows without a truth
+are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from retinaforge.tasks.probe_target import READERS
 if TYPE_CHECKING:
     import pandas as pd
 
-WHO = ("classifier", "arm", "backbone", "encoder", "probe")
+WHO = ("classifier", "arm", "backbone", "encoder", "probe", "question", "where", "protocol")
+UNKNOWN = ("", "nan", "None")
 CHANCE = "constant"
 THRESHOLD = 0.5
 AGE_EDGES = (50.0, 65.0)
@@ -62,6 +64,7 @@ def read_answers(
     table = _table(path)
     if "version" in table:
         table = table[table["version"] == "original"]
+    table = table[~table["truth"].isin(UNKNOWN)]
     classes = [name[2:] for name in table.columns if name.startswith("p_")]
     found = _positive(sorted(set(table["truth"])), classes, positive)
     table = table.assign(_score=_scores(table, found, path), _truth=table["truth"].isin(found))
@@ -117,7 +120,7 @@ def _positive(truths: list[str], classes: list[str], asked: Sequence[str]) -> tu
 def _scores(table: pd.DataFrame, found: tuple[str, ...], path: Path) -> np.ndarray:
     named = [f"p_{name}" for name in found if f"p_{name}" in table]
     if named:
-        return table[named].sum(axis=1).to_numpy(float)
+        return table[named].sum(axis=1, skipna=False).to_numpy(float)
     if "score" in table:
         return table["score"].to_numpy(float)
     raise Refusal(
@@ -165,9 +168,9 @@ def groups_of(
     for (dataset, name), own in zip(answered.images, answered.columns, strict=True):
         record = by_both.get((dataset, name)) or by_name.get(name)
         said = own.get(by, "")
-        if said in ("", "nan", "None") and record is not None:
+        if said in UNKNOWN and record is not None:
             said = _told(record, by)
-        texts.append("" if said in ("nan", "None") else said)
+        texts.append("" if said in UNKNOWN else said)
     return bands(np.array([_number(t) for t in texts]), edges) if by == "age" else texts
 
 

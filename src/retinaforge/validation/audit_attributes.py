@@ -153,8 +153,8 @@ def audit_attributes(
             "probe": "logistic regression (of a number ridge) on a frozen encoder's vectors, "
             "penalty by inner folds of patients",
             "real": "taught and judged on real images of different patients",
-            "synthetic": "the same probe on synthetic images, mean over the folds",
-            "taught on synthetic": "five folds of patients of synthetic images",
+            "synthetic": "the same probe on synthetic images",
+            "taught on synthetic": "half of the patients of synthetic images teach, half judge",
             "interval": f"95 %, {RESAMPLES} draws of patients, of both sides at once",
             "fewest": f"{FEWEST} patients on each side", "seed": seed,
         }, left_out=[*bad, *left_out],
@@ -173,10 +173,7 @@ def _row(
         said, heads = audit_head.answers(real.vectors[known], truth, people, folds)
     except Refusal as refusal:
         return None, str(refusal)
-    # A head a fold: its scale is its own, so each is brought to one spread before they are pooled.
-    seen = np.mean([_even(head, real.vectors[known])(synthetic.vectors) for head in heads], axis=0)
-    for one, head in zip(folds, heads, strict=True):
-        said[one.judge] = _even(head, real.vectors[known])(real.vectors[known][one.judge])
+    seen = heads[0].logits(synthetic.vectors)
     judged = np.flatnonzero(np.isfinite(said))
     rng = rng_for(seed, "audit attributes", question)
     told = Told(truth[judged].astype(float), said[judged],
@@ -191,12 +188,6 @@ def _row(
     }, ""  # fmt: skip
 
 
-def _even(head: audit_head.Head, vectors: np.ndarray) -> Any:
-    logits = head.logits(vectors)
-    middle, size = float(logits.mean()), max(float(logits.std()), 1e-12)
-    return lambda rows: (head.logits(rows) - middle) / size
-
-
 def _patients(side: Side, places: np.ndarray) -> list[str]:
     return [side.examples[int(k)].record.patient for k in places]
 
@@ -205,24 +196,22 @@ def _own(
     side: Side, truth: np.ndarray, where: np.ndarray, number: bool, rng: np.random.Generator
 ) -> Reading:
     """Return how well a probe that learns from synthetic images tells them."""
-    from sklearn.model_selection import GroupKFold
-
-    from retinaforge.tasks.probe_target import Round
-
     people = _patients(side, where)
     nothing = np.full(RESAMPLES, np.nan)
     if len(set(people)) < FEWEST:
         why = f"{len(set(people))} patients; {FEWEST} are needed"
         return Reading(math.nan, None, nothing, len(where), len(set(people)), why)
     rows, known = side.vectors[where], truth[where] if number else truth[where] > 0
-    parts = GroupKFold(5).split(rows, groups=people)
+    records = [side.examples[int(k)].record for k in where]
     try:
-        said, _ = audit_head.answers(
-            rows, known, people, [Round(k, a, b) for k, (a, b) in enumerate(parts)]
-        )
+        one = audit_head.halves(records, known)
+        said, _ = audit_head.answers(rows, known, people, [one])
     except Refusal as refusal:
         return Reading(math.nan, None, nothing, len(where), len(set(people)), refusal.came)
-    return read(Told(known.astype(float), said, tuple(people), number), rng=rng)
+    told = Told(
+        known[one.judge].astype(float), said[one.judge], tuple(people[k] for k in one.judge), number
+    )
+    return read(told, rng=rng)
 
 
 def _with_label(

@@ -64,11 +64,12 @@ def audit_attribution(
     pixels, _, patients = joined((real, synthetic))
     parts = (*real.parts, *synthetic.parts)
     fake = np.arange(len(pixels)) >= len(real.truth)
-    folds = _folds(fake, patients, seed)
+    one = _halves(fake, patients, seed)
     vectors = audit_head.vectors_of(see, len(pixels), lambda k: pixels[k], batch=batch)
-    said, heads = audit_head.answers(vectors, fake, patients, folds)
-    tested = against_chance(delong(fake, said[:, None], patients))
-    head, judge = heads[0], folds[0].judge
+    said, (head,) = audit_head.answers(vectors, fake, patients, [one])
+    judge = one.judge
+    own = [patients[k] for k in judge]
+    tested = against_chance(delong(fake[judge], said[judge][:, None], own))
     chosen = np.concatenate([judge[fake[judge] == side][: most // 2] for side in (False, True)])
     rows: list[Row] = []
     heats: list[Heat] = []
@@ -117,7 +118,8 @@ def torch_gradient(encoder: Any, batch: int) -> GradientOf:
     return of
 
 
-def _folds(fake: np.ndarray, patients: Sequence[str], seed: int) -> list[Round]:
+def _halves(fake: np.ndarray, patients: Sequence[str], seed: int) -> Round:
+    """Return one round: half of the patients of either side teach, the other half judges."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     people = [len({p for p, f in zip(patients, fake, strict=True) if f == side})
@@ -127,8 +129,8 @@ def _folds(fake: np.ndarray, patients: Sequence[str], seed: int) -> list[Round]:
             f"at least {2 * audit_head.FEWEST} patients on each side",
             f"{people[0]} real and {people[1]} synthetic", "add images",
         )  # fmt: skip
-    parts = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(fake, fake, patients)
-    return [Round(k, teach, judge) for k, (teach, judge) in enumerate(parts)]
+    halves = StratifiedGroupKFold(2, shuffle=True, random_state=seed)
+    return Round(seed, *next(iter(halves.split(fake, fake, patients))))
 
 
 def _explained(
@@ -240,7 +242,7 @@ def _write(
         cards=[*CARDS, DELONG_CARD],
         protocol={
             "classifier": "logistic regression, real against synthetic, on a frozen encoder's "
-            "vectors; five folds of patients; the first fold's judging images are explained",
+            "vectors; half of the patients teach, images of the other half are explained",
             "share": "absolute attribution in a region over its area's share of the field",
             "infidelity": "64 squares, 1/8 to 1/3 of the image wide, replaced by the mean colour",
             "interval": "95 %, bootstrap over patients", "seed": seed,

@@ -163,7 +163,7 @@ def _write(
         protocol={
             "split": words,
             "classifier": "logistic regression on a frozen encoder's vectors, penalty by inner "
-            "folds of patients; of folds the logits are pooled",
+            "folds of patients",
             "taught whole": "on whole images, judged on masked ones: what the classifier uses",
             "taught masked": "on images masked alike: what is there to be used",
             "test": "DeLong, images of one patient a cluster; Holm over all rows",
