@@ -1,12 +1,14 @@
 """Text encoders of every class, on tiny random weights."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
 from lumina_toys import CAPTIONS, LAYERS, WIDTH, tiny_text, tiny_tokeniser
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
+from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.text_encoder import load_text_encoder
 from retinaforge.generators.text_source import find_text_source
 from retinaforge.generators.text_tokens import tokenise
@@ -171,3 +173,20 @@ def test_the_source_says_whose_terms_it_is_under(folders: dict[str, Path]) -> No
     assert find_text_source(folders["t5"]).licence == "apache-2.0"
     assert find_text_source(folders["t5"]).sha256 == source.sha256
     assert LAYERS + 1 == 4
+
+
+def test_the_hash_of_two_files_of_one_name_is_the_same_in_any_order(tmp_path: Path) -> None:
+    lines = []
+    for folder, content in (("text_encoder", "{}"), ("tokenizer", '{"of": "words"}')):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "config.json"
+        path.write_text(content)
+        lines.append(f"config.json {sha256_of(path)}\n")
+    expected = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    assert find_text_source(tmp_path).sha256 == expected
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+    assert in_one_line(OSError()) == "OSError"
+    assert in_one_line(ValueError("\nfirst\nsecond")) == "first"
+    assert len(in_one_line(ValueError("a" * 999))) == 200

@@ -56,6 +56,21 @@ def test_curves_skip_what_was_not_logged_and_nan() -> None:
     assert [title for title, _ in drawn] == ["Loss term l1"]
 
 
+def test_both_axes_of_a_learning_curve_say_what_they_count() -> None:
+    log = [
+        {"step": k, "terms": {"l1": 1.0}, "perplexity": 9.0, "codebook_use": 0.5 + k / 99,
+         "gradient_norm": 1.0 / (k + 1)}
+        for k in range(10)
+    ]  # fmt: skip
+    drawn = curves.learning_curves([TrainingRun("l1", "0", {}, log)], ["l1"])
+    said = ("loss term l1 (no unit)", "perplexity (codes)", "share of codes used (0 to 1)",
+            "gradient norm (no unit)")  # fmt: skip
+    assert len(drawn) == len(said)
+    for (_, chart), unit in zip(drawn, said, strict=True):
+        assert f">{unit}</text>" in chart
+        assert ">optimiser step</text>" in chart
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

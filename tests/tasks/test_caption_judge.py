@@ -116,6 +116,17 @@ def test_without_references_words_have_no_score():
     assert told["text"]["reason"] == "no reference has a text"
 
 
+def test_a_caption_without_words_scores_nothing_and_hides_no_other():
+    said = [pair(SOUND), pair(" ", "2.png")]
+    told = judge(said, [pair(SOUND), pair(SOUND, "2.png"), pair("Eye.", "3.png")])["text"]
+    whole = judge(said[:1], [pair(SOUND)])["text"]
+    assert told["rouge_l"] == pytest.approx(whole["rouge_l"] / 2)
+    assert told["meteor"] == pytest.approx(whole["meteor"] / 2)
+    assert told["n"] == 2
+    wordless = judge(said, [pair(SOUND), pair(" ", "2.png")])["text"]
+    assert (wordless["n"], wordless["rouge_l"]) == (1, whole["rouge_l"])
+
+
 def test_other_images_are_refused():
     with pytest.raises(Refusal, match="captions of images that --against holds; got none of 1"):
         judge([pair("x", "a.png")], [pair("x", "b.png")])
@@ -127,7 +138,8 @@ def test_meteor_of_published_examples():
     assert meteor(cat, [cat]) == pytest.approx(0.9977, abs=5e-5)
     assert meteor(words_of("the cat was sat on the mat"), [cat]) == pytest.approx(0.9654, abs=5e-5)
     assert meteor(["a", "dog"], [cat]) == 0
-    assert math.isnan(meteor([], [cat]))
+    assert meteor([], [cat]) == 0
+    assert math.isnan(meteor(cat, [[]]))
 
 
 def test_bleu_and_rouge_agree_with_torchmetrics():

@@ -19,9 +19,10 @@ from retinaforge.autoencoders import (
     save_autoencoder,
 )
 from retinaforge.core import Refusal
-from retinaforge.tasks import latents as module
 from retinaforge.tasks.generator_draw import GeneratorData, draw_generator
 from retinaforge.tasks.latents import decode_latents, encode_pairs, measure_scale
+from retinaforge.tasks.latents_codec import LatentEncoder
+from retinaforge.tasks.latents_squares import SquareReader, padded_square
 from retinaforge.tasks.text_cache import cache_texts
 
 
@@ -114,9 +115,9 @@ def test_a_killed_cache_goes_on_and_a_subset_costs_nothing(
     with (cache / "index.jsonl").open("a") as stream:
         stream.write('{"key": "cut o')
     encoded: list[int] = []
-    whole = module._Encoder.__call__
+    whole = LatentEncoder.__call__
     monkeypatch.setattr(
-        module._Encoder,
+        LatentEncoder,
         "__call__",
         lambda self, squares: (encoded.append(len(squares)), whole(self, squares))[1],
     )
@@ -158,12 +159,12 @@ def test_a_photograph_is_cut_to_its_field_and_a_drawn_square_stays_whole(
     noise = np.random.default_rng(1).integers(90, 160, (96, 160, 3))
     wide = tmp_path / "wide.png"
     Image.fromarray((noise * disc[..., None]).astype(np.uint8)).save(wide)
-    reader = module._Reader(SimpleNamespace(index={}), 48, "auto")  # type: ignore[arg-type]
-    real = reader._square(wide, whole=False)
+    reader = SquareReader(SimpleNamespace(index={}), 48, "auto")  # type: ignore[arg-type]
+    real = reader.square(wide, whole=False)
     assert real.shape == (48, 48, 3)
     assert real[24, 2].sum() > 0  # the disc reaches the edge
     assert real[2, 2].sum() == 0  # the corner is black
-    padded = module._padded_square(np.asarray(Image.open(wide)), 48)
+    padded = padded_square(np.asarray(Image.open(wide)), 48)
     assert padded[24, 2].sum() == 0  # the frame's black stays, and bars above
     assert padded[:9].sum() == 0
 

@@ -13,7 +13,7 @@ from mask_toys import SIDE, bar, write_png, write_set
 from retinaforge.core import Refusal
 from retinaforge.generators.maps import MapPlan
 from retinaforge.tasks.generator_rows import RowStore
-from retinaforge.tasks.latents import _Reader
+from retinaforge.tasks.latents_squares import SquareReader
 from retinaforge.tasks.mask_files import MaskFinder, masks_hash, require_found, require_map_names
 from retinaforge.tasks.masks import encode_masks, framed_masks
 from retinaforge.tasks.pairs import Pair, read_pairs
@@ -176,7 +176,7 @@ def test_a_photographs_mask_is_cut_as_the_photograph_is(tmp_path: Path) -> None:
     for frame in ("field", "whole"):
         (square,) = framed_masks(pair, {"vessel": (path,)}, size_px=64, frame=frame).values()
         store = RowStore(tmp_path, "any", {})
-        seen = _Reader(store, 64, frame)._square(pair.path, frame == "whole")
+        seen = SquareReader(store, 64, frame).square(pair.path, frame == "whole")
         inside = seen[..., 1] > 60
         likeness = np.corrcoef(seen[inside, 1], square[inside])[0, 1]
         assert likeness > 0.95

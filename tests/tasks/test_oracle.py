@@ -1,18 +1,31 @@
 """The oracle learns, is kept, is read again; closed forms rise with what they are named after."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
 from toy_oracle_eyes import SIDE, toy_eyes, toy_image, toy_pixels, toy_record
 
 from retinaforge.core import Refusal
-from retinaforge.tasks.oracle import at_side, load_oracle, read_held_out, train_oracle
-from retinaforge.tasks.oracle_data import known_eyes, load_eyes, round_field, split_eyes, through
+from retinaforge.tasks.oracle import _plain, at_side, load_oracle, read_held_out, train_oracle
+from retinaforge.tasks.oracle_data import (
+    kept_through,
+    known_eyes,
+    load_eyes,
+    round_field,
+    split_eyes,
+    through,
+)
 from retinaforge.tasks.oracle_readers import Look, read_closed
 from retinaforge.tasks.oracle_train import OracleConfig, balance, disguised, fit_oracle, loss_of
 from retinaforge.tasks.oracle_words import WORDS, output_kinds, presence
 from retinaforge.tasks.records_file import write_known
+
+CONFIG = OracleConfig(epochs=10, batch=16, precision="bf16")
+"""Stated: which one is faster depends on what else the machine does."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +39,7 @@ def records(tmp_path_factory):
 def taught(records, tmp_path_factory):
     out = tmp_path_factory.mktemp("oracle")
     torch.set_num_threads(1)
-    about = train_oracle(records, out, side_px=SIDE, config=OracleConfig(epochs=10, batch=16))
+    about = train_oracle(records, out, side_px=SIDE, config=CONFIG)
     return out, about
 
 
@@ -51,10 +64,16 @@ def test_a_folder_reads_as_the_network_that_was_saved(taught):
 
 
 def test_the_same_call_finds_it_done_and_another_is_refused(taught, records):
-    config = OracleConfig(epochs=10, batch=16)
-    assert train_oracle(records, taught[0], side_px=SIDE, config=config) == taught[1]
+    assert train_oracle(records, taught[0], side_px=SIDE, config=CONFIG) == taught[1]
     with pytest.raises(Refusal, match=r"same oracle; got another.*\(side_px 48, not 64\)"):
-        train_oracle(records, taught[0], side_px=64, config=config)
+        train_oracle(records, taught[0], side_px=64, config=CONFIG)
+    with pytest.raises(Refusal, match=r"another oracle.*'precision': 'bf16'"):
+        train_oracle(records, taught[0], side_px=SIDE, config=replace(CONFIG, precision="auto"))
+
+
+def test_a_folder_of_before_precision_could_be_stated_goes_on():
+    assert "precision" not in _plain(OracleConfig())
+    assert _plain(CONFIG)["precision"] == "bf16"
 
 
 def test_too_few_eyes_and_wrong_places_are_refused_before_any_work(records, tmp_path):
@@ -96,6 +115,33 @@ def test_an_unreadable_image_is_left_out(tmp_path):
     assert "images/001.png" in (tmp_path / "cache" / "squares.json").read_text()
 
 
+class Even(torch.nn.Module):
+    """An autoencoder that gives every pixel one value, its only weight."""
+
+    config = type("C", (), {"factor": 4})()
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(value))
+
+    def forward(self, x):
+        return type("O", (), {"reconstruction": torch.zeros_like(x) + self.value})()
+
+
+def test_what_is_kept_is_of_these_files_and_these_weights(tmp_path):
+    known, folder = toy_eyes(tmp_path, 3), tmp_path / "cache"
+    eyes = load_eyes(known, folder, side_px=SIDE)
+    path = folder / "rebuilt.npy"
+    assert kept_through(Even(0.0), eyes, path).max() == 128
+    assert kept_through(Even(1.0), eyes, path).max() == 255, "another autoencoder's"
+    assert len(kept_through(Even(1.0), eyes, path, most=2)) == 2
+    before = path.stat().st_mtime_ns
+    assert len(kept_through(Even(1.0), eyes, path, most=2)) == 2
+    assert path.stat().st_mtime_ns == before
+    Image.new("RGB", (SIDE, SIDE), (9, 9, 9)).save(known[0].path)
+    assert load_eyes(known, folder, side_px=SIDE).pixels[0].max() == 9, "the image of before"
+
+
 def test_a_mirrored_right_eye_is_a_left_eye():
     images = torch.zeros(64, 3, 8, 8)
     images[..., 0] = 1.0
@@ -119,7 +165,7 @@ def test_nobody_learns_from_what_is_unknown():
 def test_a_rare_finding_is_told_at_one_half_after_balancing(records, tmp_path):
     learnt, _ = split_eyes(known_eyes(records))
     eyes = load_eyes(learnt, tmp_path, side_px=SIDE)
-    network, _, _ = fit_oracle(eyes, config=OracleConfig(epochs=3, batch=16))
+    network, _, _ = fit_oracle(eyes, config=OracleConfig(epochs=3, batch=16, precision="fp32"))
     at = [w.name for w in WORDS].index("haze")
     place = sum(w.outputs for w in WORDS[:at])
     with torch.no_grad():

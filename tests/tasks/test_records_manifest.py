@@ -155,6 +155,32 @@ def test_a_measured_fovea_settles_places(tmp_path: Path) -> None:
     assert found.known[0].record.facts["drusen"].places == ("inferior temporal", "fovea")
 
 
+def test_a_place_that_is_none_costs_its_image_alone(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text('disc_centre = ["x", "y"]')
+    rows = ({"image": "1.png", "x": "left", "y": "30"}, {"image": "2.png", "x": "50", "y": "30"},
+            {"image": "3.png", "x": "50", "y": "nan"})  # fmt: skip
+    found = manifest_records(_set(tmp_path / "m", *rows), columns=tmp_path / "map.toml")
+    assert [each.record.image for each in found.known] == ["2.png"]
+    assert [what for what, _ in found.left_out] == ["1.png", "3.png"]
+    assert "expected x as a place in pixels; got 'left'" in found.left_out[0][1]
+
+
+@pytest.mark.parametrize("content", [None, b"image,age\n1.png,\xff\n"])
+def test_a_further_table_that_cannot_be_read_is_refused(tmp_path: Path, content) -> None:
+    (tmp_path / "map.toml").write_text('tables = ["more.csv"]')
+    folder = _set(tmp_path / "m", {"image": "1.png"})
+    if content:
+        (folder / "more.csv").write_bytes(content)
+    with pytest.raises(Refusal, match=r"a table \(CSV, UTF-8\) .* got .*more\.csv"):
+        manifest_records(folder, columns=tmp_path / "map.toml")
+
+
+def test_a_map_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_bytes(b'um_per_px = "\xff"')
+    with pytest.raises(Refusal, match="a map of columns"):
+        read_columns(tmp_path / "map.toml")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

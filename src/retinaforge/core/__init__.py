@@ -1,7 +1,7 @@
 """The words all rooms share."""
 
 from retinaforge.core.card import Card
-from retinaforge.core.errors import Refusal, RetinaForgeError
+from retinaforge.core.errors import Refusal, RetinaForgeError, in_one_line
 from retinaforge.core.landmarks import Landmarks
 from retinaforge.core.photograph import Eye, Fov, Photograph, require_same_size
 from retinaforge.core.record import Record, Split
@@ -24,6 +24,7 @@ __all__ = [
     "Split",
     "VesselKind",
     "VesselTree",
+    "in_one_line",
     "require_same_size",
     "rng_for",
     "seed_for",

@@ -23,3 +23,14 @@ class Refusal(RetinaForgeError):
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         """Let a refusal travel from a worker process; the parts, not the message, rebuild it."""
         return type(self), (self.expected, self.came, self.remedy)
+
+
+def in_one_line(error: BaseException, most: int = 200) -> str:
+    """Return what another library's error says, its first line; its kind where it says nothing.
+
+    Args:
+        error: as it was raised.
+        most: characters.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0][:most] if lines else type(error).__name__

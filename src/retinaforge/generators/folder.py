@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.folder_foreign import is_foreign, load_foreign, open_lumina
 from retinaforge.generators.folder_parts import vae_of
@@ -128,7 +128,7 @@ def load_network(folder: Path, *, recompute: bool = False) -> nn.Module:
     except (OSError, RuntimeError, SafetensorError) as error:
         raise Refusal(
             "the weights that its description names",
-            f"{place} ({str(error).strip().splitlines()[0][:200]})",
+            f"{place} ({in_one_line(error)})",
             "copy the model folder again",
         ) from error
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.core.quiet import without_bars
 from retinaforge.generators.lumina import NEEDS, Lumina
@@ -84,7 +84,7 @@ def open_lumina(
     except (OSError, ValueError, KeyError) as error:
         raise Refusal(
             "a transformer/ with config and weights of LuminaNextDiT2DModel",
-            f"{folder} ({str(error).strip().splitlines()[0][:200]})",
+            f"{folder} ({in_one_line(error)})",
             "copy the model folder again",
         ) from error
     lost = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]

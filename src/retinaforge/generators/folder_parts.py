@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import write_json
 from retinaforge.generators.text_encoder import TextEncoder
 
@@ -96,7 +96,7 @@ def _open_kl(source: Path) -> Any:
     try:
         return AutoencoderKL.from_pretrained(source, local_files_only=True)
     except (OSError, ValueError) as error:
-        said = str(error).strip().splitlines()[0][:200]
+        said = in_one_line(error)
         raise Refusal("weights of AutoencoderKL", f"{source} ({said})", "copy it again") from error
 
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.quiet import without_bars
 from retinaforge.generators.text_source import TextSource, find_text_source
 from retinaforge.generators.text_tokens import longest, tokenise
@@ -195,7 +195,7 @@ def load_text_encoder(
     except (OSError, ValueError, KeyError) as error:
         raise Refusal(
             f"a tokeniser in {source.tokenizer}",
-            str(error).strip().splitlines()[0][:200],
+            in_one_line(error),
             "copy tokenizer.json and tokenizer_config.json beside the weights",
         ) from error
     network = _load_network(source, getattr(torch, precision))
@@ -221,7 +221,7 @@ def _load_network(source: TextSource, dtype: torch.dtype) -> nn.Module:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise Refusal(
             "weights and config of a transformers text model",
-            f"{source.folder} ({str(error).strip().splitlines()[0][:200]})",
+            f"{source.folder} ({in_one_line(error)})",
             "name a folder of an encoder or decoder that reads words",
         ) from error
 

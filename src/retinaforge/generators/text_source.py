@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import sha256_of
 
 HUB_NAME = re.compile(r"(hub:)?([\w.-]+/[\w.-]+)(@[\w.-]+)?")
@@ -95,7 +95,7 @@ def _from_hub(spec: str) -> Path:
     except Exception as error:  # offline, gated, misspelt: the hub raises a dozen types
         raise Refusal(
             f"{found[2]} from the hub or its cache",
-            str(error).strip().splitlines()[0][:200],
+            in_one_line(error),
             "accept its terms on its page, log in with `hf auth login`, or copy it here and "
             "name the folder",
         ) from error
@@ -117,6 +117,7 @@ def _licence(folder: Path) -> str:
 def _hash(*folders: Path) -> str:
     digest = hashlib.sha256()
     paths = {path for folder in folders for kind in IDENTITY for path in folder.glob(kind)}
-    for path in sorted(paths, key=lambda path: path.name):
-        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+    # By content too: files of one name, in both folders, would else stand in any order.
+    for name, content in sorted((path.name, sha256_of(path)) for path in paths):
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()

@@ -104,9 +104,9 @@ def _facts(scores: FactScores) -> dict[str, Any]:
 def _text(both: Sequence[tuple[Pair, Pair]]) -> dict[str, Any]:
     """Return likeness of words over the pairs whose reference has a text."""
     kept = [
-        (words_of(pair.text), [words_of(text) for text in (true.texts or (true.text,)) if text])
+        (words_of(pair.text), references)
         for pair, true in both
-        if true.text
+        if (references := [w for text in (true.texts or (true.text,)) if (w := words_of(text))])
     ]
     if not kept:
         return {"bleu": None, "rouge_l": None, "meteor": None, "n": 0, "reason": NO_REFERENCE}

@@ -56,13 +56,14 @@ def _grams(words: Words, n: int) -> Counter[tuple[str, ...]]:
 
 
 def rouge_l(estimate: Words, references: Sequence[Words]) -> float:
-    """Return ROUGE-L's F1 of one text, 0 to 1, the best of the references; NaN without a word.
+    """Return ROUGE-L's F1 of one text, 0 to 1, the best of the references.
 
-    2PR/(P+R), P and R the longest common subsequence over the lengths.
+    2PR/(P+R), P and R the longest common subsequence over the lengths; 0 for a text without a
+    word, NaN where no reference has one.
 
     References: C.-Y. Lin, ACL workshop 2004, with beta = 1 as common since.
     """
-    if not estimate or not any(references):
+    if not any(references):
         return math.nan
     return max(_rouge_l(estimate, ref) for ref in references if ref)
 
@@ -82,10 +83,11 @@ def meteor(estimate: Words, references: Sequence[Words]) -> float:
     Fmean (1 - penalty), Fmean = 10PR/(R + 9P), penalty = 0.5 (chunks/matches)^3. Neither stems nor
     synonyms (they need WordNet, a download), so it is lower than the whole METEOR. A word goes
     on with the run of the word before it, or else starts the longest one, which keeps chunks few.
+    0 for a text without a word, NaN where no reference has one.
 
     References: S. Banerjee, A. Lavie, ACL workshop 2005.
     """
-    if not estimate or not any(references):
+    if not any(references):
         return math.nan
     return max(_meteor(list(estimate), list(ref)) for ref in references if ref)
 

@@ -94,6 +94,7 @@ def build_squares(
     if not pixels:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in refused[:3]) or "no pair"
         raise Refusal("at least one readable image", reasons, "check the paths of the pairs")
+    index.unlink(missing_ok=True)  # a run killed here leaves nothing that speaks for the pixels
     with whole_file(folder / "pixels.npy") as stream:
         np.save(stream, np.stack(pixels))
     fingerprint = hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal, seed_for
 from retinaforge.generators.classes import ClassVocabulary
 from retinaforge.generators.flow import FlowConfig
-from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
-from retinaforge.generators.lora import add_lora, merge_lora
-from retinaforge.generators.network import NetworkShape
-from retinaforge.generators.presets import build_network, network_from_config
+from retinaforge.generators.folder import save_pipeline
 from retinaforge.generators.text_encoder import TextEncoder
 from retinaforge.tasks.generator_card import facts_of_data, model_card
 from retinaforge.tasks.generator_draw import GeneratorData, draw_generator
 from retinaforge.tasks.generator_measure import held_out_losses
+from retinaforge.tasks.generator_network import (
+    Start,
+    at_rest,
+    new_network,
+    published_start,
+)
 from retinaforge.tasks.generator_prepare import (
     Inputs,
     OnCount,
@@ -32,7 +34,7 @@ from retinaforge.tasks.generator_prepare import (
     vocabulary_of,
     wait_for,
 )
-from retinaforge.tasks.generator_recipe import Recipe, TrainTable
+from retinaforge.tasks.generator_recipe import TrainTable
 from retinaforge.tasks.generator_sheet import draw_sheet
 from retinaforge.tasks.generator_stream import (
     INDEX,
@@ -51,27 +53,9 @@ from retinaforge.training.generator import (
     GeneratorDraw,
     train_generator,
 )
-from retinaforge.training.sharding import is_sharded, whole
+from retinaforge.training.sharding import whole
 
 MODEL, TRAINING = "model", "training"
-ASKED_BESIDE = ("classes", "maps_in")
-"""Heads of Lumina's weights for classes and maps, which published ones lack."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a training begins.
-
-    Attributes:
-        model: pipeline folder of the weights.
-        scale, shift: of the latents that they know.
-        key: of the step that made them.
-    """
-
-    model: Path
-    scale: float
-    shift: float
-    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +120,7 @@ def run_training(
     weights = {name: whole(x) for name, x in method.encoder_weights().items()}
     if not is_main():
         return found
-    network = _at_rest(method.network, weights, recipe.network.lora_rank)
+    network = at_rest(method.network, weights, recipe.network.lora_rank)
     plan = None if data.maps is None else data.maps.plan
     meta = model_card(inputs, name, found, vocabulary, plan)
     save_pipeline(
@@ -149,49 +133,6 @@ def run_training(
     )  # fmt: skip
     found["samples"] = draw_sheet(painter, inputs, table, folder)
     return found
-
-
-def new_network(
-    inputs: Inputs,
-    data: GeneratorData,
-    encoder: TextEncoder,
-    vocabulary: ClassVocabulary,
-    start: Start | None,
-) -> nn.Module:
-    """Return the recipe's network with the weights that it begins with, the same for a seed.
-
-    Raises:
-        Refusal: if the weights to begin with are another network's.
-    """
-    table = inputs.recipe.network
-    channels, rows, _ = data.latents.shape
-    shape = NetworkShape(
-        latent_channels=channels,
-        patch=table.patch,
-        text_width=encoder.width,
-        class_sizes=vocabulary.sizes,
-        map_channels=0 if data.maps is None else data.maps.plan.channels,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(inputs.recipe.seed, "network") % 2**63)
-        network = build_network(table.preset, shape, side=rows, recompute=table.recompute)
-    if start is not None:
-        _take_weights(network, start.model)
-    if table.lora_rank:
-        if start is None:
-            raise Refusal("weights to adapt", "network.lora_rank alone", "name network.start")
-        # A DiT's masks come in where its latent does: that layer must learn too.
-        also = (*ASKED_BESIDE, *(("patch_in",) if shape.map_channels else ()))
-        add_lora(network, rank=table.lora_rank, also=also)
-    return network
-
-
-def published_start(recipe: Recipe) -> Start | None:
-    """Return the weights that the recipe names to begin with, and the scale that they know."""
-    if not recipe.network.start:
-        return None
-    known = load_pipeline(Path(recipe.network.start))
-    return Start(Path(recipe.network.start), known.scale, known.shift)
 
 
 def batches_of(inputs: Inputs, data: GeneratorData, table: TrainTable, seed: int) -> GeneratorDraw:
@@ -260,51 +201,6 @@ def _held_out(
     if not inputs.held_out or not is_main():
         return None
     return prepare_data(inputs, inputs.held_out, encoder, vocabulary, scaling=scaling, **how)
-
-
-def _at_rest(network: nn.Module, weights: Mapping[str, Tensor], lora_rank: int) -> nn.Module:
-    """Return the network with averaged weights, adapters worked in; a sharded one is built anew."""
-    if is_sharded(network):
-        device = next(network.parameters()).device
-        network = network_from_config(network.as_dict())
-        network = (add_lora(network, rank=lora_rank) if lora_rank else network).to(device)
-    network.load_state_dict(weights)
-    return (merge_lora(network) if lora_rank else network).eval()
-
-
-def _take_weights(network: nn.Module, folder: Path) -> None:
-    """Take over every weight of a saved network of the same shape, taught at any side."""
-    given, wanted = dict(load_network(folder).state_dict()), network.state_dict()
-    _widen_for_maps(given, wanted, network.shape)
-    # What asks beside words may be new to the weights: it begins as it is built.
-    given |= {n: x for n, x in wanted.items() if n not in given and n.startswith(ASKED_BESIDE)}
-    differ = [n for n in {*given, *wanted} if _shape(given, n) != _shape(wanted, n)]
-    if differ:
-        name = min(differ)
-        raise Refusal(
-            f"weights of the recipe's network ({name}: {_shape(wanted, name)})",
-            f"{_shape(given, name)} in {folder}",
-            "set network.preset, network.patch, data.classes, data.maps and text to those of the "
-            "weights",
-        )
-    network.load_state_dict(given)
-
-
-def _widen_for_maps(
-    given: dict[str, Tensor], wanted: Mapping[str, Tensor], shape: NetworkShape
-) -> None:
-    """Let a DiT that knows no masks go on with masks that do nothing at first (zeros, as Zhang et
-    al. 2023, arXiv 2302.05543, begin): in a token the latent's channels stand before the masks'."""
-    name, beside = "patch_in.weight", shape.map_channels * shape.patch**2
-    if name not in given or name not in wanted or not beside:
-        return
-    old = given[name]
-    if tuple(wanted[name].shape) == (len(old), old.shape[1] + beside):
-        given[name] = torch.cat([old, old.new_zeros(len(old), beside)], 1)
-
-
-def _shape(state: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(state[name].shape)) if name in state else "none"
 
 
 def _decoder(inputs: Inputs, network: nn.Module) -> nn.Module:

@@ -15,33 +15,42 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from retinaforge.autoencoders import load_autoencoder
-from retinaforge.core import Refusal, RetinaForgeError
-from retinaforge.core.artefacts import sha256_of
-from retinaforge.images import find_fov, normalise, read_photograph
+from retinaforge.core import Refusal
 from retinaforge.tasks.generator_rows import RowStore, weights_hash
+from retinaforge.tasks.latents_codec import (
+    LatentEncoder,
+    decode_latents,
+    encode_latents,
+    precision_on,
+    stated_scale,
+)
+from retinaforge.tasks.latents_squares import (
+    Frame,
+    HasImage,
+    Opened,
+    SquareReader,
+    in_square,
+    takes_whole,
+)
+
+__all__ = [
+    "Frame", "HasImage", "LatentSet", "decode_latents", "encode_latents", "encode_pairs",
+    "in_square", "measure_scale", "stated_scale", "takes_whole",
+]  # fmt: skip
 
 LATENTS_VERSION = 1
 MEASURED_ROWS = 2048
 """Rows that scale and shift are measured on, evenly spaced."""
 
 Progress = Callable[[int, int], None]
-Frame = Literal["auto", "field", "whole"]
-
-
-class HasImage(Protocol):
-    """What is needed of a pair."""
-
-    path: Path
-    synthetic: bool
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ def encode_pairs(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_autoencoder(autoencoder).model.to(device, memory_format=torch.channels_last)
-    encoder = _Encoder(model.eval(), device, size_px, spread, _precision(precision, device))
+    encoder = LatentEncoder(model.eval(), device, size_px, spread, precision_on(precision, device))
     facts = {
         "version": LATENTS_VERSION,
         "autoencoder": model.config.as_dict(),
@@ -154,7 +163,7 @@ def encode_pairs(
         "dtype": "float16",
     }
     store = RowStore(cache, "latents", facts)
-    reader = _Reader(store, size_px, frame)
+    reader = SquareReader(store, size_px, frame)
     with store.writing():
         reader.read_known()
         keys, left_out = _fill(pairs, store, reader, encoder, batch, workers, on_progress)
@@ -162,51 +171,6 @@ def encode_pairs(
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out[:3]) or "no pair"
         raise Refusal("at least one readable photograph", reasons, "mend the pairs folder")
     return _open(store, keys, left_out, model)
-
-
-def takes_whole(pair: HasImage, frame: Frame) -> bool:
-    """Return whether a pair's whole frame may be taken, where it is square or `frame` insists."""
-    return frame == "whole" or (frame == "auto" and pair.synthetic)
-
-
-def encode_latents(
-    model: nn.Module, images: Float[Tensor, "batch 3 height width"], *, spread: bool = False
-) -> Float[Tensor, "batch channels rows columns"]:
-    """Return what the decoder sees of images in [-1, 1]; with `spread` mean and std (KL).
-
-    Args:
-        model: of `load_autoencoder`, in eval mode.
-    """
-    raw = model.encode(images)
-    latent = model.quantise(raw).latent.float()
-    if not spread:
-        return latent
-    log_variance = raw.float().chunk(2, dim=1)[1].clamp(-30.0, 20.0)
-    return torch.cat([latent, (log_variance / 2).exp()], 1)
-
-
-@torch.no_grad()
-def decode_latents(
-    model: nn.Module,
-    latents: Float[Tensor, "batch channels rows columns"],
-    *,
-    scale: float = 1.0,
-    shift: float = 0.0,
-) -> Float[Tensor, "batch 3 height width"]:
-    """Return images in [-1, 1] of latents as a generator gives them.
-
-    A VQ latent is brought to the nearest codes first, as Rombach et al. 2022 do. An FSQ one is
-    not: its bottleneck would squash the values a second time.
-
-    Args:
-        model: of `load_autoencoder`, in eval mode.
-        latents: under scale and shift.
-        scale, shift: of the LatentSet that the generator learnt from.
-    """
-    raw = latents.float() / scale + shift
-    if model.config.kind == "vq":
-        raw = model.quantise(raw).latent
-    return model.decode(raw).float().clamp(-1, 1)
 
 
 def measure_scale(latents: LatentSet) -> tuple[float, float]:
@@ -223,115 +187,11 @@ def measure_scale(latents: LatentSet) -> tuple[float, float]:
     return 1 / spread, float(values.mean())
 
 
-def stated_scale(model: nn.Module) -> tuple[float, float] | None:
-    """Return (scale, shift) that a diffusers KL autoencoder states in its config, or None."""
-    inner = getattr(getattr(model, "inner", None), "config", None)
-    if model.config.kind != "kl" or not getattr(inner, "scaling_factor", None):
-        return None
-    return float(inner.scaling_factor), float(getattr(inner, "shift_factor", None) or 0.0)
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """One photograph: its key, and its square where its row is lacking, or why it has none."""
-
-    place: int
-    key: str = ""
-    more: dict[str, Any] | None = None
-    square: np.ndarray | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class _Encoder:
-    """Squares to rows."""
-
-    model: nn.Module
-    device: torch.device
-    size_px: int
-    wants_spread: bool
-    precision: str
-
-    def __post_init__(self) -> None:
-        factor = self.model.config.factor
-        if self.size_px % factor:
-            raise Refusal(
-                f"a side that the autoencoder's factor {factor} divides",
-                f"{self.size_px} px",
-                f"ask for {max(1, round(self.size_px / factor)) * factor} px",
-            )
-
-    @property
-    def spread(self) -> bool:
-        return self.wants_spread and self.model.config.kind == "kl"
-
-    @torch.no_grad()
-    def __call__(self, squares: np.ndarray) -> np.ndarray:
-        pixels = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2)
-        images = (pixels.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return encode_latents(self.model, images, spread=self.spread).cpu().numpy()
-
-
-class _Reader:
-    """Files to squares; a photograph whose row is there is not decoded."""
-
-    def __init__(self, store: RowStore, size_px: int, frame: Frame) -> None:
-        self.store, self.size_px, self.frame = store, size_px, frame
-        self.known: dict[tuple[Any, ...], str] = {}
-
-    def read_known(self) -> None:
-        """Learn which files, by path, size and time, have a row: they are not even hashed."""
-        self.known = {tuple(line["file"]): key for key, line in self.store.index.items()}
-
-    def __call__(self, place: int, pair: HasImage) -> _Opened:
-        try:
-            whole = takes_whole(pair, self.frame)
-            stat = pair.path.stat()
-            file = [str(pair.path.resolve()), stat.st_size, stat.st_mtime_ns, whole]
-            if tuple(file) in self.known:
-                return _Opened(place, self.known[tuple(file)])
-            key = f"{sha256_of(pair.path)}{'-whole' if whole else ''}"
-            square = None if key in self.store else self._square(pair.path, whole)
-            return _Opened(place, key, {"file": file}, square)
-        except (RetinaForgeError, OSError, ValueError, ArithmeticError, MemoryError) as error:
-            return _Opened(place, reason=str(error) or type(error).__name__)
-
-    def _square(self, path: Path, whole: bool) -> np.ndarray:
-        photo = read_photograph(path)
-        height, width = photo.size_px
-        if whole and (height == width or self.frame == "whole"):
-            return _padded_square(photo.pixels, self.size_px)
-        fov = find_fov(photo)
-        if not fov.mask.any():
-            raise Refusal("a field of view with retina in it", "an empty one", "remove it")
-        return normalise(photo, fov, size_px=self.size_px).photograph.pixels
-
-
-def _padded_square(pixels: np.ndarray, size_px: int) -> np.ndarray:
-    """Return the frame in the middle of a black square, resized (Lanczos, antialiased)."""
-    square = in_square(pixels)
-    image = Image.fromarray(square)
-    if len(square) == size_px:
-        return square
-    return np.asarray(image.resize((size_px, size_px), Image.Resampling.LANCZOS, reducing_gap=3.0))
-
-
-def in_square(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels, shape (height, width) or with channels, in the middle of a black square."""
-    height, width = pixels.shape[:2]
-    side = max(height, width)
-    square = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = pixels
-    return square
-
-
 def _fill(
     pairs: Sequence[HasImage],
     store: RowStore,
-    reader: _Reader,
-    encoder: _Encoder,
+    reader: SquareReader,
+    encoder: LatentEncoder,
     batch: int,
     workers: int | None,
     on_progress: Progress | None,
@@ -340,7 +200,7 @@ def _fill(
     keys: dict[int, str] = {}
     bad: dict[str, str] = {}
     left_out: list[tuple[str, str]] = []
-    waiting: dict[str, _Opened] = {}
+    waiting: dict[str, Opened] = {}
     for done, opened in enumerate(_ahead(pairs, reader, workers), start=1):
         if opened.reason:
             left_out.append((pairs[opened.place].path.name, opened.reason))
@@ -358,7 +218,7 @@ def _fill(
     return keys, left_out
 
 
-def _compute(waiting: dict[str, _Opened], store: RowStore, encoder: _Encoder) -> dict[str, str]:
+def _compute(waiting: dict[str, Opened], store: RowStore, encoder: LatentEncoder) -> dict[str, str]:
     """Encode what waits; return the keys whose numbers are none, with why."""
     if not waiting:
         return {}
@@ -374,12 +234,14 @@ def _compute(waiting: dict[str, _Opened], store: RowStore, encoder: _Encoder) ->
     return {o.key: reason for o, fit in zip(opened, fits, strict=True) if not fit}
 
 
-def _ahead(pairs: Sequence[HasImage], reader: _Reader, workers: int | None) -> Iterator[_Opened]:
+def _ahead(
+    pairs: Sequence[HasImage], reader: SquareReader, workers: int | None
+) -> Iterator[Opened]:
     """Yield the photographs in order, a few decoded ahead."""
     threads = workers or min(8, os.cpu_count() or 1)
     left = iter(enumerate(pairs))
     with ThreadPoolExecutor(threads) as pool:
-        jobs: deque[Future[_Opened]] = deque()
+        jobs: deque[Future[Opened]] = deque()
         jobs.extend(pool.submit(reader, *one) for one in islice(left, 4 * threads))
         while jobs:
             yield jobs.popleft().result()
@@ -406,9 +268,3 @@ def _open(
     scale, shift = stated or measure_scale(found)
     facts = {**found.facts, "scale_from": "config" if stated else "measured"}
     return replace(found, scale=scale, shift=shift, facts=facts)
-
-
-def _precision(asked: str, device: torch.device) -> str:
-    if asked != "auto":
-        return asked
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from retinaforge.captions.record import EyeRecord
 from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.core.artefacts import whole_file, write_json
 from retinaforge.images import find_fov, normalise, read_photograph
+from retinaforge.tasks.generator_rows import weights_hash
 from retinaforge.tasks.oracle_words import truth_of
 from retinaforge.tasks.pairs import METADATA, read_pairs
 from retinaforge.tasks.records_file import Known, read_known
@@ -118,17 +120,19 @@ def load_eyes(
     """Bring eyes to squares of `side_px`, as a generator's training sees them; kept in `folder`.
 
     A drawn square is taken whole, a photograph is cut to its field of view (`tasks.latents`). A
-    photograph that cannot be read is left out and named in `folder`/left_out.json.
+    photograph that cannot be read is left out and named in `folder`/squares.json. Squares of other
+    files, or of files that have changed since, are made anew.
 
     Raises:
         Refusal: if not a single one can be read.
     """
     path, index = folder / "squares.npy", folder / "squares.json"
-    asked = [[str(each.path), side_px] for each in known]
-    if not index.is_file() or json.loads(index.read_text())["asked"] != asked:
+    asked = [[*_file(each.path), each.record.synthetic, side_px] for each in known]
+    if not _made_of(index, asked):
         squares, good, bad = _squares(known, side_px, on_progress)
         if not squares:
             raise Refusal("at least one readable image", str(bad[:3]), "check the paths")
+        index.unlink(missing_ok=True)  # a run killed here leaves nothing that speaks for the array
         with whole_file(path) as stream:
             np.save(stream, np.stack(squares))
         write_json(index, {"asked": asked, "good": good, "left_out": bad})
@@ -138,6 +142,20 @@ def load_eyes(
     inside = np.broadcast_to(round_field(side_px), pixels.shape[:3])
     return Eyes(pixels, inside, records, tuple(truth_of(r) for r in records),
                 tuple(each.path for each in kept))  # fmt: skip
+
+
+def _made_of(index: Path, asked: Any) -> bool:
+    """Say whether an index stands beside its array and was written for the same."""
+    try:
+        return json.loads(index.read_text(encoding="utf-8"))["asked"] == asked
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _file(path: Path) -> list[Any]:
+    """Return a file's path, size in bytes and time of change; None where it is not there."""
+    stat = path.stat() if path.is_file() else None
+    return [str(path), stat and stat.st_size, stat and stat.st_mtime_ns]
 
 
 def _squares(
@@ -210,9 +228,18 @@ def kept_through(
     model: torch.nn.Module, eyes: Eyes, path: Path, on_progress: Progress | None = None,
     *, most: int | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Return `through` of eyes, or of the first `most`, from `path` where it lies there."""
-    if not path.is_file():
+    """Return `through` of eyes, or of the first `most`, from `path` where it lies there.
+
+    The JSON file beside `path` says of which images and of which weights; of others, or of files
+    that have changed since, the array is made anew.
+    """
+    index = path.with_suffix(".json")
+    files = [_file(each) for each in eyes.paths[:most]]
+    asked = [weights_hash(model.state_dict()), list(eyes.pixels.shape[1:]), files]
+    if not path.is_file() or not _made_of(index, asked):
         made = through(model, eyes.pixels[:most], eyes.inside[:most], on_progress)
+        index.unlink(missing_ok=True)
         with whole_file(path) as stream:
             np.save(stream, made)
+        write_json(index, {"asked": asked})
     return np.load(path, mmap_mode="r")

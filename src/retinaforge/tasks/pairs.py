@@ -8,10 +8,9 @@ and whatever others add to it (scores). Images are copied, linked, or stay where
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -19,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.rows import record_from_row, record_to_row
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import write_text
+from retinaforge.tasks.json_lines import read_rows, rows_of, whole, write_rows
 
 METADATA = "metadata.jsonl"
 Link = Literal["reference", "symlink", "copy"]
@@ -106,7 +105,7 @@ def read_good_pairs(folder: Path) -> PairsRead:
     table, found = _table_of(folder), PairsRead([], [])
     for number, row in rows_of(table):
         try:
-            found.pairs.append(pair_from_row(_whole(row), table.parent))
+            found.pairs.append(pair_from_row(whole(row), table.parent))
         except Refusal as refusal:
             found.bad.append((f"line {number}", str(refusal)))
     return found
@@ -122,44 +121,6 @@ def _table_of(folder: Path) -> Path:
             "write one with `retinaforge captions write`",
         )
     return table
-
-
-def read_rows(table: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON lines file.
-
-    Raises:
-        Refusal: "expected one JSON object a line; got line 7 of FILE: ...".
-    """
-    return [_whole(row) for _, row in rows_of(table)]
-
-
-def rows_of(table: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
-    """Yield each line's number with its row, or with the refusal of what is no JSON object."""
-    for number, line in enumerate(table.read_bytes().split(b"\n"), 1):
-        if line.strip():
-            try:
-                yield number, _parsed(line, f"line {number} of {table}")
-            except Refusal as refusal:
-                yield number, refusal
-
-
-def _whole(row: dict[str, Any] | Refusal) -> dict[str, Any]:
-    if isinstance(row, Refusal):
-        raise row
-    return row
-
-
-def _parsed(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(
-            "one JSON object a line", f"{where}: {error}", "mend or remove that line"
-        ) from error
-    if not isinstance(row, dict):
-        came = f"{where}: {line[:60].decode()}"
-        raise Refusal("one JSON object a line", came, "mend or remove that line")
-    return row
 
 
 def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
@@ -243,12 +204,6 @@ def write_pairs(
         if on_progress:
             on_progress(done, len(pairs))
     return write_rows(folder / METADATA, rows)
-
-
-def write_rows(table: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write rows as JSON lines, whole or not at all."""
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
-    return write_text(table, "".join(f"{line}\n" for line in lines))
 
 
 def row_of(pair: Pair, *, reference: bool = False) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def read_columns(path: Path) -> ColumnMap:
             found = ColumnMap(**tomllib.load(stream))
     except OSError as error:
         raise Refusal("a map of columns (TOML)", f"{error.strerror}: {path}", remedy) from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
         came = " ".join(str(error).split())
         raise Refusal("a map of columns (TOML)", f"{came}: {path}", remedy) from error
     _require_facts(found, path)

@@ -9,6 +9,7 @@ not allow is left out and named; so is an image that cannot be read.
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,7 +65,7 @@ def manifest_records(
         on_progress: called with (images done, images).
 
     Raises:
-        Refusal: if there is no set, or the map is none.
+        Refusal: if there is no set, the map is none, or a table that it names cannot be read.
     """
     given = None if columns is None else read_columns(columns)
     records, found = read_records(Path(folder)), Gathered()
@@ -94,12 +95,23 @@ def _home(record: Record, root: Path) -> Path:
 def _side_tables(home: Path, columns: ColumnMap) -> dict[str, Row]:
     joined: dict[str, Row] = {}
     for name in columns.tables:
-        with (home / name).open(newline="", encoding="utf-8-sig") as stream:
-            for row in csv.DictReader(stream):
-                image = row.pop("image", None) or row.pop("file_name", None)
-                if image:
-                    joined.setdefault(image, {}).update({k: v or "" for k, v in row.items()})
+        for row in _table(home / name):
+            image = row.pop("image", None) or row.pop("file_name", None)
+            if image:
+                joined.setdefault(image, {}).update({k: v or "" for k, v in row.items()})
     return joined
+
+
+def _table(path: Path) -> list[Row]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Refusal(
+            "a table (CSV, UTF-8) that the map of columns names", f"{path}: {why}",
+            "put it there, or take it out of the map's tables",
+        ) from error  # fmt: skip
 
 
 def _known_of(
@@ -193,8 +205,18 @@ def _marks(drawn: Landmarks, cells: Row, columns: ColumnMap, measured: Landmarks
         return replace(drawn, eye=measured.eye, fovea_px=measured.fovea_px)
     x, y = columns.disc_centre or ("", "")
     if cells.get(x) and cells.get(y):
-        return replace(measured, disc_centre_px=(float(cells[x]), float(cells[y])))
+        return replace(measured, disc_centre_px=(_pixels(x, cells[x]), _pixels(y, cells[y])))
     return measured
+
+
+def _pixels(column: str, text: str) -> float:
+    try:
+        place = float(text)
+    except ValueError:
+        place = math.nan
+    if not math.isfinite(place):
+        raise Refusal(f"{column} as a place in pixels", repr(text), "mend that cell, or empty it")
+    return place
 
 
 def _lesion_fact(lesion: str, mask: np.ndarray, marks: Landmarks, source: str) -> Fact:
