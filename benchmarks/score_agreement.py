@@ -56,6 +56,9 @@ class Agreement:
 
 
 SINGLE = "their float32"
+SKLEARN_CLASSES = (
+    "accuracy", "macro_f1", "sensitivity_at_specificity", "reference_sensitivity", "brier",
+)  # fmt: skip
 NEIGHBOURS = ("precision", "recall", "density", "coverage")
 FIDELITY = ("torch-fidelity",)
 AGREEMENTS: tuple[Agreement, ...] = (
@@ -117,6 +120,12 @@ AGREEMENTS: tuple[Agreement, ...] = (
     *(Agreement((card.name,) * 3, "scikit-learn, three weightings", ("scikit-learn",),
                 partial(peers.sklearn_prediction, card.name), 1e-9)
       for card in PREDICTION_CARDS),
+    *(Agreement((name,) * 3, against, packages, partial(peers.sklearn_classification, name), 1e-9)
+      for name, against, packages in (
+          *((n, "scikit-learn, three weightings", ("scikit-learn",)) for n in SKLEARN_CLASSES),
+          ("ece", "the definition, bin by bin", ()),
+          ("predictive_entropy", "scipy.stats.entropy", ("scipy",)),
+      )),
     Agreement(("delong_p",) * 2, "the definition: every pair compared, normal tail", ("scipy",),
               peers.delong_defined, 1e-9),
     Agreement(("group_gap",) * 2, "Tippett's mean range of 2 and 4 equal groups", (),

@@ -30,6 +30,7 @@ from diffusers import AutoencoderKL, LuminaNextDiT2DModel
 from diffusers.training_utils import EMAModel
 from torch import nn
 
+from retinaforge.autoencoders import Autoencoder, AutoencoderConfig
 from retinaforge.core import artefacts
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.flow import FlowConfig
@@ -45,6 +46,7 @@ from retinaforge.training.generator import (
 )
 
 RESULT = Path(__file__).parent / "results" / "train_generator.json"
+Encoded = Callable[[torch.Tensor], torch.Tensor]
 BATCH, WORDS, WIDTH, PIECES, STEPS = 16, 110, 256, 3, 5
 SENTENCE = (
     "A colour retinal photograph of the right eye with a few hard exudates and dark pigment. "
@@ -123,25 +125,24 @@ def beside_diffusers() -> dict[str, Any]:
     return _compared("ours", ours, "diffusers", theirs)
 
 
-def lean_vae() -> AutoencoderKL:
-    """Return the autoencoder of recipes/phantoms.toml: f = 4, 0.65 M."""
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 32, 64), layers_per_block=1, latent_channels=4, norm_num_groups=1,
-        mid_block_add_attention=False,
-    ).eval()  # fmt: skip
+def lean_vae() -> Encoded:
+    """Return the encoding of recipes/phantoms.toml: f = 8, 16 channels, random weights."""
+    config = AutoencoderConfig(kind="kl", factor=8, code_dim=16)
+    model = Autoencoder(config).eval()
+    return lambda images: model.encode(images)[:, : config.latent_channels]
 
 
-def sdxl_vae() -> AutoencoderKL:
-    """Return SDXL's layout with random weights: f = 8, 84 M; RetinaLogos's autoencoder."""
-    return AutoencoderKL(
+def sdxl_vae() -> Encoded:
+    """Return SDXL's with random weights: f = 8, 84 M; RetinaLogos's autoencoder."""
+    model = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4,
     ).eval()  # fmt: skip
+    return lambda images: model.encode(images).latent_dist.mode()
 
 
 def caches(
-    folder: Path, vae: AutoencoderKL, text: TextTraining, presets: tuple[str, ...], batch: int
+    folder: Path, vae: Encoded, text: TextTraining, presets: tuple[str, ...], batch: int
 ) -> dict[str, Any]:
     """Time steps with cached and with freshly encoded images and captions, in turn."""
     torch.manual_seed(0)
@@ -152,13 +153,13 @@ def caches(
 
     def fresh(_: int) -> GeneratorBatch:
         with torch.no_grad():
-            latents = vae.encode(images).latent_dist.mode()
+            latents = vae(images)
         known = encoder.encode(said)
         return GeneratorBatch(latents, Condition(known.hidden.float(), known.mask))
 
     stored = fresh(0)
     width = stored.condition.text.shape[-1]
-    shape = NetworkShape(latent_channels=4, patch=2, text_width=width)
+    shape = NetworkShape(latent_channels=stored.latents.shape[1], patch=2, text_width=width)
     found: dict[str, Any] = {}
     for preset in presets:
         network, ours, slow = build_network(preset, shape, side=stored.latents.shape[-1]), [], []
