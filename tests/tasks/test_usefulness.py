@@ -56,7 +56,8 @@ def _quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def helped(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("helped")
-    done = study(out / "fits", few=12, teach=72, judge=72, external=40, sources=("east", "west"), eyes=2)
+    sizes = {"teach": 72, "judge": 72, "external": 40, "eyes": 2}
+    done = study(out / "fits", few=12, sources=("east", "west"), **sizes)
     return told_of(done, out), out
 
 

@@ -14,7 +14,7 @@ def by_patient(
     truth: Int[np.ndarray, "n"],
     probabilities: Float[np.ndarray, "n k"],
     patients: Sequence[str],
-) -> tuple[Int[np.ndarray, "p"], Float[np.ndarray, "p k"], list[str]]:
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p k"], list[str]]:
     """Return one row a patient: the worst true class, the mean of the probabilities.
 
     A patient is as ill as the worse eye: classes are taken to rise from none to severe.

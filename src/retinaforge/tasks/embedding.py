@@ -257,6 +257,6 @@ def _squares(record: Record, sides: set[int]) -> Squares:
 
 
 __all__ = [
-    "EMBEDDING_VERSION", "Embedded", "Look", "content_of", "embed_arrays", "embed_folder", "embed_looks",
-    "encoder_look", "folder_of",
+    "EMBEDDING_VERSION", "Embedded", "Look", "content_of", "embed_arrays", "embed_folder",
+    "embed_looks", "encoder_look", "folder_of",
 ]  # fmt: skip
