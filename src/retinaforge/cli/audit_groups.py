@@ -14,7 +14,7 @@ EXAMPLES = (
     "`retinaforge audit groups probed --data ../shared/data/odir --by sex --by age --out groups`"
     "\n\n"
     "`retinaforge audit groups answers.csv --by camera --positive 2,3,4 --out groups --json`\n\n"
-    "ANSWERS is what `retinaforge probe` wrote, or a table: image, truth, score (or p_CLASS), "
+    "ANSWERS is what a probe wrote, or a table: image, truth, score (or p_CLASS), "
     "perhaps patient, sex, age, camera."
 )
 
