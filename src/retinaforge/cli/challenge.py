@@ -46,7 +46,7 @@ class SideName(StrEnum):
 def _examples(name: str) -> str:
     return (
         f"Examples:\n\n`retinaforge challenge {name} --truth TRUTH --answers SUBMISSION "
-        f"--out scored`\n\nTruth of drawn eyes: challenge export PHANTOMS --layout {name} --out TRUTH"
+        f"--out scored`\n\nFor the truth of drawn eyes: challenge export --layout {name}"
     )
 
 
