@@ -59,7 +59,7 @@ class TextDemo:
 
 
 SMALLEST = TextDemo(
-    phantoms=24, size_px=64, vae_steps=2, epochs=1, bases=2, ladders=1, natural=4, same=2, steps=2,
+    phantoms=48, size_px=64, vae_steps=2, epochs=1, bases=2, ladders=1, natural=4, same=2, steps=2,
     changes=("pretrain.steps=2", "purify.steps=2", "finetune.steps=2", "text.own.steps=2",
              "sample.steps=2", "sample.images=2"),
 )  # fmt: skip
