@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import score_references as peers
+import score_references_classes as classes
 from retinaforge.core.artefacts import environment
 from retinaforge.metrics import IMAGE_NUMBERS
 from retinaforge.metrics.prediction import PREDICTION_CARDS
@@ -120,7 +121,7 @@ AGREEMENTS: tuple[Agreement, ...] = (
     *(Agreement((card.name,) * 3, "scikit-learn, three weightings", ("scikit-learn",),
                 partial(peers.sklearn_prediction, card.name), 1e-9)
       for card in PREDICTION_CARDS),
-    *(Agreement((name,) * 3, against, packages, partial(peers.sklearn_classification, name), 1e-9)
+    *(Agreement((name,) * 3, against, packages, partial(classes.sklearn_classification, name), 1e-9)
       for name, against, packages in (
           *((n, "scikit-learn, three weightings", ("scikit-learn",)) for n in SKLEARN_CLASSES),
           ("ece", "the definition, bin by bin", ()),
