@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 J = TypeVar("J")
@@ -33,6 +34,15 @@ def _settle() -> None:
     _set_threads(1)
     # Ctrl-C reaches the whole group; the process that was called ends the others, without noise.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_leave_with_caller, daemon=True).start()
+
+
+def _leave_with_caller() -> None:
+    """End this process when the one that started it is gone, killed perhaps."""
+    caller = parent_process()
+    if caller is not None:
+        caller.join()
+        os._exit(1)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

@@ -1,55 +1,38 @@
 """Teach one arm in one round and keep its answers: a finished file each, so that a run resumes.
 
-The setting (decay, rate) is chosen by inner folds of the round's own photographs, the same for
-every arm: what teaches is the arm's pool without the fold's patients, what judges is the fold. The
-largest pooled AUROC wins, of ties the first setting (the most cautious).
+Trainings that are not yet finished run one after another, or several at once in processes of their
+own, with the same numbers: each takes one thread. What a long training keeps of itself lies under
+`parts` and goes when its file is there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from retinaforge.core import RetinaForgeError
 from retinaforge.core.artefacts import whole_file
-from retinaforge.metrics.prediction import auroc
-from retinaforge.tasks.usefulness_arms import REAL_ARM, Arm, Pool, pool_of
-from retinaforge.tasks.usefulness_rounds import (
-    EXTERNAL,
-    SPLIT,
-    SYNTHETIC,
-    Material,
-    Round,
-    inner_folds,
-)
+from retinaforge.tasks.crew import work_through
+from retinaforge.tasks.usefulness_arms import REAL_ARM, Arm, pool_of
+from retinaforge.tasks.usefulness_backbone import Backbone, Setting, borrowed, lent
+from retinaforge.tasks.usefulness_choice import chosen
+from retinaforge.tasks.usefulness_rounds import EXTERNAL, SPLIT, SYNTHETIC, Material, Round
 
 FIT_VERSION = 1
 JUDGE = "judge"
+PARTS = "parts"
 MOST_JUDGED = 2000
 """Synthetic images that the photographs' arm is asked about at most."""
-
-
-class Backbone(Protocol):
-    """What can be taught with a pool and then answers."""
-
-    @property
-    def settings(self) -> tuple[float, ...]: ...
-    @property
-    def folds(self) -> int: ...
-    @property
-    def widths(self) -> tuple[int, ...]: ...
-    def facts(self) -> dict[str, Any]: ...
-    def mark(self, place: int) -> bytes: ...
-    def fit(
-        self, pool: Pool, judged: np.ndarray, *, seed: int, settings: Sequence[float]
-    ) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -74,14 +57,14 @@ class Fit:
         job: arm and round.
         answers: probabilities (n, all classes) by who was asked: "judge", "external", "synthetic".
         places: who was asked, as places in the material.
-        setting: that was chosen.
+        setting: that was chosen: a number, or a learning rate with its decay.
         taught: number of images that taught.
     """
 
     job: Job
     answers: dict[str, np.ndarray]
     places: dict[str, np.ndarray]
-    setting: float
+    setting: Setting
     taught: int
 
 
@@ -105,12 +88,40 @@ def fit_all(
     folder: Path,
     *,
     on_fit: Callable[[int, int], None],
+    workers: int = 1,
 ) -> Iterator[Fit]:
-    """Yield every job's fit, from its file where an earlier run finished it."""
-    marks = Marks(backbone, material)
-    for done, job in enumerate(jobs, 1):
-        yield fitted(job, material, backbone, folder, marks)
-        on_fit(done, len(jobs))
+    """Yield every job's fit, from its file where an earlier run finished it.
+
+    Args:
+        jobs: arms in rounds.
+        material: all images.
+        backbone: what is taught.
+        folder: of the files.
+        on_fit: called with (finished, all) as trainings end.
+        workers: trainings at once, each in a process of its own; 1 for this process.
+
+    Raises:
+        RetinaForgeError: naming trainings whose process died; the others are finished then.
+    """
+    marks, count = Marks(backbone, material), len(jobs)
+    paths = [file_of(job, material, backbone, folder, marks) for job in jobs]
+    todo = [(job, path) for job, path in zip(jobs, paths, strict=True)
+            if _read(path, asked_of(job, material)) is None]  # fmt: skip
+    on_fit(count - len(todo), count)
+    dead: list[str] = []
+    with lent(backbone, folder, workers=workers) as given:
+        teach = partial(taught, material=material, backbone=given)
+        ended = work_through(todo, teach, workers=max(1, min(workers, len(todo))))
+        for number, ((job, _), path) in enumerate(ended, 1):
+            dead += [job.name] * (path is None)
+            on_fit(count - len(todo) + number, count)
+    if dead:
+        raise RetinaForgeError(
+            f"{len(dead)} trainings ended with their process, perhaps for want of memory: "
+            f"{', '.join(dead[:3])}; run the same command again with fewer at once (--jobs)"
+        )
+    for job, path in zip(jobs, paths, strict=True):
+        yield _fit(job, material, path)
 
 
 def finished(
@@ -152,24 +163,31 @@ def file_of(job: Job, material: Material, backbone: Backbone, folder: Path, mark
     return folder / f"{job.name}-{told.hexdigest()[:12]}.npz"
 
 
-def fitted(job: Job, material: Material, backbone: Backbone, folder: Path, marks: Marks) -> Fit:
-    """Return a job's fit: what its file holds, or what is taught now and written there."""
+def taught(task: tuple[Job, Path], material: Material, backbone: Backbone) -> Path:
+    """Teach a job, write what it answers to its file, and return the file."""
+    (job, path), backbone = task, borrowed(backbone)
+    keep, asked = path.parent / PARTS / path.stem, asked_of(job, material)
+    pool, begun = pool_of(job.arm, job.round, material), monotonic()
+    setting = chosen(job.round, pool, material, backbone, keep)
+    everyone, seed = np.concatenate(list(asked.values())), job.round.seed
+    own = keep / "whole"
+    said = backbone.fit(pool, everyone, seed=seed, settings=[setting], keep=own)[0]
+    cuts = np.cumsum([len(places) for places in asked.values()])[:-1]
+    held = dict(zip(asked, np.split(said.astype(np.float32), cuts), strict=True))
+    with whole_file(path) as stream:
+        np.savez(stream, setting=setting, seconds=monotonic() - begun, **held)
+    shutil.rmtree(keep, ignore_errors=True)
+    return path
+
+
+def _fit(job: Job, material: Material, path: Path) -> Fit:
     asked = asked_of(job, material)
-    path = file_of(job, material, backbone, folder, marks)
-    pool = pool_of(job.arm, job.round, material)
     held = _read(path, asked)
     if held is None:
-        begun = monotonic()
-        setting = chosen(job, pool, material, backbone)
-        everyone = np.concatenate(list(asked.values()))
-        said = backbone.fit(pool, everyone, seed=job.round.seed, settings=[setting])[0]
-        cuts = np.cumsum([len(places) for places in asked.values()])[:-1]
-        held = dict(zip(asked, np.split(said.astype(np.float32), cuts), strict=True))
-        with whole_file(path) as stream:
-            np.savez(stream, setting=setting, seconds=monotonic() - begun, **held)
-    else:
-        setting = float(held.pop("setting"))
-    return Fit(job, held, asked, setting, len(pool.places))
+        raise RetinaForgeError(f"{path} cannot be read again; run the same command again")
+    told = held.pop("setting")
+    setting = tuple(told.tolist()) if told.ndim else float(told)
+    return Fit(job, held, asked, setting, len(pool_of(job.arm, job.round, material).places))
 
 
 def _read(path: Path, asked: dict[str, np.ndarray]) -> dict[str, Any] | None:
@@ -180,38 +198,3 @@ def _read(path: Path, asked: dict[str, np.ndarray]) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return held if all(len(held[k]) == len(v) for k, v in asked.items()) else None
-
-
-def chosen(job: Job, pool: Pool, material: Material, backbone: Backbone) -> float:
-    """Return the setting that answers best for folds of the round's photographs."""
-    settings = backbone.settings
-    if len(settings) == 1:
-        return settings[0]
-    teach = job.round.teach
-    parts = inner_folds(material, teach, seed=job.round.seed, count=backbone.folds)
-    said = np.full((len(settings), len(material.examples), sum(backbone.widths)), np.nan)
-    for number, fold in enumerate(parts):
-        rest = pool.without(_own(material, fold))
-        if len(rest.places):
-            seed = job.round.seed * 1000 + number + 1
-            said[:, fold] = backbone.fit(rest, fold, seed=seed, settings=settings)
-    scores = [_score(material.labels.values[teach], one[teach], backbone.widths) for one in said]
-    return settings[int(np.argmax(scores))] if parts else settings[len(settings) // 2]
-
-
-def _own(material: Material, fold: np.ndarray) -> np.ndarray:
-    """Return all images of the patients of a fold."""
-    return np.flatnonzero(np.isin(material.patients, material.patients[fold]))
-
-
-def _score(values: np.ndarray, said: np.ndarray, widths: Sequence[int]) -> float:
-    """Return the mean AUROC over questions, rounded so that settings alike are ties."""
-    found, start = [], 0
-    for column, width in zip(values.T, widths, strict=True):
-        block = said[:, start : start + width]
-        good = np.isfinite(column) & np.isfinite(block).all(axis=1)
-        start += width
-        if good.any():
-            truth = column[good].astype(np.int64)
-            found.append(auroc(truth, block[good], np.ones((1, good.sum())))[0])
-    return round(float(np.nanmean(found)), 3) if np.isfinite(found).any() else 0.0

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ class LinearBackbone:
         return self.vectors[place].tobytes()
 
     def fit(
-        self, pool: Pool, judged: np.ndarray, *, seed: int, settings: Sequence[float]
-    ) -> np.ndarray:
+        self, pool: Pool, judged: np.ndarray, *, seed: int, settings: Sequence[float],
+        keep: Path | None = None,
+    ) -> np.ndarray:  # fmt: skip
         """Teach a head for each setting and return its answers.
 
         Args:
@@ -76,6 +78,7 @@ class LinearBackbone:
             judged: places to answer for.
             seed: decides the order of teaching.
             settings: decays.
+            keep: not used: it takes a second.
 
         Returns:
             Probabilities, shape (settings, judged, all classes of all questions).
