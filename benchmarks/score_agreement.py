@@ -27,6 +27,8 @@ import numpy as np
 
 import score_references as peers
 import score_references_classes as classes
+import score_references_quality as quality
+import score_references_statistics as tests
 from retinaforge.core.artefacts import environment
 from retinaforge.metrics import IMAGE_NUMBERS
 from retinaforge.metrics.prediction import PREDICTION_CARDS
@@ -104,22 +106,22 @@ AGREEMENTS: tuple[Agreement, ...] = (
               ("torchmetrics", "torchvision"), peers.torchmetrics_lpips, 1e-5, "float32"),
     *(Agreement((number.card.name,), "NumPy, SciPy, scikit-image, PyWavelets",
                 ("scipy", "scikit-image", "PyWavelets"),
-                partial(peers.quality_number, number.card.name),
+                partial(quality.quality_number, number.card.name),
                 1e-5 if number.card.name in ("local_contrast", "unevenness") else 1e-9,
                 "ours in float32" if number.card.name in ("local_contrast", "unevenness")
                 else "rounding in float64")
       for number in IMAGE_NUMBERS),
-    Agreement(("sign_flip_p",), "scipy.stats.permutation_test", ("scipy",), peers.scipy_sign_flip,
+    Agreement(("sign_flip_p",), "scipy.stats.permutation_test", ("scipy",), tests.scipy_sign_flip,
               1e-9),
-    Agreement(("holm_p",) * 12, "statsmodels", ("statsmodels",), peers.statsmodels_holm, 1e-9),
+    Agreement(("holm_p",) * 12, "statsmodels", ("statsmodels",), tests.statsmodels_holm, 1e-9),
     Agreement(("paired_bootstrap",) * 2, "the normal interval of 400 patients", (),
-              peers.clustered_bootstrap, 0.1, "draws, and percentiles of a finite sample"),
-    Agreement(("icc_a1",), "statsmodels' mean squares", ("statsmodels",), peers.statsmodels_icc,
+              tests.clustered_bootstrap, 0.1, "draws, and percentiles of a finite sample"),
+    Agreement(("icc_a1",), "statsmodels' mean squares", ("statsmodels",), tests.statsmodels_icc,
               1e-9),
     Agreement(("limits_of_agreement",) * 3, "mean and 1.96 standard deviations", (),
-              peers.bland_altman, 1e-9),
+              tests.bland_altman, 1e-9),
     *(Agreement((card.name,) * 3, "scikit-learn, three weightings", ("scikit-learn",),
-                partial(peers.sklearn_prediction, card.name), 1e-9)
+                partial(tests.sklearn_prediction, card.name), 1e-9)
       for card in PREDICTION_CARDS),
     *(Agreement((name,) * 3, against, packages, partial(classes.sklearn_classification, name), 1e-9)
       for name, against, packages in (
@@ -128,9 +130,9 @@ AGREEMENTS: tuple[Agreement, ...] = (
           ("predictive_entropy", "scipy.stats.entropy", ("scipy",)),
       )),
     Agreement(("delong_p",) * 2, "the definition: every pair compared, normal tail", ("scipy",),
-              peers.delong_defined, 1e-9),
+              tests.delong_defined, 1e-9),
     Agreement(("group_gap",) * 2, "Tippett's mean range of 2 and 4 equal groups", (),
-              peers.tippett_range, 0.08, "1,000 deals of binomial shares"),
+              tests.tippett_range, 0.08, "1,000 deals of binomial shares"),
 )  # fmt: skip
 
 
