@@ -13,6 +13,7 @@ from PIL import Image
 
 from retinaforge.core import Record, Refusal
 from retinaforge.images import read_records
+from retinaforge.tasks.reader_aspects import stated_grade
 from retinaforge.tasks.reader_codes import hashed, new_code, tidy
 from retinaforge.tasks.reader_design import (
     balanced_sides,
@@ -25,6 +26,7 @@ from retinaforge.tasks.reader_design import (
 from retinaforge.tasks.reader_images import ENCODERS
 from retinaforge.tasks.reader_new import Options, new_study
 from retinaforge.tasks.reader_questions import checked_value, questions_of
+from retinaforge.tasks.reader_sides import group_of, read_side
 from retinaforge.tasks.reader_study import read_key, read_study
 
 
@@ -167,6 +169,7 @@ def test_what_may_still_tell_is_said(sides, tmp_path: Path) -> None:
         (Options(ask=("grade",), grade="weather"), "a grade of dr_grade"),
         (Options(codec="webp"), "png or jpeg"),
         (Options(size_px=8), "a size of 64 px"),
+        (Options(field="square"), "a field of shared"),
     ],
 )
 def test_refusals_name_what_was_expected(
@@ -179,6 +182,80 @@ def test_refusals_name_what_was_expected(
 def test_a_study_is_never_written_over(made, sides) -> None:
     with pytest.raises(Refusal, match="a folder without a study"):
         new_study(*sides, made[0], Options())
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_leaves_nothing_and_the_same_command_goes_on(
+    sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "s"
+    with monkeypatch.context() as patch:
+        patch.setattr("retinaforge.tasks.reader_new.write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            new_study(*sides, out, Options(images=8), key=tmp_path / "keys" / "k.json")
+    assert not out.exists()
+    assert not list((tmp_path / "keys").iterdir())
+    # A killed run runs no handler: its hidden folder stays, and is made anew.
+    left = tmp_path / ".s.making"
+    (left / "images").mkdir(parents=True)
+    (left / "images" / "half.png").write_bytes(b"half")
+    told = new_study(*sides, out, Options(images=8), key=tmp_path / "keys" / "k.json")
+    assert not left.exists()
+    assert {p.name for p in out.iterdir()} == {"study.json", "images"}
+    assert len(list((out / "images").iterdir())) == told["images"] == 8
+    assert (tmp_path / "keys" / "k.json").stat().st_mode & 0o077 == 0
+
+
+def test_two_runs_do_not_make_one_study(sides, tmp_path: Path) -> None:
+    def second(*_: object) -> None:
+        with pytest.raises(Refusal, match="a study that no other run is making"):
+            new_study(*sides, tmp_path / "s", Options(images=8))
+
+    new_study(*sides, tmp_path / "s", Options(images=8), on_progress=second)
+
+
+def test_a_folder_with_something_else_in_it_is_refused(sides, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "thesis.tex").write_text("years of work")
+    with pytest.raises(Refusal, match="a new or empty folder"):
+        new_study(*sides, tmp_path / "s", Options(images=8))
+    (tmp_path / "empty").mkdir()
+    assert new_study(*sides, tmp_path / "empty", Options(images=8))["images"] == 8
+    with pytest.raises(Refusal, match="no reader has entered it: if its codes were not noted"):
+        new_study(*sides, tmp_path / "empty", Options(images=8))
+
+
+def test_groups_are_columns_facts_and_questions() -> None:
+    columns = {"dr_grade": "2", "glaucoma": "1", "drusen": "3", "diagnoses": "cataract; drusen"}
+    found = [group_of(columns, by) for by in (
+        "dr_grade", "referable", "glaucoma", "label:drusen", "label:cataract", "label:myopia",
+        "camera")]  # fmt: skip
+    assert found == ["2", "yes", "", "yes", "yes", "no", ""]
+    assert stated_grade({"glaucoma": "2"}, "glaucoma") == "1"
+    assert stated_grade({"glaucoma": "1"}, "glaucoma") == ""
+    assert stated_grade({"dr_grade": "3"}, "dr_grade") == "3"
+
+
+def test_drawn_samples_are_balanced_by_what_they_were_asked_to_show(tmp_path: Path) -> None:
+    """As `generate sample` writes them: facts stand in the record of metadata.jsonl."""
+    (tmp_path / "drawn").mkdir()
+    rows = []
+    for k in range(3):
+        Image.new("RGB", (80, 80), (150, 80, 50)).save(tmp_path / "drawn" / f"{k}.png")
+        fact = {"value": k, "source": "phantom truth", "places": [], "boxes": []}
+        record = {"file_name": f"{k}.png", "patient": f"p{k}", "split": "test", "licence": "",
+                  "dataset": "d", "synthetic": True, "report": "",
+                  "facts": {"dr_grade": fact}}  # fmt: skip
+        rows.append({"file_name": f"{k}.png", "text": "An eye.", "texts": ["An eye."],
+                     "record": record, "synthetic": True})  # fmt: skip
+    (tmp_path / "drawn" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    records, bad = read_side(tmp_path / "drawn")
+    assert not bad
+    assert sorted(group_of(r.columns, "dr_grade") for r in records) == ["0", "1", "2"]
+    assert sorted(group_of(r.columns, "referable") for r in records) == ["no", "no", "yes"]
 
 
 def test_repeats_stand_far_apart_and_no_item_is_lost() -> None:

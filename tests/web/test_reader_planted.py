@@ -45,7 +45,7 @@ def reported(stage: Stage) -> dict[str, Any]:
 
 def row(told: dict[str, Any], name: str, reader: str, **where: str) -> dict[str, Any]:
     """Return the one score of a name."""
-    keys = ("side", "question", "group", "aspect")
+    keys = ("side", "question", "by", "group", "aspect")
     found = [s for s in told["scores"] if (s["name"], s["reader"]) == (name, reader)
              and all(s.get(k) == where.get(k) for k in keys)]  # fmt: skip
     assert len(found) == 1, (name, reader, where, found)
@@ -113,8 +113,8 @@ def test_all_readers_together(told) -> None:
     # R5 never began: it counts nowhere and is named.
     assert told["readers"][4] == {"reader": "R5", "done": 0, "count": 42}
     assert row(told, "fleiss_kappa", "all", question="verdict")["n"] == 30
-    groups = [row(told, "reader_accuracy", "R1", group=g)["n"] for g in told["groups"]]
-    assert (told["groups"], sum(groups)) == (["0", "1"], 30)
+    groups = [row(told, "reader_accuracy", "R1", by="dr_grade", group=g)["n"] for g in "01"]
+    assert (told["groups"], sum(groups)) == ({"dr_grade": ["0", "1"]}, 30)
     assert json.dumps(told, allow_nan=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,10 @@ QUESTIONS = {
     "lesions": "Lesions", "overall": "Overall", "dr_grade": "Retinopathy grade",
     "glaucoma": "Glaucoma", "amd_stage": "Macular degeneration",
 }  # fmt: skip
+FIELDS = {
+    "shared": "outside what all of them show", "circle": "outside one circle",
+    "own": "outside each one's own field of view",
+}  # fmt: skip
 Rows = list[dict[str, Any]]
 
 
@@ -47,7 +50,7 @@ def write_reader_page(out: Path) -> Path:
 
 def rows_of(told: dict[str, Any], name: str, **where: str) -> Rows:
     """Return the scores of a name with these fields and no other group, side or aspect."""
-    keys = ("group", "side", "aspect", "question")
+    keys = ("by", "group", "side", "aspect", "question")
     return [
         row for row in told["scores"]
         if row["name"] == name and all(row.get(k) == where.get(k) for k in keys)
@@ -69,7 +72,8 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
         "aspect_charts": [(a, _aspect_chart(told, a)) for a in aspects],
         "differences": {a: rows_of(told, "aspect_difference", aspect=a, reader="all")[0]
                         for a in aspects},
-        "groups": _groups(told), "grades": _grades(told), "shown": charts.shown, "words": words,
+        "groups": _groups(told), "fields": FIELDS, "grades": _grades(told),
+        "shown": charts.shown, "words": words,
     }  # fmt: skip
 
 
@@ -172,15 +176,21 @@ def _agreement(told: dict[str, Any]) -> Rows:
 
 
 def _groups(told: dict[str, Any]) -> Rows:
-    asked: Sequence[tuple[str, dict[str, str]]] = (
-        ("reader_accuracy", {}), ("called_real", {"side": "real"}),
-        ("called_real", {"side": "synthetic"}), ("d_prime", {}),
-    )  # fmt: skip
-    return [
-        {"group": g, "cells": [next(iter(rows_of(told, n, group=g, reader="all", **w)), None)
-                               for n, w in asked]}
-        for g in told["groups"]
+    """Return a table for each column that answers are parted by: heads, and a row a group."""
+    asked: list[tuple[str, str, dict[str, str]]] = [
+        ("Accuracy", "reader_accuracy", {}), ("Called real, real", "called_real", {"side": "real"}),
+        ("Called real, synthetic", "called_real", {"side": "synthetic"}), ("d′", "d_prime", {}),
+        *((f"{QUESTIONS[q]}: synthetic − real", "aspect_difference", {"aspect": q})
+          for q in told["study"]["questions"] if q in QUESTIONS),
     ]  # fmt: skip
+    found = []
+    for by, names in told["groups"].items():
+        cells = {(head, g): next(iter(rows_of(told, n, by=by, group=g, reader="all", **w)), None)
+                 for head, n, w in asked for g in names}  # fmt: skip
+        heads = [head for head, _, _ in asked if any(cells[head, g] for g in names)]
+        rows = [{"group": g, "cells": [cells[head, g] for head in heads]} for g in names]
+        found.append({"by": by, "heads": heads, "rows": rows})
+    return found
 
 
 def _grades(told: dict[str, Any]) -> Rows:

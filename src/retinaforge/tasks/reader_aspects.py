@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from retinaforge.core import Card, Score
@@ -10,6 +12,7 @@ from retinaforge.metrics.reader_cards import ASPECT_CARD, GRADE_CARD
 from retinaforge.tasks.reader_answers import Reading
 from retinaforge.tasks.reader_questions import ASPECTS, GRADES, REAL, SYNTHETIC, UNKNOWN
 from retinaforge.tasks.reader_sheet import Sheet, agreement, over_readers
+from retinaforge.tasks.reader_sides import group_of
 
 MEAN_CARD = Card(
     name="aspect_mean",
@@ -24,18 +27,28 @@ MEAN_CARD = Card(
 )
 
 
-def aspect_scores(sheet: Sheet, asked: set[str]) -> list[Score]:
-    """Return means of both sides, their difference, and agreement, of each aspect asked."""
+def aspect_scores(
+    sheet: Sheet, asked: set[str], *, agree: bool = True, **where: str
+) -> list[Score]:
+    """Return means of both sides, their difference, and agreement, of each aspect asked.
+
+    Args:
+        sheet: readings.
+        asked: names of the questions.
+        agree: also how far readers agree.
+        **where: which part of the study it is.
+    """
     found: list[Score] = []
     for name in (aspect for aspect in ASPECTS if aspect in asked):
         for side in (REAL, SYNTHETIC):
             found += over_readers(
                 sheet, MEAN_CARD, lambda r, n=name, s=side: _step(r, n) if r.kind == s else None,
-                _mean, aspect=name, side=side,
+                _mean, aspect=name, side=side, **where,
             )  # fmt: skip
         found += over_readers(sheet, ASPECT_CARD, lambda r, n=name: _side_and_step(r, n),
-                              _difference, aspect=name)  # fmt: skip
-        found += agreement(sheet, lambda r, n=name: _step(r, n), ordered=True, question=name)
+                              _difference, aspect=name, **where)  # fmt: skip
+        if agree:
+            found += agreement(sheet, lambda r, n=name: _step(r, n), ordered=True, question=name)
     return found
 
 
@@ -79,8 +92,14 @@ def _grade(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def stated_grade(columns: Mapping[str, str], name: str) -> str:
+    """Return the grade that an image's table states, as the form spells it; "" where unknown."""
+    stated = group_of(columns, name)
+    return {"no": "0", "yes": "1"}.get(stated, stated)
+
+
 def _graded(reading: Reading, name: str) -> tuple[int, int] | None:
     """Return the stated grade and the reader's, None where one is missing."""
-    stated = _grade(str(reading.facts.get("columns", {}).get(name, "")).strip())
+    stated = _grade(stated_grade(reading.facts.get("columns", {}), name))
     given = _grade(reading.answers.get(name, ""))
     return None if stated is None or given is None else (stated, given)

@@ -13,16 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from retinaforge.core import Record, Refusal
+from retinaforge.tasks.reader_sides import group_of
 
 TRIALS_OF_ORDER = 200
 ALL = "all"
 
 
 def stratum_of(record: Record, column: str | None) -> str:
-    """Return a record's stratum: its value in a column, "" where it has none."""
-    if column is None:
-        return ALL
-    return record.columns.get(column, "").strip()
+    """Return a record's stratum: its group by a column or question, "" where it has none."""
+    return ALL if column is None else group_of(record.columns, column)
 
 
 def candidates(

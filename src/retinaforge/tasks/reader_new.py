@@ -1,4 +1,8 @@
-"""Make the folder of a reader study from real and synthetic images."""
+"""Make the folder of a reader study from real and synthetic images.
+
+Everything is written into a hidden folder beside OUT, which becomes OUT when it is whole: a run
+that is cut off, even killed, leaves no half study, and the same command begins anew.
+"""
 
 from __future__ import annotations
 
@@ -8,71 +12,27 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from retinaforge.core import Record, Refusal, rng_for
+from retinaforge.core import Record, Refusal
 from retinaforge.core.artefacts import environment, write_bytes, write_json
 from retinaforge.metrics.reader_plan import accuracy_found
 from retinaforge.tasks import reader_images as pictures
+from retinaforge.tasks.reader_choose import Chosen, Progress, choose
 from retinaforge.tasks.reader_codes import hashed, new_code
-from retinaforge.tasks.reader_design import (
-    balanced_sides,
-    candidates,
-    reading_order,
-    repeated_items,
-    shares_of,
-    stratum_of,
-)
-from retinaforge.tasks.reader_questions import REAL, SYNTHETIC, questions_of
-from retinaforge.tasks.reader_study import FORMAT, IMAGES, KEY, STUDY
-from retinaforge.tasks.reader_tells import SIDES, tells_of, warnings_of
+from retinaforge.tasks.reader_design import stratum_of
+from retinaforge.tasks.reader_options import Options, check_options
+from retinaforge.tasks.reader_orders import new_ids, orders_of
+from retinaforge.tasks.reader_questions import REAL, Question, questions_of
+from retinaforge.tasks.reader_study import ANSWERS, FORMAT, IMAGES, KEY, STUDY
+from retinaforge.tasks.reader_tells import SIDES, tells_of, trace_of, warnings_of
 
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a study is laid out.
-
-    Attributes:
-        design: turing, 2afc or grading.
-        readers: how many.
-        images: in all, half of them real; None: as many as both sides have, at most 100.
-        repeats: share of images (or pairs) shown a second time.
-        by: column that both sides are balanced by; None: none.
-        ask: further parts of the form.
-        grade: what a grade grades.
-        title: head of the page.
-        size_px: side of every image; None: the largest at which none is enlarged.
-        codec: png or jpeg.
-        circle: blacken what lies outside one circle.
-        seed: of draw and orders; None: drawn. Whoever knows it and the folders knows the key.
-    """
-
-    design: str = "turing"
-    readers: int = 3
-    images: int | None = None
-    repeats: float = 0.2
-    by: str | None = None
-    ask: tuple[str, ...] = ()
-    grade: str = "dr_grade"
-    title: str = "Reader study"
-    size_px: int | None = None
-    codec: str = "png"
-    circle: bool = True
-    seed: int | None = None
-
-
-@dataclass
-class _Chosen:
-    """Records of one side with what was seen of them, by stratum."""
-
-    records: list[Record] = field(default_factory=list)
-    looks: list[pictures.Look] = field(default_factory=list)
+__all__ = ["Options", "new_study"]
 
 
 def new_study(
@@ -89,7 +49,7 @@ def new_study(
     Args:
         real: photographs.
         synthetic: images of the generator.
-        out: folder to make; one that holds a study is refused.
+        out: folder to make; one that holds anything is refused.
         options: layout.
         key: where the key goes; None: into the folder.
         on_progress: called with (what, done, all).
@@ -101,188 +61,147 @@ def new_study(
     Raises:
         Refusal: for a folder in use, options out of range, or too few images.
     """
-    key = key or out / KEY
-    _check(out, key, options)
+    check_options(options)
     questions = questions_of(options.design, options.ask, options.grade)
+    _check_places(out, key)
     seed = secrets.randbits(62) if options.seed is None else options.seed
-    chosen, unreadable = _choose(real, synthetic, options, seed, on_progress)
-    looks = [look for side in SIDES for look in chosen[side].looks]
-    size_px = options.size_px or pictures.common_size(looks)
-    ids = _ids(2 * len(chosen[REAL].records), seed)
-    truth, sizes = _write_images(chosen, ids, out, options, size_px, on_progress)
-    orders = _orders(truth, options, seed)
-    codes = {f"R{k + 1}": new_code() for k in range(options.readers)}
-    token, salt, name = new_code(5), secrets.token_hex(16), secrets.token_hex(6)
-    study = {
-        "format": FORMAT, "id": name, "title": options.title, "design": options.design,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"), "size_px": size_px,
-        "codec": options.codec, "encoder": pictures.ENCODERS[options.codec],
-        "questions": [q.as_dict() for q in questions],
-        "salt": salt, "organiser": hashed(token, salt),
-        "readers": [{"name": r, "code": hashed(c, salt)} for r, c in codes.items()],
-        "orders": orders,
-    }  # fmt: skip
-    tells = tells_of({side: chosen[side].looks for side in SIDES}, sizes, size_px)
-    warnings = warnings_of(tells, len(sizes[REAL]), size_px)
-    _write_key(key, {
-        "format": FORMAT, "study": name, "seed": seed, "options": asdict(options),
-        "images": truth, "tells": tells, "warnings": warnings,
-        "unreadable": unreadable, "environment": environment(),
-    })  # fmt: skip
-    write_json(out / STUDY, study)
-    items = len(truth) // (2 if options.design == "2afc" else 1)
+    with _whole_folder(out) as folder:
+        chosen, unreadable = choose(real, synthetic, options, seed, on_progress)
+        made = _make(chosen, folder, options, seed, on_progress)
+        codes = {f"R{k + 1}": new_code() for k in range(options.readers)}
+        token, name = new_code(5), secrets.token_hex(6)
+        study = _study(name, codes, token, questions, made, options)
+        write_json(folder / STUDY, study)
+        _write_key(folder / KEY, {
+            "format": FORMAT, "study": name, "seed": seed, "options": asdict(options),
+            "images": made["truth"], "tells": made["tells"], "warnings": made["warnings"],
+            "unreadable": unreadable, "environment": environment(),
+        })  # fmt: skip
+    if key is not None:
+        _write_key(key, json.loads((out / KEY).read_text(encoding="utf-8")))
+        (out / KEY).unlink()
+    items, trials = made["items"], len(study["orders"]["R1"])
     found = accuracy_found(items)
     return {
-        "study": name, "folder": str(out), "key": str(key), "design": options.design,
-        "images": len(truth), "trials": len(orders["R1"]), "repeats": len(orders["R1"]) - items,
-        "size_px": size_px, "seed": seed, "strata": _strata(truth), "codes": codes, "token": token,
-        "accuracy_found": None if math.isnan(found) else found, "warnings": warnings,
-        "unreadable": unreadable,
+        "study": name, "folder": str(out), "key": str(key or out / KEY), "design": options.design,
+        "images": len(made["truth"]), "trials": trials, "repeats": trials - items,
+        "size_px": made["size_px"], "seed": seed, "strata": _strata(made["truth"]),
+        "codes": codes, "token": token, "accuracy_found": None if math.isnan(found) else found,
+        "warnings": made["warnings"], "unreadable": unreadable,
     }  # fmt: skip
 
 
-def _check(out: Path, key: Path, options: Options) -> None:
-    if (out / STUDY).exists() or (out / IMAGES).exists() or key.exists():
+def _check_places(out: Path, key: Path | None) -> None:
+    if (out / STUDY).exists() or (key is not None and key.exists()):
+        unread = "" if (out / ANSWERS).exists() or not (out / STUDY).exists() else (
+            "; no reader has entered it: if its codes were not noted, remove it")  # fmt: skip
         raise Refusal("a folder without a study", f"{out}, which holds one (or its key, {key})",
-                      "name another --out: answers are never written over")  # fmt: skip
-    if options.readers < 1 or not 0 <= options.repeats <= 0.5:
-        raise Refusal("one reader or more and repeats from 0 to 0.5",
-                      f"{options.readers} and {options.repeats:g}",
-                      "such as --readers 3 --repeats 0.2")  # fmt: skip
-    if options.images is not None and (options.images < 4 or options.images % 2):
-        raise Refusal("an even number of images, 4 or more", str(options.images),
-                      "half of them are real, half synthetic")  # fmt: skip
-    if options.size_px is not None and options.size_px < pictures.SMALLEST_PX:
-        raise Refusal(f"a size of {pictures.SMALLEST_PX} px or more", str(options.size_px),
-                      "leave --size out: none is enlarged then")  # fmt: skip
-    if options.codec not in pictures.ENCODERS:
-        raise Refusal("png or jpeg", options.codec, "name one with --codec")
+                      f"name another --out: answers are never written over{unread}")  # fmt: skip
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Refusal("a new or empty folder", f"{out}, which holds something",
+                      "name another --out")  # fmt: skip
+    if key is not None:
+        key.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(key.parent, os.W_OK):
+            raise Refusal("a folder to write the key into", f"{key.parent}, which is not writable",
+                          "name another --key")  # fmt: skip
 
 
-MOST_UNASKED = 50
-"""Images of a side where nobody said how many: more than an hour is more than a reader gives."""
-
-
-def _choose(
-    real: Sequence[Record], synthetic: Sequence[Record], options: Options, seed: int,
-    on_progress: Progress,
-) -> tuple[dict[str, _Chosen], list[dict[str, str]]]:  # fmt: skip
-    """Return both sides in strata of equal size; what cannot be read is replaced."""
-    pools = {
-        side: candidates(records, options.by, rng_for(seed, "choose", side))
-        for side, records in ((REAL, real), (SYNTHETIC, synthetic))
-    }
-    counts = {side: {n: len(g) for n, g in pool.items()} for side, pool in pools.items()}
-    wanted = None if options.images is None else options.images // 2
-    reach = sum(min(n, counts[SYNTHETIC].get(s, 0)) for s, n in counts[REAL].items())
-    if wanted is None and reach > MOST_UNASKED:
-        wanted = MOST_UNASKED
-    shares = shares_of(counts[REAL], counts[SYNTHETIC], wanted)
-    chosen, unreadable, done = {side: _Chosen() for side in SIDES}, [], 0
-    for side in SIDES:
-        for stratum, count in shares.items():
-            waiting = iter(pools[side][stratum])
-            for _ in range(count):
-                done += 1
-                on_progress("looking at images", done, 2 * sum(shares.values()))
-                unreadable += _take(waiting, chosen[side], side, stratum, options)
-    return chosen, unreadable
-
-
-def _take(
-    waiting: Any, into: _Chosen, side: str, stratum: str, options: Options
-) -> list[dict[str, str]]:
-    """Take the next record that can be read; return those that could not."""
-    left_out = []
-    for record in waiting:
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that becomes it at the end; what a killed run left is removed."""
+    folder = out.absolute().with_name(f".{out.name}.making")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, out):
+        for left in folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         try:
-            look = pictures.look_at(record)
-        except Refusal as refusal:
-            left_out.append({"name": f"{side}: {record.name}", "reason": str(refusal)})
-            continue
-        into.records.append(record)
-        into.looks.append(look)
-        return left_out
-    where = "" if options.by is None else f" with {options.by} {stratum}"
-    named = "; ".join(row["reason"] for row in left_out[:3])
-    raise Refusal(f"enough {side} images{where} that can be read",
-                  f"{len(into.records)}, the others cannot ({named})",
-                  "ask for fewer with --images, or mend the files")  # fmt: skip
+            yield folder
+            os.replace(folder, out)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
-def _ids(count: int, seed: int) -> list[str]:
-    rng = rng_for(seed, "ids")
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[rng.bytes(6).hex()] = None
-    return list(found)
+@contextmanager
+def _alone(folder: Path, out: Path) -> Iterator[None]:
+    """Hold a folder; the system lets go of it when the process ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: one run a folder at a time is the caller's matter
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refusal("a study that no other run is making", f"{out}, which one is making",
+                          "wait for it, or name another --out") from error  # fmt: skip
+        yield
+    finally:
+        os.close(handle)
+
+
+def _make(
+    chosen: dict[str, Chosen], folder: Path, options: Options, seed: int, on_progress: Progress
+) -> dict[str, Any]:
+    """Write the images; return the truth by id, the orders, and what may still tell."""
+    looks = {side: chosen[side].looks for side in SIDES}
+    both = [look for side in SIDES for look in looks[side]]
+    size_px = options.size_px or pictures.common_size(both)
+    field = pictures.common_field(both, options.field)
+    truth, traces = _write_images(chosen, folder, field, size_px, options, seed, on_progress)
+    tells = tells_of(looks, traces, size_px, pictures.share_kept(field))
+    return {
+        "truth": truth, "size_px": size_px, "tells": tells,
+        "warnings": warnings_of(tells, len(traces[REAL]), size_px, field=options.field),
+        "orders": orders_of(truth, options, seed),
+        "items": len(truth) // (2 if options.design == "2afc" else 1),
+    }  # fmt: skip
 
 
 def _write_images(
-    chosen: dict[str, _Chosen], ids: Sequence[str], out: Path, options: Options, size_px: int,
+    chosen: dict[str, Chosen], out: Path, field: Any, size_px: int, options: Options, seed: int,
     on_progress: Progress,
-) -> tuple[dict[str, dict[str, Any]], dict[str, list[int]]]:  # fmt: skip
-    """Write the images; return the truth by id, and each side's lengths in bytes."""
-    truth, files = {}, {}
-    sizes: dict[str, list[int]] = {side: [] for side in SIDES}
-    waiting = iter(ids)
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[dict[str, float]]]]:  # fmt: skip
+    """Write the images; return the truth by id, and each side's traces."""
+    ids = new_ids(sum(len(chosen[side].records) for side in SIDES), seed)
+    inside = pictures.outline(field, size_px) > 0.99
+    truth, files, waiting = {}, {}, iter(ids)
+    traces: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     for side in SIDES:
         for record in chosen[side].records:
             name = next(waiting)
             on_progress("making them alike", len(files) + 1, len(ids))
-            files[name] = pictures.encoded(
-                pictures.alike(record, size_px, circle=options.circle), options.codec
-            )
-            sizes[side].append(len(files[name]))
+            pixels = pictures.alike(record, size_px, field)
+            files[name] = pictures.encoded(pixels, options.codec)
+            traces[side].append(trace_of(pixels, inside))
             truth[name] = {
                 "kind": side, "source": str(record.path), "name": record.name,
                 "dataset": record.dataset, "patient": f"{side}:{record.patient}",
                 "stratum": stratum_of(record, options.by), "columns": dict(record.columns),
             }  # fmt: skip
-    try:
-        pictures.write_alike(files, out / IMAGES, options.codec)
-    except BaseException:
-        shutil.rmtree(out / IMAGES, ignore_errors=True)
-        raise
+    pictures.write_alike(files, out / IMAGES, options.codec)
     # By id: the order of the key does not group sides either.
-    return dict(sorted(truth.items())), sizes
+    return dict(sorted(truth.items())), traces
 
 
-def _orders(
-    truth: dict[str, dict[str, Any]], options: Options, seed: int
-) -> dict[str, list[list[str]]]:
-    """Return every reader's trials: lists of one image, or of two (left, right)."""
-    items, sides = _items(truth, options.design, seed)
-    count = min(round(options.repeats * len(items)), len(items) // 2)
-    repeats = repeated_items(sides, count, rng_for(seed, "repeats"))
-    found = {}
-    for k in range(options.readers):
-        rng = rng_for(seed, "order", k)
-        order = reading_order(len(items), repeats, rng)
-        trials = [list(items[item]) for item in order]
-        if options.design == "2afc":
-            # Pairs stand as (real, synthetic): mirrored in half of the trials.
-            flip = balanced_sides(len(trials), rng)
-            trials = [t[::-1] if f else t for t, f in zip(trials, flip, strict=True)]
-        found[f"R{k + 1}"] = trials
-    return found
-
-
-def _items(
-    truth: dict[str, dict[str, Any]], design: str, seed: int
-) -> tuple[list[tuple[str, ...]], list[str]]:
-    if design != "2afc":
-        return [(name,) for name in truth], [row["kind"] for row in truth.values()]
-    rng, strata = rng_for(seed, "pairs"), sorted({row["stratum"] for row in truth.values()})
-    pairs: list[tuple[str, ...]] = []
-    for stratum in strata:
-        real, synthetic = (
-            [n for n, row in truth.items() if (row["kind"], row["stratum"]) == (side, stratum)]
-            for side in SIDES
-        )
-        order = rng.permutation(len(synthetic))
-        pairs += [(r, synthetic[int(k)]) for r, k in zip(real, order, strict=True)]
-    return pairs, ["pair"] * len(pairs)
+def _study(
+    name: str, codes: dict[str, str], token: str, questions: Sequence[Question],
+    made: dict[str, Any], options: Options,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what the server may know: no truth, no code in clear."""
+    salt = secrets.token_hex(16)
+    return {
+        "format": FORMAT, "id": name, "title": options.title, "design": options.design,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"), "size_px": made["size_px"],
+        "codec": options.codec, "encoder": pictures.ENCODERS[options.codec],
+        "questions": [q.as_dict() for q in questions],
+        "salt": salt, "organiser": hashed(token, salt),
+        "readers": [{"name": r, "code": hashed(c, salt)} for r, c in codes.items()],
+        "orders": made["orders"],
+    }  # fmt: skip
 
 
 def _strata(truth: dict[str, dict[str, Any]]) -> dict[str, int]:

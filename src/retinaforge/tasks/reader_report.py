@@ -16,6 +16,7 @@ from retinaforge.tasks.reader_answers import Reading
 from retinaforge.tasks.reader_aspects import aspect_scores, grade_scores
 from retinaforge.tasks.reader_plan import plan_of
 from retinaforge.tasks.reader_sheet import Sheet, sheet_of
+from retinaforge.tasks.reader_sides import group_of
 from retinaforge.tasks.reader_study import ReaderStudy
 from retinaforge.tasks.reader_verdicts import pair_scores, verdict_scores
 
@@ -29,7 +30,7 @@ MOST_GROUPS = 12
 
 def report_on(
     study: ReaderStudy, key: dict[str, Any], readings: Sequence[Reading], *, seed: int = 0,
-    by: str | None = None,
+    by: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Return the statistics of a study as plain data.
 
@@ -38,7 +39,8 @@ def report_on(
         key: the truth.
         readings: of `readings_of`, with the key.
         seed: of the bootstrap.
-        by: column of the images' tables to part the answers by; None: the study's own.
+        by: columns, facts or questions (see `reader_sides.group_of`) to part the answers by;
+            none: the study's own.
 
     Raises:
         Refusal: "expected at least one image that was answered and closed; got none ...".
@@ -47,11 +49,15 @@ def report_on(
         raise Refusal("at least one image that was answered and closed", "none",
                       "let readers read first: `retinaforge reader serve`")  # fmt: skip
     sheet, asked = sheet_of(readings, seed), {q["name"] for q in study.told["questions"]}
-    by = by or key["options"]["by"]
-    scores = [*_all_scores(sheet, asked), *_by_group(sheet, asked, by), *_times(sheet)]
+    parted = tuple(by) or tuple(filter(None, [key["options"]["by"]]))
+    groups = {name: groups_of(sheet, name) for name in parted}
+    if unknown := [name for name in by if not groups[name]]:
+        raise Refusal("a column or fact of the images to part by", f"{', '.join(unknown)}, of "
+                      "which nothing is known", f"such as --by {_columns_of(key)}")  # fmt: skip
+    scores = [*_all_scores(sheet, asked), *_by_group(sheet, asked, groups), *_times(sheet)]
     return {
         "format": 1, "study": _about(study, key), "readers": _readers(study, readings),
-        "by": by, "groups": groups_of(sheet, by), "scores": [s.as_dict() for s in scores],
+        "groups": groups, "scores": [s.as_dict() for s in scores],
         "cards": _cards(scores), "published": PUBLISHED, "confidence": _confidence(sheet),
         "roc": _roc(sheet), "remarks": _remarks(readings), "tells": key["tells"],
         "warnings": key["warnings"], "plan": plan_of(0.6, 0.1, max(len(sheet.readers), 1)),
@@ -69,26 +75,32 @@ def _all_scores(sheet: Sheet, asked: set[str]) -> list[Score]:
     return found + grade_scores(sheet, asked)
 
 
-def groups_of(sheet: Sheet, by: str | None) -> list[str]:
+def groups_of(sheet: Sheet, by: str) -> list[str]:
     """Return the groups that a column parts the items into, the most common twelve."""
-    if by is None:
-        return []
-    counts = Counter(group for (_, _), r in sheet.readings.items() if (group := _group(r, by)))
+    found = {item: _group(r, by) for (_, item), r in sheet.readings.items()}
+    counts = Counter(filter(None, found.values()))
     return sorted(name for name, _ in counts.most_common(MOST_GROUPS))
 
 
+def _columns_of(key: dict[str, Any]) -> str:
+    names = Counter(name for row in key["images"].values() for name in row["columns"])
+    return ", ".join(name for name, _ in names.most_common(8)) or "nothing: no table states any"
+
+
 def _group(reading: Reading, by: str) -> str:
-    return str(reading.facts.get("columns", {}).get(by, "")).strip()
+    return group_of(reading.facts.get("columns", {}), by)
 
 
-def _by_group(sheet: Sheet, asked: set[str], by: str | None) -> list[Score]:
+def _by_group(sheet: Sheet, asked: set[str], groups: dict[str, list[str]]) -> list[Score]:
     found: list[Score] = []
-    for group in groups_of(sheet, by):
-        part = sheet.part(lambda r, group=group: _group(r, str(by)) == group)
+    for by, group in ((by, group) for by, names in groups.items() for group in names):
+        part = sheet.part(lambda r, by=by, group=group: _group(r, by) == group)
+        where = {"by": by, "group": group}
         if "verdict" in asked:
-            found += verdict_scores(part, agree=False, group=group)
+            found += verdict_scores(part, agree=False, **where)
         if "pair" in asked:
-            found += pair_scores(part, agree=False, group=group)
+            found += pair_scores(part, agree=False, **where)
+        found += aspect_scores(part, asked, agree=False, **where)
     return found
 
 

@@ -6,24 +6,22 @@ images of the open trial and of the next one, under a number; what is behind can
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Cookie, FastAPI, Header, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from retinaforge.core import Refusal
-from retinaforge.tasks.reader_codes import hashed
-from retinaforge.tasks.reader_questions import checked_value
-from retinaforge.tasks.reader_study import ANSWERS, MEDIA, ReaderStudy
-from retinaforge.web import answers, gate
-from retinaforge.web.clerk import Clerk
+from retinaforge.tasks.reader_study import ReaderStudy
+from retinaforge.web import answers
+from retinaforge.web.doors import add_doors, add_organiser
 from retinaforge.web.guard import Guard
+from retinaforge.web.hall import Hall
+from retinaforge.web.reading import add_reading
 
 PAGES = Path(__file__).parent / "pages"
 FILES = {
@@ -32,59 +30,6 @@ FILES = {
     "/organiser.js": ("organiser.js", "text/javascript"),
     "/reader.css": ("reader.css", "text/css"),
 }  # fmt: skip
-COOKIE, ORGANISER_COOKIE = "reader", "organiser"
-SESSION_S = 14 * 24 * 3600
-LONGEST_MS = 24 * 3600 * 1000
-
-
-class Code(BaseModel):
-    """A code or token as typed."""
-
-    model_config = ConfigDict(extra="forbid")
-    code: str = Field(max_length=64)
-
-
-class Said(BaseModel):
-    """An answer, a pause or the end of a trial."""
-
-    model_config = ConfigDict(extra="forbid")
-    position: int = Field(ge=0, le=1_000_000)
-    what: str = Field(default="close", max_length=40)
-    value: str = Field(default="", max_length=4000)
-    ms: int = Field(ge=0, le=LONGEST_MS)
-
-
-Session = Annotated[str | None, Cookie(alias=COOKIE)]
-OrganiserSession = Annotated[str | None, Cookie(alias=ORGANISER_COOKIE)]
-Named = Annotated[str, Header(alias="x-reader", max_length=40)]
-
-
-class Hall:
-    """What every door needs: study, table, gate."""
-
-    def __init__(self, study: ReaderStudy, *, secure: bool) -> None:
-        self.study, self.secure, self.gate = study, secure, gate.Gate()
-        self.clerk = Clerk(study.folder / ANSWERS, answers.SCHEMA)
-        self.questions = {q["name"]: q for q in study.told["questions"]}
-        self.needed = [q["name"] for q in study.told["questions"] if q["needed"]]
-
-    def whose_code(self, code: str) -> str | None:
-        """Return the reader whose code it is; every code is compared, in equal time."""
-        given, found = hashed(code, self.study.told["salt"]), None
-        for reader in self.study.told["readers"]:
-            if hmac.compare_digest(given, reader["code"]):
-                found = reader["name"]
-        return found
-
-    def is_organiser(self, code: str) -> bool:
-        """Tell whether a token is the organiser's."""
-        told = self.study.told
-        return hmac.compare_digest(hashed(code, told["salt"]), told["organiser"])
-
-    def keep(self, response: Response, name: str, token: str, path: str) -> None:
-        """Set a session's cookie: no script reads it, no other site sends it."""
-        response.set_cookie(name, token, max_age=SESSION_S, path=path, httponly=True,
-                            samesite="strict", secure=self.secure)  # fmt: skip
 
 
 def create_app(study: ReaderStudy, *, secure: bool = False) -> FastAPI:
@@ -113,9 +58,9 @@ def create_app(study: ReaderStudy, *, secure: bool = False) -> FastAPI:
     app.add_middleware(Guard)
     _say_refusals(app)
     _add_pages(app)
-    _add_doors(app, hall)
-    _add_reading(app, hall)
-    _add_organiser(app, hall)
+    add_doors(app, hall)
+    add_reading(app, hall)
+    add_organiser(app, hall)
     return app
 
 
@@ -146,117 +91,3 @@ def _add_pages(app: FastAPI) -> None:
 
     for address, (file, media) in FILES.items():
         add(address, (PAGES / file).read_bytes(), media)
-
-
-def _add_doors(app: FastAPI, hall: Hall) -> None:
-    """Let readers and the organiser in by code, and out again."""
-
-    def tried(request: Request, right: bool) -> None:
-        host = request.client.host if request.client else ""
-        wait = hall.gate.wait_s(host)
-        if wait > 0:
-            raise HTTPException(429, f"Too many wrong codes; try again in {wait:.0f} seconds.",
-                                {"Retry-After": str(int(wait) + 1)})  # fmt: skip
-        if not right:
-            hall.gate.wrong(host)
-            raise HTTPException(403, "No such code.")
-
-    @app.post("/api/enter")
-    async def enter(code: Code, request: Request, response: Response) -> dict[str, Any]:
-        reader = hall.whose_code(code.code)
-        tried(request, reader is not None)
-        assert_reader = str(reader)
-        token = await hall.clerk.do(lambda db: gate.begin(db, assert_reader))
-        hall.keep(response, COOKIE, token, "/")
-        return {"reader": reader}
-
-    @app.post("/api/leave")
-    async def leave(response: Response, session: Session = None) -> dict[str, bool]:
-        await hall.clerk.do(lambda db: gate.end(db, session))
-        response.delete_cookie(COOKIE, path="/")
-        return {"left": True}
-
-    @app.post("/api/organiser/enter")
-    async def enter_organiser(code: Code, request: Request, response: Response) -> dict[str, bool]:
-        tried(request, hall.is_organiser(code.code))
-        token = await hall.clerk.do(lambda db: gate.begin(db, gate.ORGANISER))
-        hall.keep(response, ORGANISER_COOKIE, token, "/api/organiser")
-        return {"entered": True}
-
-
-def _add_reading(app: FastAPI, hall: Hall) -> None:
-    told = hall.study.told
-
-    def mine(db: Any, session: str | None, reader: str | None = None) -> str:
-        """Return whose session it is; another reader may have entered in another tab."""
-        found = gate.who(db, session)
-        if found not in hall.study.readers:
-            raise HTTPException(401, "Enter with your code.")
-        if reader is not None and reader != found:
-            raise HTTPException(403, f"{found} has entered in this browser; enter with your code.")
-        return found
-
-    def state(db: Any, reader: str) -> dict[str, Any]:
-        return answers.state(db, reader, len(hall.study.trials(reader)))
-
-    @app.get("/api/state")
-    async def where(session: Session = None) -> dict[str, Any]:
-        def job(db: Any) -> dict[str, Any]:
-            reader = mine(db, session)
-            return {"reader": reader, **state(db, reader)}
-
-        shown = ("title", "design", "questions", "size_px")
-        return {**await hall.clerk.do(job), **{key: told[key] for key in shown}}
-
-    @app.post("/api/answer")
-    async def answer(said: Said, named: Named, session: Session = None) -> dict[str, bool]:
-        pause = said.what == "pause"
-        if not pause and said.what not in hall.questions:
-            raise HTTPException(422, "No such question; reload the page.")
-        value = "" if pause else checked_value(hall.questions[said.what], said.value)
-
-        def job(db: Any) -> None:
-            reader = mine(db, session, named)
-            click = answers.Click(reader, said.position, said.what, value, said.ms)
-            answers.answer(db, click, log_only=pause)
-
-        await hall.clerk.do(job)
-        return {"saved": True}
-
-    @app.post("/api/close")
-    async def close(said: Said, named: Named, session: Session = None) -> dict[str, Any]:
-        def job(db: Any) -> dict[str, Any]:
-            reader = mine(db, session, named)
-            click = answers.Click(reader, said.position, "close", "", said.ms)
-            if missing := answers.close(db, click, hall.needed):
-                raise HTTPException(422, f"Still to answer: {', '.join(missing)}.")
-            return state(db, reader)
-
-        return await hall.clerk.do(job)
-
-    @app.get("/image/{reader}/{position}/{side}")
-    async def image(reader: str, position: int, side: int, session: Session = None) -> Response:
-        here = await hall.clerk.do(lambda db: answers.place(db, mine(db, session, reader)))
-        trials = hall.study.trials(reader)
-        # The next one is fetched ahead; what is closed is not shown again.
-        if position not in (here, here + 1) or position >= len(trials):
-            raise HTTPException(404, "That image is not open.")
-        if not 0 <= side < len(trials[position]):
-            raise HTTPException(404, "That image is not open.")
-        content = hall.study.image(trials[position][side]).read_bytes()
-        return Response(content, media_type=MEDIA[told["codec"]])
-
-
-def _add_organiser(app: FastAPI, hall: Hall) -> None:
-    @app.get("/api/organiser/progress")
-    async def progress(session: OrganiserSession = None) -> dict[str, Any]:
-        counts = {r: len(hall.study.trials(r)) for r in hall.study.readers}
-
-        def job(db: Any) -> list[dict[str, Any]]:
-            if gate.who(db, session) != gate.ORGANISER:
-                raise HTTPException(401, "Enter with the organiser's token.")
-            return answers.progress(db, counts)
-
-        told = hall.study.told
-        return {"title": told["title"], "design": told["design"], "study": told["id"],
-                "now": answers.now(), "readers": await hall.clerk.do(job)}  # fmt: skip

@@ -8,12 +8,14 @@ import sqlite3
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from retinaforge.web.answers import now
 
 TRIES, TRIES_OF_ALL, WINDOW_S = 10, 300, 300.0
 ORGANISER = "organiser"
 MOST_HOSTS = 10_000
+SESSION_S = 14 * 24 * 3600
 
 
 class Gate:
@@ -50,15 +52,17 @@ class Gate:
 def begin(db: sqlite3.Connection, who: str) -> str:
     """Begin a session and return its token, which is kept as a hash."""
     token = secrets.token_urlsafe(32)
+    db.execute("DELETE FROM sessions WHERE begun < ?", (_oldest(),))
     db.execute("INSERT INTO sessions VALUES (?, ?, ?)", (_hash(token), who, now()))
     return token
 
 
 def who(db: sqlite3.Connection, token: str | None) -> str | None:
-    """Return whose session a token is, None for nobody's."""
+    """Return whose session a token is, None for nobody's and for one of two weeks and more."""
     if not token:
         return None
-    found = db.execute("SELECT who FROM sessions WHERE token = ?", (_hash(token),)).fetchone()
+    query = "SELECT who FROM sessions WHERE token = ? AND begun >= ?"
+    found = db.execute(query, (_hash(token), _oldest())).fetchone()
     return found[0] if found else None
 
 
@@ -66,6 +70,11 @@ def end(db: sqlite3.Connection, token: str | None) -> None:
     """End a session."""
     if token:
         db.execute("DELETE FROM sessions WHERE token = ?", (_hash(token),))
+
+
+def _oldest() -> str:
+    begun = datetime.now(UTC) - timedelta(seconds=SESSION_S)
+    return begun.isoformat(timespec="milliseconds")
 
 
 def _hash(token: str) -> str:

@@ -4,7 +4,7 @@ const EVERY_MS = 5000;
 let timer = 0;
 
 function warn(text) { at("alarm").textContent = text; at("alarm").hidden = !text; }
-function show(name) { at("door").hidden = name !== "door"; at("sheet").hidden = name !== "sheet"; }
+function show(name) { at("door").hidden = name !== "door"; at("sheet").hidden = at("leave").hidden = name !== "sheet"; }
 function ago(then, now) {
   if (!then) return "—";
   const s = Math.max(0, Math.round((new Date(now) - new Date(then)) / 1000));
@@ -21,6 +21,9 @@ function row(told, now) {
     box.append(cell); line.append(box);
   }
   return line;
+}
+function send(address, body) {
+  return fetch(address, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
 }
 async function refresh() {
   clearTimeout(timer);
@@ -39,9 +42,13 @@ at("enter").addEventListener("submit", async event => {
   event.preventDefault();
   warn("");
   try {
-    const answer = await fetch("/api/organiser/enter", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({code: at("code").value})});
+    const answer = await send("/api/organiser/enter", {code: at("code").value});
     at("code").value = "";
     if (answer.ok) refresh(); else warn((await answer.json()).detail);
   } catch (error) { warn("The server does not answer."); }
+});
+at("leave").addEventListener("click", async () => {
+  clearTimeout(timer);
+  try { await send("/api/organiser/leave", {}); at("when").textContent = ""; show("door"); } catch (error) { warn("The server does not answer."); }
 });
 refresh();
