@@ -1,10 +1,10 @@
 """Synthetic sets of known kind with labels, for `retinaforge usefulness`.
 
-    phantoms-clean        drawn eyes, sharp photographs, no disease but retinopathy
-    phantoms-varied       other cameras, AMD and glaucoma beside, good and bad photographs
-    phantoms-poor         the same eyes in haze and out of focus
-    phantoms-no-lesions   healthy eyes in sharp photographs; the grades are dealt: noise
-    phantoms-captioned    from a set of recipe `captioned` that is at hand (--captioned)
+    phantoms-clean        drawn eyes of --drawn whose photograph is good, retinopathy alone
+    phantoms-mixed        of all eyes and photographs there
+    phantoms-poor         of those whose photograph is poor (hazy, out of focus)
+    phantoms-no-lesions   healthy eyes in good photographs; the grades are dealt: noise
+    phantoms-many         ten times as many of all, for ratios
     phantoms-asked        drawn eyes of the records that `sampled` is asked for: its ceiling
     sampled               the caption-to-fundus generator, asked for held-out records
     sampled-photographs   the same after fine-tuning on photographs, asked for theirs (train rows)
@@ -15,10 +15,9 @@
 Photographs are the train and val rows of idrid_grading alone; no test row is opened. What was made
 of one is named after it (`retinaforge usefulness` finds the patient by that name), and a row of
 metadata.jsonl says so. Every set has as many images as those photographs (205) and, as far as it
-can, their grades, so that neither number nor balance tells the sets apart. `phantoms-many` is
-`phantoms-captioned` and more, for ratios.
+can, their grades, so that neither number nor balance tells the sets apart.
 
-Run: python benchmarks/usefulness_sets.py --data ../shared/data --loss-study RUN --captioned DIR
+Run: python benchmarks/usefulness_sets.py --data ../shared/data --loss-study RUN --drawn DIR
      --generator MODEL --pairs PAIRS [--photographs-generator MODEL --photographs-pairs PAIRS]
      --out DIR [--only NAME ...]
 A set that is whole is left as it is. DIR/sets.json says what each holds.
@@ -34,7 +33,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,31 +52,10 @@ from retinaforge.validation.wounds import DAMAGED
 
 REAL = "idrid_grading"
 SIZE_PX, LEVEL, SEED = 256, 3, 80
-DRAWN = 216
 STEPS, GUIDANCE = 25, 3.0
 RESIZE_ONLY = "resize-only"
+POOR, GOOD = ("reject",), ("good",)
 Row = dict[str, Any]
-
-_SHARP = "defocus_um = 10\nhaze = 0.03\nnoise = { low = 0.5, high = 2.0 }\n"
-_EYES = "pigment = { low = 0.05, high = 0.95 }\ntigroid = { low = 0.0, high = 0.9 }\n"
-_OTHERS = (
-    "amd = { choices = [0, 1, 2, 3], weights = [0.84, 0.07, 0.05, 0.04] }\n"
-    "glaucoma = { choices = [0, 1, 2], weights = [0.84, 0.08, 0.08] }\n"
-)
-_GRADES = (
-    "diabetic_grade = { choices = [0, 1, 2, 3, 4], weights = [0.24, 0.12, 0.28, 0.16, 0.2] }\n"
-)
-"""Like the photographs', with more of what lesions outside the field turn into less."""
-_HAZE = (
-    "haze = { low = 0.3, high = 0.65 }\ndefocus_um = { low = 60, high = 140 }\n"
-    "uneven = { low = 0.3, high = 0.8 }\nnoise = { low = 2, high = 8 }\n"
-)
-RECIPES = {
-    "phantoms-clean": f"[anatomy]\n{_EYES}[disease]\n{_GRADES}[camera]\n{_SHARP}",
-    "phantoms-varied": f"[anatomy]\n{_EYES}[disease]\n{_GRADES}{_OTHERS}",
-    "phantoms-poor": f"[anatomy]\n{_EYES}[disease]\n{_GRADES}{_OTHERS}[camera]\n{_HAZE}",
-    "phantoms-no-lesions": f"[anatomy]\n{_EYES}[camera]\n{_SHARP}",
-}
 
 
 def photographs(data: Path) -> list[Row]:
@@ -140,17 +118,6 @@ def damage(folders: dict[str, Path], sources: Sequence[Row]) -> None:
         write_set(folder, [row_of(s, f"damage {kind}, level {LEVEL}") for s in sources])
 
 
-def draw(name: str, work: Path) -> Path:
-    """Draw phantoms of a recipe of ours, and return their folder."""
-    recipe = work / "recipes" / f"{name}.toml"
-    head = f'name = "{name}"\nabout = "For benchmarks/usefulness_sets.py."\n'
-    write_text(recipe, f"{head}{RECIPES[name]}")
-    folder = work / "drawn" / name
-    command("phantoms", "draw", str(folder), "--count", str(DRAWN), "--size", str(SIZE_PX),
-            "--seed", str(SEED), "--recipe", str(recipe))  # fmt: skip
-    return folder
-
-
 def phantom_rows(folder: Path) -> list[Row]:
     """Return the rows of a set of phantoms, with their labels and where each file lies."""
     kept = ("eye", "patient", "camera", "dr_grade", "macular_oedema", "amd_stage", "glaucoma",
@@ -182,6 +149,11 @@ def take(folder: Path, rows: Sequence[Row]) -> None:
             (folder / path.name).symlink_to(path.resolve())
         told.append({"file_name": path.name, **{k: v for k, v in row.items() if k != "path"}})
     write_set(folder, told)
+
+
+def spotless(row: Row) -> bool:
+    """Return whether an eye has no lesion at all."""
+    return row["dr_grade"] == 0 and not any(row["lesions"].values())
 
 
 def dealt(rows: Sequence[Row], sources: Sequence[Row]) -> list[Row]:
@@ -231,15 +203,21 @@ def makers(given: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], Any]]:
     grades = Counter(source["grade"] for source in sources)
     sets, work = out / "sets", out / "work"
 
-    def captioned(name: str, wanted: Counter) -> None:
-        take(sets / name, like(phantom_rows(given.captioned), wanted, name=name))
+    def chosen(name: str, wanted: Counter, fits: Callable[[Row], bool]) -> list[Row]:
+        return like([row for row in phantom_rows(given.drawn) if fits(row)], wanted, name=name)
 
-    def drawn(name: str) -> None:
-        rows = phantom_rows(draw(name, work))
-        chosen = (
-            dealt(rows, sources) if name == "phantoms-no-lesions" else like(rows, grades, name=name)
-        )
-        take(sets / name, chosen)
+    def alone(row: Row) -> bool:
+        return row["quality"] in GOOD and not row["amd_stage"] and not row["glaucoma"]
+
+    def phantoms(name: str) -> None:
+        if name == "phantoms-no-lesions":
+            healthy = chosen(name, Counter({0: len(sources)}), lambda r: alone(r) and spotless(r))
+            take(sets / name, dealt(healthy, sources))
+            return
+        many = Counter({grade: 10 * n for grade, n in grades.items()})
+        fits = {"phantoms-clean": alone, "phantoms-poor": lambda r: r["quality"] in POOR}
+        wanted = many if name == "phantoms-many" else grades
+        take(sets / name, chosen(name, wanted, fits.get(name, lambda r: True)))
 
     def asked() -> list[Row]:
         return like(graded_pairs(given.pairs, ("test",)), grades, name="sampled")
@@ -249,9 +227,8 @@ def makers(given: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], Any]]:
         folder = Path(asked()[0]["image"]).parents[1]
         take(sets / "phantoms-asked", [r for r in phantom_rows(folder) if r["path"].name in names])
 
-    yield ("phantoms-captioned",), lambda: captioned("phantoms-captioned", grades)
-    many = Counter({g: 10 * n for g, n in grades.items()})
-    yield ("phantoms-many",), lambda: captioned("phantoms-many", many)
+    for kind in ("clean", "mixed", "poor", "no-lesions", "many"):
+        yield (f"phantoms-{kind}",), lambda kind=kind: phantoms(f"phantoms-{kind}")
     yield ("phantoms-asked",), asked_phantoms
     yield (f"reconstructed-{RESIZE_ONLY}",), lambda: reconstruct(
         sets / f"reconstructed-{RESIZE_ONLY}", None, sources)  # fmt: skip
@@ -265,8 +242,6 @@ def makers(given: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield ("sampled-photographs",), lambda: sample(
             sets / "sampled-photographs", given.photographs_generator,
             graded_pairs(given.photographs_pairs, ("train", "val"), REAL), work)  # fmt: skip
-    for name in RECIPES:
-        yield (name,), lambda name=name: drawn(name)
 
 
 def held(folder: Path) -> Row:
@@ -287,7 +262,7 @@ def held(folder: Path) -> Row:
 def main() -> None:
     """Make what is asked for and lacks."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("data", "loss-study", "captioned", "generator", "pairs", "out"):
+    for name in ("data", "loss-study", "drawn", "generator", "pairs", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--photographs-generator", type=Path)
     parser.add_argument("--photographs-pairs", type=Path)

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "challenge": Entry("challenge"),
     "nearest": Entry("nearest", "nearest_command"),
     "usefulness": Entry("usefulness", "usefulness_command"),
+    "usefulness-scores": Entry("usefulness_scores", "usefulness_scores_command"),
     "captions": Entry("captions"),
     "generate": Entry("generate"),
     "reader": Entry("reader"),
