@@ -9,17 +9,15 @@ from typing import Any
 import typer
 
 from retinaforge.cli.output import answer_json, say, staged_progress
-from retinaforge.encoders import Encoder
+from retinaforge.cli.usefulness_backbone import Name, check, trained_settings, warnings_of
 from retinaforge.encoders import load as load_encoder
-from retinaforge.encoders.ledger import seen, warning
 from retinaforge.reports.usefulness_page import text_table, write_usefulness_page
 from retinaforge.tasks.usefulness_arms import RATIOS
-from retinaforge.tasks.usefulness_linear import STEPS
-from retinaforge.tasks.usefulness_prepare import Asked, gather
+from retinaforge.tasks.usefulness_linear import BATCH, STEPS
+from retinaforge.tasks.usefulness_prepare import gather
 from retinaforge.tasks.usefulness_results import JSON, write_results
-from retinaforge.tasks.usefulness_rounds import SYNTHETIC
-from retinaforge.tasks.usefulness_run import run_linear
-from retinaforge.tasks.usefulness_study import Done, Options
+from retinaforge.tasks.usefulness_run import run_linear, run_trained
+from retinaforge.tasks.usefulness_study import Options
 
 EXIT_PARTLY = 1
 EXAMPLES = (
@@ -32,6 +30,9 @@ EXAMPLES = (
     "label:cataract,drusen --out labels`\n\n"
     "`retinaforge usefulness --real ../shared/data/idrid_grading --synthetic phantoms --target "
     "dr_grade --external ../shared/data/odir --few 60 --out few`\n\n"
+    "`retinaforge usefulness --real ../shared/data/idrid_grading --synthetic phantoms --target "
+    "referable --backbone resnet18 --weights resnet18-f37072fd.pth --arm real+synthetic "
+    "--arm real+shuffled --jobs 2 --out trained`\n\n"
     "The same command again resumes: every arm and seed is a finished file. Nothing is fetched."
 )
 
@@ -57,7 +58,14 @@ def usefulness_command(
     external: list[Path] = typer.Option(
         [], help="Folder of photographs that judge only; may be given again."
     ),
-    encoder: str = typer.Option("fundus", help="Frozen encoder whose embeddings are taught."),
+    backbone: Name = typer.Option(
+        Name.linear, help="A linear head on a frozen encoder, or a network that is trained whole."
+    ),
+    encoder: str = typer.Option("fundus", help="Of linear: frozen encoder."),
+    weights: Path = typer.Option(
+        None,
+        help="Of a trained backbone: its first weights; none: from scratch.",
+    ),
     seeds: int = typer.Option(5, help="Rounds; at least two."),
     ratio: list[float] = typer.Option(
         list(RATIOS), help="Synthetic images for each photograph; may be given again."
@@ -69,9 +77,25 @@ def usefulness_command(
         Source.dataset, help="With several, each data set (or camera) is left out in turn."
     ),
     leave_out: bool = typer.Option(True, help="Leave each source out in turn."),
+    arm: list[str] = typer.Option(
+        [], help="Run this arm and photographs alone only; may be given again; none: all."
+    ),
     steps: int = typer.Option(STEPS, min=1, help="Optimiser steps of every arm alike."),
+    batch: int = typer.Option(None, min=2, help="Images a step; none: 64, trained backbones 32."),
+    rate: list[float] = typer.Option(
+        [], help="Of a trained backbone: learning rate to try; may be given again."
+    ),
+    decay: list[float] = typer.Option(
+        [], help="Of a trained backbone: weight decay to try with each; may be given again."
+    ),
     size: int = typer.Option(
-        None, min=32, help="Side of the square for encoders of free size; none: 384."
+        None, min=32, help="Side of the square; none: 384 for encoders of free size, 224 trained."
+    ),
+    jobs: int = typer.Option(
+        None,
+        min=1,
+        help="Trainings at once, within memory; they change no number. None: one; of "
+        "a trained backbone on a CPU one a core.",
     ),
     workers: int = typer.Option(1, min=1, help="Threads that decode; they change no number."),
     cache: Path = typer.Option(None, help="Keep what the encoder saw here; none: OUT/cache."),
@@ -86,37 +110,34 @@ def usefulness_command(
     usefulness.json and predictions.parquet. Exit code 0: done; 1: some images could not be read,
     each is named; 2: refused.
     """
+    trained = check(backbone, encoder, weights, rate, decay)
     options = Options(
         seeds=seeds, ratios=tuple(ratio), few=few, leave_out=leave_out, steps=steps, size_px=size,
-        workers=workers,
+        workers=workers, arms=tuple(arm), jobs=jobs, batch=batch or (32 if trained else BATCH),
     )  # fmt: skip
     asked = gather(real, synthetic, target, external=external, sources=source.value)
-    network = load_encoder(encoder)
-    with staged_progress() as move:
-        done = run_linear(
-            asked, network, cache or out / "cache", out / "fits", options, say=say,
-            on_progress=move,
-        )  # fmt: skip
+    places = (cache or out / "cache", out / "fits", options)
+    if trained:
+        start, settings = trained_settings(backbone, weights, rate, decay)
+        with staged_progress() as move:
+            done = run_trained(asked, start, *places, settings=settings, say=say, on_progress=move)
+        encoder = start.in_words()
+        warned = warnings_of(asked, done, start=start)
+    else:
+        network = load_encoder(encoder)
+        with staged_progress() as move:
+            done = run_linear(asked, network, *places, say=say, on_progress=move)
+        warned = warnings_of(asked, done, encoder=network)
     about = {
         "target": target,
         "folders": {"real": list(map(str, real)), "external": list(map(str, external)),
                     "synthetic": str(synthetic)},
+        "backbone": backbone.value,
         "encoder": encoder,
-        "warnings": warnings_of(asked, done, network),
+        "warnings": warned,
     }  # fmt: skip
     told = write_results(done, out, about)
     _close(told, [write_usefulness_page(out), out / JSON], as_json=as_json)
-
-
-def warnings_of(asked: Asked, done: Done, encoder: Encoder) -> list[str]:
-    """Return what a reader must know before the first number."""
-    judged = zip(asked.records, asked.origin, strict=True)
-    here = sorted({record.dataset for record, origin in judged if origin != SYNTHETIC})
-    found = [text for text in [warning(encoder.card.name, seen(encoder.card, here))] if text]
-    fewest = min(len(one.teach) for one in done.rounds)
-    if fewest < 50:
-        found.append(f"Few photographs teach: {fewest}.")
-    return found
 
 
 def _close(told: dict[str, Any], written: list[Path], *, as_json: bool) -> None:

@@ -23,12 +23,15 @@ from typing import Literal
 
 import numpy as np
 
-from retinaforge.core import rng_for
+from retinaforge.core import Refusal, rng_for
 from retinaforge.tasks.usefulness_rounds import Material, Round, whole_patients
 
 Kind = Literal["real", "augmented", "oversampled", "added", "shuffled", "synthetic", "more"]
 RATIOS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 REAL_ARM = "real"
+STEMS = (REAL_ARM, "augmented", "oversampled", "real+synthetic", "real+shuffled", "synthetic",
+         "real+real")  # fmt: skip
+"""Names of arms without their ratio."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,43 @@ def arms_of(rounds: Sequence[Round], ratios: Sequence[float] = RATIOS) -> list[A
     if spare > 0 and not more:
         more = [round(spare, 2)]
     return arms + [Arm(f"real+real {r:g}", "more", r) for r in more]
+
+
+def only(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
+    """Return the arms that were asked for, photographs alone always among them; all for none.
+
+    Args:
+        arms: of a study.
+        names: of arms, or without their ratio for every one of that kind.
+
+    Raises:
+        Refusal: "expected arms of this study (...); got ...".
+    """
+    if not names:
+        return list(arms)
+    there = {arm.name for arm in arms} | {arm.name.partition(" ")[0] for arm in arms}
+    absent = [name for name in names if name not in there]
+    if absent:
+        raise Refusal(
+            f"arms of this study ({', '.join(arm.name for arm in arms)})", ", ".join(absent),
+            "ratios come from --ratio and from how many images there are, real+real from --few",
+        )  # fmt: skip
+    wanted = {REAL_ARM, *names}
+    return [arm for arm in arms if wanted & {arm.name, arm.name.partition(" ")[0]}]
+
+
+def refuse_unknown(names: Sequence[str]) -> None:
+    """Refuse names that no study's arms have, before anything is opened.
+
+    Raises:
+        Refusal: "expected arms (real, augmented, ...); got ...".
+    """
+    absent = [name for name in names if name.partition(" ")[0] not in STEMS]
+    if absent:
+        raise Refusal(
+            f"arms ({', '.join(STEMS)})", ", ".join(absent),
+            'name one, or one ratio of it: "real+synthetic 1"',
+        )  # fmt: skip
 
 
 def pool_of(

@@ -6,6 +6,7 @@ that decoding is cached in the same way. Strongly augmented copies are looked at
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def see(
         Refusal: "expected at least one readable photograph; got ...".
     """
     return embed_looks([look], records, cache, workers=workers, on_progress=on_progress)[0]
+
+
+def rows_of(rows: np.ndarray, keep: np.ndarray, folder: Path) -> np.ndarray:
+    """Return some rows of a mapped array, themselves mapped: squares may not fit into memory.
+
+    The map lies in a nameless file in `folder`, which the system removes.
+    """
+    if keep.all():
+        return np.asarray(rows)
+    with tempfile.TemporaryFile(dir=folder) as stream:
+        some = np.memmap(stream, rows.dtype, "w+", shape=(int(keep.sum()), *rows.shape[1:]))
+    for place, row in enumerate(np.flatnonzero(keep)):
+        some[place] = rows[row]
+    return np.asarray(some)
 
 
 def see_copies(

@@ -11,7 +11,7 @@ import numpy as np
 from retinaforge.core import Record, Refusal
 from retinaforge.tasks.embedding import Embedded, content_of
 from retinaforge.tasks.embedding_looks import Look
-from retinaforge.tasks.usefulness_features import see
+from retinaforge.tasks.usefulness_features import rows_of, see
 from retinaforge.tasks.usefulness_rounds import EXTERNAL, REAL, SYNTHETIC, Material, derived
 from retinaforge.tasks.usefulness_set import Example, read_examples, renamed
 from retinaforge.tasks.usefulness_study import Prepared
@@ -123,7 +123,8 @@ def look_at(
     places = _kept(asked, seen)
     contents = np.array([content_of(asked.examples[k].record) for k in places])
     apart, keep = _apart(asked, places, contents)
-    places, contents, vectors = places[keep], contents[keep], np.asarray(seen.vectors)[keep]
+    places, contents = places[keep], contents[keep]
+    vectors = rows_of(seen.vectors, keep, cache)
     labels = _some(asked.labels, places)
     origin = asked.origin[places]
     _require_both(origin)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retinaforge.core import Refusal
 from retinaforge.encoders import Encoder
 from retinaforge.tasks.embedding_looks import Look, encoder_look
-from retinaforge.tasks.usefulness_arms import arms_of, pool_of
-from retinaforge.tasks.usefulness_features import see, see_copies, waiting, waiting_copies
-from retinaforge.tasks.usefulness_fit import Backbone, Job, finished, fit_all
+from retinaforge.tasks.usefulness_arms import arms_of, only
+from retinaforge.tasks.usefulness_backbone import Backbone, beside_each_other
+from retinaforge.tasks.usefulness_features import pixel_look, see_copies
+from retinaforge.tasks.usefulness_fit import Job, fit_all
 from retinaforge.tasks.usefulness_linear import LinearBackbone
+from retinaforge.tasks.usefulness_plan import LinearCost, Speed
 from retinaforge.tasks.usefulness_prepare import Asked, look_at
-from retinaforge.tasks.usefulness_rounds import REAL, Round, rounds_of
-from retinaforge.tasks.usefulness_study import Done, Options, Plan, Prepared
+from retinaforge.tasks.usefulness_rounds import Round, rounds_of
+from retinaforge.tasks.usefulness_study import Done, Options, Prepared
 
-TRIED = 3
-"""Photographs that are looked at to tell how long all will take; they are kept."""
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from retinaforge.tasks.usefulness_trained import Start
+
+Say = Callable[..., None]
 Progress = Callable[[str, int, int], None]
+TEACHING = "teaching arms"
 
 
 def run_linear(
@@ -41,81 +46,148 @@ def run_linear(
         say: told the plan before the work starts.
         on_progress: called with (what, done, all).
     """
-    look = encoder_look(encoder, size_px=options.size_px)
-    speed = Speed(asked, look, cache, options)
+    look, cost = encoder_look(encoder, size_px=options.size_px), LinearCost()
+    speed = Speed(asked, look, cache, options, cost)
     say(speed.before().in_words())
-    begun = monotonic()
-    prepared = look_at(asked, look, cache, workers=options.workers,
-                       on_progress=lambda *c: on_progress("looking at images", *c))  # fmt: skip
-    rounds, words = rounds_of(prepared.material, seeds=options.seeds, few=options.few,
-                              sources=options.leave_out)  # fmt: skip
+    study = _Study(asked, look, cache, fits, options, speed, cost.bytes, say, on_progress)
+    prepared, rounds, words = study.look()
     copies = _copies(prepared, look, cache, options, rounds, on_progress)
-    widths = tuple(len(q.classes) for q in prepared.material.labels.questions)
     backbone = LinearBackbone(
-        prepared.vectors, copies, widths, encoder.card.name, look.fingerprint,
+        prepared.vectors, copies, _widths(prepared), encoder.card.name, look.fingerprint,
         steps=options.steps, batch=options.batch,
     )  # fmt: skip
-    arms = arms_of(rounds, options.ratios)
-    jobs = [Job(arm, one) for one in rounds for arm in arms]
-    plan = speed.exactly(jobs, prepared, backbone, fits)
-    say(plan.in_words())
-    taught = list(fit_all(jobs, prepared.material, backbone, fits,
-                          on_fit=lambda *c: on_progress("teaching arms", *c)))  # fmt: skip
     facts = {**backbone.facts(), "encoder": encoder.card.name, "side_px": look.size_px,
              "fingerprint": look.fingerprint, "card": encoder.card.as_dict()}  # fmt: skip
-    return Done(prepared, rounds, words, arms, taught, plan, facts, monotonic() - begun, options)
+    on_fit = _moving(on_progress, 1)[0]
+    return study.teach(prepared, rounds, words, backbone, facts, options.jobs or 1, on_fit)
 
 
-class Speed:
-    """How long a study will take, told by a few images and steps of the real thing."""
+def run_trained(
+    asked: Asked, start: Start, cache: Path, fits: Path, options: Options,
+    *, settings: Sequence[tuple[float, float]], say: Say, on_progress: Progress,
+) -> Done:  # fmt: skip
+    """Run a study with a network that is taught whole on pixels.
 
-    def __init__(self, asked: Asked, look: Look, cache: Path, options: Options) -> None:
-        self._options, self._count = options, len(asked.examples)
-        self._new = waiting(look, asked.records, cache)
-        real = [r for r, kind in zip(asked.records, asked.origin, strict=True) if kind == REAL]
-        self._copies = len(waiting_copies(look, real, cache, options.copies))
-        self._each = 0.0
-        if self._new:
-            begun = monotonic()
-            some = self._new[:TRIED]
-            # Where none of these can be read, `look_at` will name them.
-            with suppress(Refusal):
-                see(look, some, cache, workers=1, on_progress=lambda *_: None)
-            self._each = (monotonic() - begun) / len(some)
-            self._new = self._new[TRIED:]
+    Args:
+        asked: from `gather`.
+        start: the network before it is taught.
+        cache: keeps the squares, by content.
+        fits: keeps what each arm answered, so that the same call resumes.
+        options: how.
+        settings: (learning rate, decay) pairs that are tried.
+        say: told the plan before the work starts.
+        on_progress: called with (what, done, all).
+    """
+    from retinaforge.tasks import usefulness_trained as trained
+    from retinaforge.tasks.usefulness_cost import cost_of
 
-    def before(self) -> Plan:
-        """Return the plan before any training is known: the looks, and trainings as they may be."""
-        count = (3 + len(self._options.ratios) + 2) * self._options.seeds
-        seconds = self._looks() + count * 4 * 2e-4 * self._options.steps
-        return self._plan(count // self._options.seeds, (count, 0), seconds)
+    side = options.size_px or trained.SIDE_PX
+    _refuse_side(side, start)
+    look = pixel_look(side)
+    blank = np.zeros((1, side, side, 3), np.uint8)
+    classes = tuple(len(q.classes) for q in asked.labels.questions)
+    backbone = trained.TrainedBackbone(
+        blank, np.zeros(1), classes, start, look.fingerprint,
+        steps=options.steps, batch=options.batch, settings=tuple(settings),
+    )  # fmt: skip
+    cost = cost_of(backbone)
+    # A GPU is one: trainings beside each other on it are for who asks for them.
+    jobs = options.jobs or (1 if trained.device().type == "cuda" else None)
+    at_once = beside_each_other(jobs, each=cost.bytes, most=3 * options.seeds)[0]
+    speed = Speed(asked, look, cache, options, cost, copies=False)
+    first = speed.before(at_once)
+    say(first.in_words())
+    _warn(first.warning(), say)
+    study = _Study(asked, look, cache, fits, options, speed, cost.bytes, say, on_progress)
+    prepared, rounds, words = study.look()
+    on_fit, on_step = _moving(on_progress, cost.trainings * options.steps)
+    backbone = replace(
+        backbone, pixels=prepared.vectors, contents=prepared.material.contents,
+        widths=_widths(prepared), on_step=on_step,
+    )  # fmt: skip
+    facts = {**backbone.facts(), "encoder": start.in_words(), "fingerprint": look.fingerprint}
+    return study.teach(prepared, rounds, words, backbone, facts, jobs, on_fit,
+                       warned=bool(first.warning()))  # fmt: skip
 
-    def exactly(
-        self, jobs: Sequence[Job], prepared: Prepared, backbone: LinearBackbone, folder: Path
-    ) -> Plan:
-        """Return the plan with all images looked at, a few steps of training timed."""
-        self._new, self._copies = [], 0
-        done = len(finished(jobs, prepared.material, backbone, folder))
-        each = _seconds_of(jobs[0], prepared, backbone)
-        arms = len({job.arm.name for job in jobs})
-        return self._plan(arms, (len(jobs), done), (len(jobs) - done) * each)
 
-    def _looks(self) -> float:
-        return self._each * (len(self._new) / self._options.workers
-                             + self._copies * self._options.copies * 0.7)  # fmt: skip
+@dataclass(frozen=True)
+class _Study:
+    """What every backbone's study does alike."""
 
-    def _plan(self, arms: int, fits: tuple[int, int], seconds: float) -> Plan:
-        copies = self._copies * self._options.copies
-        looks = self._count, len(self._new)
-        return Plan(arms, self._options.seeds, fits, looks, copies, seconds)
+    asked: Asked
+    what: Look
+    cache: Path
+    fits: Path
+    options: Options
+    speed: Speed
+    bytes: int
+    say: Say
+    on_progress: Progress
+    begun: float = field(default_factory=monotonic)
+
+    def look(self) -> tuple[Prepared, list[Round], str]:
+        """Look at all images, and say who teaches and who judges."""
+        prepared = look_at(
+            self.asked, self.what, self.cache, workers=self.options.workers,
+            on_progress=lambda *c: self.on_progress("looking at images", *c),
+        )  # fmt: skip
+        o = self.options
+        rounds, words = rounds_of(prepared.material, seeds=o.seeds, few=o.few, sources=o.leave_out)
+        return prepared, rounds, words
+
+    def teach(
+        self, prepared: Prepared, rounds: list[Round], words: str, backbone: Backbone,
+        facts: dict[str, Any], jobs: int | None, on_fit: Callable[[int, int], None],
+        *, warned: bool = False,
+    ) -> Done:  # fmt: skip
+        """Say the plan, teach all arms, and return what they answer."""
+        arms = only(arms_of(rounds, self.options.ratios), self.options.arms)
+        todo = [Job(arm, one) for one in rounds for arm in arms]
+        at_once, said = beside_each_other(jobs, each=self.bytes, most=len(todo))
+        _warn(said, self.say, "memory")
+        plan = self.speed.exactly(todo, prepared, backbone, self.fits, at_once)
+        self.say(plan.in_words())
+        if not warned:
+            _warn(plan.warning(), self.say)
+        taught = list(fit_all(todo, prepared.material, backbone, self.fits, on_fit=on_fit,
+                              workers=at_once))  # fmt: skip
+        spent = monotonic() - self.begun
+        return Done(prepared, rounds, words, arms, taught, plan, facts, spent, self.options)
 
 
-def _seconds_of(job: Job, prepared: Prepared, backbone: Backbone) -> float:
-    """Return how long one training takes with the choice of its setting, from a whole one."""
-    pool = pool_of(job.arm, job.round, prepared.material)
-    begun = monotonic()
-    backbone.fit(pool, job.round.judge, seed=0, settings=backbone.settings)
-    return (monotonic() - begun) * (backbone.folds + 0.7)
+def _warn(text: str, say: Say, alarm: str = "long") -> None:
+    if text:
+        say(text, alarm=alarm)
+
+
+def _moving(
+    on_progress: Progress, steps: int
+) -> tuple[Callable[[int, int], None], Callable[[], None]]:
+    """Return what moves the bar at the end of a fit, and at every step of one in this process."""
+    state = {"done": 0, "all": 1}
+
+    def on_fit(done: int, count: int) -> None:
+        state.update(done=done * steps, all=count * steps)
+        on_progress(TEACHING, state["done"], state["all"])
+
+    def on_step() -> None:
+        state["done"] += 1
+        on_progress(TEACHING, state["done"], state["all"])
+
+    return on_fit, on_step
+
+
+def _widths(prepared: Prepared) -> tuple[int, ...]:
+    return tuple(len(q.classes) for q in prepared.material.labels.questions)
+
+
+def _refuse_side(side: int, start: Start) -> None:
+    patch = getattr(start.shape, "patch_px", 1)
+    if side % patch:
+        near = max(patch, round(side / patch) * patch)
+        raise Refusal(
+            f"a --size of whole patches of {patch} px for {start.name}", f"{side}", f"say {near}"
+        )
 
 
 def _copies(

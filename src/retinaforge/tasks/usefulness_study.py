@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from retinaforge.core import Refusal
-from retinaforge.tasks.usefulness_arms import RATIOS, Arm
+from retinaforge.tasks.usefulness_arms import RATIOS, Arm, refuse_unknown
 from retinaforge.tasks.usefulness_fit import Fit
 from retinaforge.tasks.usefulness_linear import BATCH, STEPS
 from retinaforge.tasks.usefulness_rounds import Material, Round
 
+LONG_S = 3600.0
 COPIES = 4
 """Augmented copies of a photograph, for backbones that see it once only."""
 
@@ -51,6 +52,8 @@ class Options:
         steps, batch: of every arm alike.
         size_px: side of the square for encoders that take any.
         workers: threads that decode; they change no number.
+        arms: to run beside photographs alone; none for all.
+        jobs: trainings at once; None for one, of a trained backbone on a CPU for as many as fit.
     """
 
     seeds: int = 5
@@ -62,8 +65,11 @@ class Options:
     batch: int = BATCH
     size_px: int | None = None
     workers: int = 1
+    arms: tuple[str, ...] = ()
+    jobs: int | None = None
 
     def __post_init__(self) -> None:
+        refuse_unknown(self.arms)
         if self.seeds < 2:
             raise Refusal("at least two seeds", f"{self.seeds}", "five are usual")
         if not self.ratios or min(self.ratios) <= 0:
@@ -89,6 +95,7 @@ class Plan:
         looks: (images, not yet looked at).
         copies: augmented copies not yet looked at.
         seconds: expected, by what a few took just now.
+        at_once: trainings beside each other.
     """
 
     arms: int
@@ -97,13 +104,26 @@ class Plan:
     looks: tuple[int, int]
     copies: int
     seconds: float
+    at_once: int = 1
 
     def in_words(self) -> str:
         """Return the plan in one line."""
+        copies = f", {self.copies} augmented copies to look at" if self.copies else ""
+        beside = f", {self.at_once} trainings at once" if self.at_once > 1 else ""
         return (
             f"{self.arms} arms, {self.seeds} seeds: {self.fits[0]} trainings "
-            f"({self.fits[1]} finished); {self.looks[0]} images ({self.looks[1]} to look at), "
-            f"{self.copies} augmented copies to look at; expected {duration(self.seconds)}"
+            f"({self.fits[1]} finished); {self.looks[0]} images ({self.looks[1]} to look at)"
+            f"{copies}; expected {duration(self.seconds)}{beside}"
+        )
+
+    def warning(self) -> str:
+        """Return what to do about a study that takes long; nothing of a short one."""
+        if self.seconds <= LONG_S:
+            return ""
+        return (
+            f"more than an hour on this machine ({duration(self.seconds)}): run some arms first "
+            "(--arm), fewer --seeds or --steps, a smaller --size, or use a GPU; it may be stopped "
+            "at any time, and the same command goes on"
         )
 
 
