@@ -18,7 +18,12 @@ def sklearn_classification(name: str) -> Both:
     """
     from sklearn import metrics as sk
 
-    from retinaforge.metrics import classification, classification_calibration, roc_points
+    from retinaforge.metrics import (
+        classification,
+        classification_calibration,
+        classification_finding,
+        roc_points,
+    )
 
     rng = np.random.default_rng(12)
     truth = rng.permutation(np.arange(80) % 4)
@@ -56,6 +61,14 @@ def sklearn_classification(name: str) -> Both:
         "sensitivity_at_specificity": (
             classification.sensitivity_at_specificity(positive, score, weights),
             at_least,
+        ),
+        "average_precision": (
+            classification_finding.average_precision(positive, score, weights),
+            lambda w: sk.average_precision_score(positive, score, sample_weight=w),
+        ),
+        "finding_f1": (
+            classification_finding.finding_f1(positive, said == 0, weights),
+            lambda w: sk.f1_score(positive, said == 0, sample_weight=w),
         ),
         "reference_sensitivity": (
             roc_points.reference_sensitivity(positive, score, weights),

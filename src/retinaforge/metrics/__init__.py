@@ -5,6 +5,7 @@ from retinaforge.metrics import agreement, signal_to_noise, statistics, structur
 from retinaforge.metrics.agreement import icc_a1, limits_of_agreement
 from retinaforge.metrics.classification import CLASSIFICATION_CARDS
 from retinaforge.metrics.classification_calibration import CALIBRATION_CARDS
+from retinaforge.metrics.classification_finding import FINDING_CARDS
 from retinaforge.metrics.delong import DELONG_CARD
 from retinaforge.metrics.entries import ImageMetric, SetMetric
 from retinaforge.metrics.frd import FRD_METRICS, frd, which_features_differ
@@ -17,6 +18,7 @@ from retinaforge.metrics.radiomics import (
     luminance,
     radiomic_features,
 )
+from retinaforge.metrics.reader_cards import READER_CARDS
 from retinaforge.metrics.real_against_real import (
     DISTANCES,
     SET_METRICS,
@@ -76,10 +78,12 @@ CATALOGUE: tuple[Card, ...] = (
     agreement.LIMITS_CARD,
     *PREDICTION_CARDS,
     *CLASSIFICATION_CARDS,
+    *FINDING_CARDS,
     *CALIBRATION_CARDS,
     REFERENCE_SENSITIVITY_CARD,
     DELONG_CARD,
     GROUP_GAP_CARD,
+    *READER_CARDS,
 )
 
 __all__ = [

@@ -15,8 +15,9 @@ CONTROLS = ("real", "augmented", "oversampled", "shuffled", "more")
 NAMES = {
     "auroc": "AUROC", "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy",
     "macro_f1": "Macro F1", "quadratic_kappa": "Weighted kappa",
-    "sensitivity_at_specificity": "Sensitivity at 90 % specificity", "ece": "Calibration error",
-    "brier": "Brier score",
+    "sensitivity_at_specificity": "Sensitivity at 90 % specificity",
+    "average_precision": "Average precision", "finding_f1": "F1 of the finding",
+    "ece": "Calibration error", "brier": "Brier score",
 }  # fmt: skip
 LOWER = ("ece", "brier")
 

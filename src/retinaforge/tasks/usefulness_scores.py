@@ -16,6 +16,7 @@ import numpy as np
 from retinaforge.core import Card, rng_for
 from retinaforge.metrics import classification as c
 from retinaforge.metrics import classification_calibration as cal
+from retinaforge.metrics import classification_finding as f
 from retinaforge.metrics import prediction as p
 from retinaforge.metrics.statistics import holm
 from retinaforge.tasks.usefulness_target import REFERABLE, Question
@@ -45,6 +46,26 @@ def _first_positive(question: Question) -> int | None:
         return None
     high = [k for k, name in enumerate(question.classes) if int(name) >= REFERABLE]
     return high[0] if high and high[0] > 0 else None
+
+
+def _average_precision(
+    truth: np.ndarray, said: np.ndarray, weights: np.ndarray, question: Question
+) -> np.ndarray:
+    first = _first_positive(question)
+    if first is None:
+        return np.full(len(weights), math.nan)
+    positive = (truth >= first).astype(np.int64)
+    return f.average_precision(positive, said[:, first:].sum(axis=1), weights)
+
+
+def _finding_f1(
+    truth: np.ndarray, said: np.ndarray, weights: np.ndarray, question: Question
+) -> np.ndarray:
+    first = _first_positive(question)
+    if first is None:
+        return np.full(len(weights), math.nan)
+    positive = (truth >= first).astype(np.int64)
+    return f.finding_f1(positive, said[:, first:].sum(axis=1) > 0.5, weights)
 
 
 def _kappa(
@@ -78,6 +99,8 @@ SCORES: tuple[tuple[Card, Score], ...] = (
     (c.MACRO_F1_CARD, _whole(c.macro_f1)),
     (p.KAPPA_CARD, _kappa),
     (c.SENSITIVITY_CARD, _sensitivity),
+    (f.AVERAGE_PRECISION_CARD, _average_precision),
+    (f.FINDING_F1_CARD, _finding_f1),
     (cal.ECE_CARD, lambda t, s, w, q: cal.expected_calibration_error(t, s, w)),
     (cal.BRIER_CARD, lambda t, s, w, q: cal.brier(t, s, w)),
 )
