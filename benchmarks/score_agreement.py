@@ -32,6 +32,7 @@ import score_references_statistics as tests
 from retinaforge.core.artefacts import environment
 from retinaforge.metrics import IMAGE_NUMBERS
 from retinaforge.metrics.prediction import PREDICTION_CARDS
+from score_references_readers import READER_ROWS, reader_score
 
 RESULT = Path(__file__).parent / "results" / "score_agreement.json"
 CMMD_COMMIT = "49fb717"
@@ -61,6 +62,7 @@ class Agreement:
 SINGLE = "their float32"
 SKLEARN_CLASSES = (
     "accuracy", "macro_f1", "sensitivity_at_specificity", "reference_sensitivity", "brier",
+    "average_precision", "finding_f1",
 )  # fmt: skip
 NEIGHBOURS = ("precision", "recall", "density", "coverage")
 FIDELITY = ("torch-fidelity",)
@@ -133,6 +135,8 @@ AGREEMENTS: tuple[Agreement, ...] = (
               tests.delong_defined, 1e-9),
     Agreement(("group_gap",) * 2, "Tippett's mean range of 2 and 4 equal groups", (),
               tests.tippett_range, 0.08, "1,000 deals of binomial shares"),
+    *(Agreement((name,) * n, against, packages, partial(reader_score, name), *tolerance)
+      for name, n, against, packages, *tolerance in READER_ROWS),
 )  # fmt: skip
 
 

@@ -113,6 +113,17 @@ MULTI_READER_CARD = Card(
     known_failure="wide and rough with fewer than five readers; with one reader cases alone are "
     "drawn, and it speaks of that reader only",
 )
+ASPECT_MEAN_CARD = Card(
+    name="aspect_mean",
+    version=1,
+    measures="mean score (1 implausible, 2 doubtful, 3 plausible) of an aspect, one side's images",
+    range="[1, 3]",
+    direction="higher is better",
+    unit="1",
+    smallest_n=10,
+    reference="definition; interval by the multi-reader bootstrap",
+    known_failure="steps of an ordinal scale are taken as equal; 'cannot say' is left out",
+)
 ASPECT_CARD = Card(
     name="aspect_difference",
     version=1,
@@ -164,5 +175,6 @@ PLAN_CARD = Card(
 
 READER_CARDS = (
     ACCURACY_CARD, CALLED_REAL_CARD, D_PRIME_CARD, CRITERION_CARD, AUC_CARD, FLEISS_CARD,
-    COHEN_CARD, INTRA_CARD, MULTI_READER_CARD, ASPECT_CARD, GRADE_CARD, TIME_CARD, PLAN_CARD,
+    COHEN_CARD, INTRA_CARD, MULTI_READER_CARD, ASPECT_MEAN_CARD, ASPECT_CARD, GRADE_CARD,
+    TIME_CARD, PLAN_CARD,
 )  # fmt: skip

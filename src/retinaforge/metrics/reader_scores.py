@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -126,3 +126,21 @@ def confidence_auc(synthetic: Flags, leaning: Float[np.ndarray, "n"], weights: W
     if synthetic.size == 0:
         return np.full(len(weights), np.nan)
     return auroc(synthetic.astype(np.int64), np.stack([-leaning, leaning], axis=1), weights)
+
+
+def mean_step(steps: Int[np.ndarray, "n"], weights: Weights) -> Draws:
+    """Return the weighted mean of scores from 1 to 3; NaN where nothing has weight."""
+    total = weights.sum(axis=1)
+    return (weights @ steps.astype(np.float64)) / np.where(total > 0, total, np.nan)
+
+
+def step_difference(synthetic: Flags, steps: Int[np.ndarray, "n"], weights: Weights) -> Draws:
+    """Return the mean score of synthetic images minus that of real ones."""
+    drawn, real = (mean_step(steps[side], weights[:, side]) for side in (synthetic, ~synthetic))
+    return drawn - real
+
+
+def typical_time(seconds: Float[np.ndarray, "n"]) -> tuple[float, float, float]:
+    """Return median and quartiles of reading times in seconds, interpolated linearly."""
+    low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return float(middle), float(low), float(high)

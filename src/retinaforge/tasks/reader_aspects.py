@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from retinaforge.core import Card, Score
+from retinaforge.core import Score
 from retinaforge.metrics.prediction import quadratic_kappa
-from retinaforge.metrics.reader_cards import ASPECT_CARD, GRADE_CARD
+from retinaforge.metrics.reader_cards import ASPECT_CARD, ASPECT_MEAN_CARD, GRADE_CARD
+from retinaforge.metrics.reader_scores import mean_step, step_difference
 from retinaforge.tasks.reader_answers import Reading
 from retinaforge.tasks.reader_questions import ASPECTS, GRADES, REAL, SYNTHETIC, UNKNOWN
 from retinaforge.tasks.reader_sheet import Sheet, agreement, over_readers
 from retinaforge.tasks.reader_sides import group_of
-
-MEAN_CARD = Card(
-    name="aspect_mean",
-    version=1,
-    measures="mean score (1 implausible, 2 doubtful, 3 plausible) of an aspect, one side's images",
-    range="[1, 3]",
-    direction="higher is better",
-    unit="1",
-    smallest_n=10,
-    reference="definition; interval by the multi-reader bootstrap",
-    known_failure="steps of an ordinal scale are taken as equal; 'cannot say' is left out",
-)
 
 
 def aspect_scores(
@@ -42,11 +29,13 @@ def aspect_scores(
     for name in (aspect for aspect in ASPECTS if aspect in asked):
         for side in (REAL, SYNTHETIC):
             found += over_readers(
-                sheet, MEAN_CARD, lambda r, n=name, s=side: _step(r, n) if r.kind == s else None,
-                _mean, aspect=name, side=side, **where,
+                sheet, ASPECT_MEAN_CARD,
+                lambda r, n=name, s=side: _step(r, n) if r.kind == s else None, mean_step,
+                aspect=name, side=side, **where,
             )  # fmt: skip
         found += over_readers(sheet, ASPECT_CARD, lambda r, n=name: _side_and_step(r, n),
-                              _difference, aspect=name, **where)  # fmt: skip
+                              lambda v, w: step_difference(
+            v[:, 0] == 1, v[:, 1], w), aspect=name, **where)  # fmt: skip
         if agree:
             found += agreement(sheet, lambda r, n=name: _step(r, n), ordered=True, question=name)
     return found
@@ -60,18 +49,6 @@ def _step(reading: Reading, name: str) -> int | None:
 def _side_and_step(reading: Reading, name: str) -> tuple[int, int] | None:
     step = _step(reading, name)
     return None if step is None else (int(reading.synthetic), step)
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    total = weights.sum(axis=1)
-    return (weights @ values.astype(float)) / np.where(total > 0, total, np.nan)
-
-
-def _difference(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    synthetic = values[:, 0] == 1
-    return _mean(values[synthetic, 1], weights[:, synthetic]) - _mean(
-        values[~synthetic, 1], weights[:, ~synthetic]
-    )
 
 
 def grade_scores(sheet: Sheet, asked: set[str]) -> list[Score]:

@@ -12,6 +12,7 @@ from retinaforge.core import Refusal, Score
 from retinaforge.core.artefacts import environment
 from retinaforge.metrics.reader_bootstrap import RESAMPLES
 from retinaforge.metrics.reader_cards import MULTI_READER_CARD, TIME_CARD
+from retinaforge.metrics.reader_scores import typical_time
 from retinaforge.tasks.reader_answers import Reading
 from retinaforge.tasks.reader_aspects import aspect_scores, grade_scores
 from retinaforge.tasks.reader_plan import plan_of
@@ -108,10 +109,9 @@ def _times(sheet: Sheet) -> list[Score]:
     found = []
     for reader in sheet.readers:
         seconds = [r.seconds for (who, _), r in sheet.readings.items() if who == reader]
-        low, high = np.quantile(seconds, [0.25, 0.75])
-        found.append(Score(TIME_CARD, float(np.median(seconds)), None, len(seconds),
-                           {"reader": reader}, "quartiles, no interval",
-                           {"quartiles": [float(low), float(high)]}))  # fmt: skip
+        middle, *quartiles = typical_time(np.array(seconds))
+        found.append(Score(TIME_CARD, middle, None, len(seconds), {"reader": reader},
+                           "quartiles, no interval", {"quartiles": quartiles}))  # fmt: skip
     return found
 
 
