@@ -20,7 +20,8 @@ can, their grades, so that neither number nor balance tells the sets apart.
 Run: python benchmarks/usefulness_sets.py --data ../shared/data --loss-study RUN --drawn DIR
      --generator MODEL --pairs PAIRS [--photographs-generator MODEL --photographs-pairs PAIRS]
      --out DIR [--only NAME ...]
-A set that is whole is left as it is. DIR/sets.json says what each holds.
+A set that is whole is left as it is. DIR/sets.json says what each holds; DIR/teaching has the
+photographs themselves, for `retinaforge validate`.
 """
 
 from __future__ import annotations
@@ -70,6 +71,15 @@ def photographs(data: Path) -> list[Row]:
          "stem": f"{REAL}-{r['image']}".replace("/", "_").rsplit(".", 1)[0]}
         for r in rows
     ]  # fmt: skip
+
+
+def link_teaching(folder: Path, sources: Sequence[Row]) -> None:
+    """Make a folder of links to the photographs themselves, for `retinaforge validate`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        link = folder / source["image"].replace("/", "_")
+        if not link.exists():
+            link.symlink_to(source["path"].resolve())
 
 
 def write_set(folder: Path, rows: Sequence[Row]) -> None:
@@ -268,6 +278,7 @@ def main() -> None:
     parser.add_argument("--photographs-pairs", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     given = parser.parse_args()
+    link_teaching(given.out / "teaching", photographs(given.data))
     told = given.out / "sets.json"
     rows = json.loads(told.read_text()) if told.is_file() else {}
     for names, make in makers(given):

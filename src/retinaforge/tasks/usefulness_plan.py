@@ -101,16 +101,18 @@ class Speed:
         self._options, self._count, self._cost = options, len(asked.examples), cost
         self._new = waiting(look, asked.records, cache)
         real = [r for r, kind in zip(asked.records, asked.origin, strict=True) if kind == REAL]
-        self._copies = len(waiting_copies(look, real, cache, options.copies)) if copies else 0
-        self._each = 0.0
-        if self._new:
-            begun = monotonic()
-            some = self._new[:TRIED]
-            # Where none of these can be read, `look_at` will name them.
-            with suppress(Refusal):
-                see(look, some, cache, workers=1, on_progress=lambda *_: None)
-            self._each = (monotonic() - begun) / len(some)
-            self._new = self._new[TRIED:]
+        teach = [r for r in real if r.split != "test"]
+        self._copies = len(waiting_copies(look, teach, cache, options.copies)) if copies else 0
+        self._each = self._first = 0.0
+        # The first look of all also warms the network up: it is not what the others will take.
+        for count in (1, TRIED):
+            some, self._new = self._new[:count], self._new[count:]
+            if some:
+                begun = monotonic()
+                # Where none of these can be read, `look_at` will name them.
+                with suppress(Refusal):
+                    see(look, some, cache, workers=1, on_progress=lambda *_: None)
+                self._each = (monotonic() - begun) / len(some)
 
     def before(self, at_once: int = 1) -> Plan:
         """Return the plan before any training is known: the looks, and trainings as they may be."""
@@ -118,6 +120,7 @@ class Speed:
         arms = len({"real", *self._options.arms}) if self._options.arms else usual
         count = arms * self._options.seeds
         seconds = self._looks() + count * self._cost.guess(self._options.steps) / at_once
+        self._first = seconds
         return self._plan(arms, (count, 0), seconds, at_once)
 
     def exactly(
@@ -140,4 +143,4 @@ class Speed:
     def _plan(self, arms: int, fits: tuple[int, int], seconds: float, at_once: int) -> Plan:
         copies = self._copies * self._options.copies
         looks = self._count, len(self._new)
-        return Plan(arms, self._options.seeds, fits, looks, copies, seconds, at_once)
+        return Plan(arms, self._options.seeds, fits, looks, copies, seconds, at_once, self._first)

@@ -15,6 +15,7 @@ from retinaforge.core.artefacts import environment, write_json, write_with
 from retinaforge.metrics.classification_calibration import ENTROPY_CARD
 from retinaforge.tasks.usefulness_arms import REAL_ARM
 from retinaforge.tasks.usefulness_fit import Fit
+from retinaforge.tasks.usefulness_labels import together_rows
 from retinaforge.tasks.usefulness_rounds import EXTERNAL, REAL, SPLIT, SYNTHETIC
 from retinaforge.tasks.usefulness_scores import HEADLINE, RESAMPLES, SCORES
 from retinaforge.tasks.usefulness_study import Done
@@ -56,6 +57,7 @@ def summary(done: Done) -> dict[str, Any]:
         "arms": [_arm(done, arm.name) for arm in done.arms],
         "judged": _judged(done),
         "results": arm_rows(done),
+        "labels_together": together_rows(done),
         "slices": slice_rows(done),
         "entropy": entropy_rows(done),
         "leave_one_source_out": leave_out_rows(done),
@@ -115,8 +117,9 @@ def _protocol(done: Done) -> dict[str, Any]:
         "split": done.split_words,
         "seeds": o.seeds,
         "steps": "every arm is taught for the same number of steps on batches of the same size",
-        "tuning": "of every arm alike: the setting with the largest pooled AUROC on inner folds of "
-        "the teaching photographs' patients; the arm of synthetic images alone too",
+        "tuning": "of every arm alike: the setting with the largest pooled AUROC on "
+        f"{_folds(done)} of the teaching photographs' patients; the arm of synthetic images alone "
+        "too",
         "photographs_held_back": o.few and f"taught with {o.few} photographs, the rest held back",
         "backbone": {k: v for k, v in done.backbone.items() if k not in ("card", "fingerprint")},
         "fingerprint": done.backbone.get("fingerprint", ""),
@@ -124,9 +127,15 @@ def _protocol(done: Done) -> dict[str, Any]:
         "the same draws for all arms, each the mean over the seeds; per_seed has their spread",
         "p": "twice the smaller share of draws on either side of 0; p_holm corrected over arms",
         "patients_unknown": sum(not one.record.patient_known for one in real),
-        "expected_seconds": round(done.plan.seconds, 1),
+        "expected_seconds": round(done.plan.first, 1),
+        "expected_seconds_of_teaching": round(done.plan.seconds, 1),
         "seconds": round(done.seconds, 1),
     }  # fmt: skip
+
+
+def _folds(done: Done) -> str:
+    count = done.backbone.get("folds", 0)
+    return "one inner fold (a quarter)" if count == 1 else "inner folds"
 
 
 def predictions(done: Done) -> pd.DataFrame:

@@ -96,6 +96,7 @@ class Plan:
         copies: augmented copies not yet looked at.
         seconds: expected, by what a few took just now.
         at_once: trainings beside each other.
+        first: seconds that were expected before anything was looked at.
     """
 
     arms: int
@@ -105,6 +106,7 @@ class Plan:
     copies: int
     seconds: float
     at_once: int = 1
+    first: float = 0.0
 
     def in_words(self) -> str:
         """Return the plan in one line."""
