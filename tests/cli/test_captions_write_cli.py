@@ -110,6 +110,26 @@ def test_captions_of_other_options_are_not_written_over(
     assert retinaforge(*first, *more).code == 0, "it is begun with that now"
 
 
+def test_a_command_that_was_refused_does_not_bind_its_folder(
+    retinaforge, table: Path, tmp_path: Path
+) -> None:
+    words = ("captions", "write", table, "--out", tmp_path / "a")
+    assert "did you mean drusen?" in retinaforge(*words, "--only", "eye,drusne").told
+    assert retinaforge(*words, "--only", "eye").code == 0
+
+
+def test_captions_that_say_nothing_are_told(retinaforge, table: Path, tmp_path: Path) -> None:
+    words = ("captions", "write", table, "--out")
+    said = "captions of 3 images say nothing of the eye"
+    assert said not in retinaforge(*words, tmp_path / "a").told
+    answer = retinaforge(*words, tmp_path / "b", "--only", "drusen")
+    assert said in answer.told
+    assert "captions records --measure" in answer.told
+    assert answer.code == 0
+    told = retinaforge(*words, tmp_path / "c", "--only", "drusen", "--json")
+    assert json.loads(told.out)["silent"] == 3
+
+
 def test_a_folder_of_another_origin_is_not_written_over(
     retinaforge, table: Path, tmp_path: Path
 ) -> None:

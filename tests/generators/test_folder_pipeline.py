@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from retinaforge.core.artefacts import DiskFull
 from retinaforge.generators.condition import Condition
 from retinaforge.generators.dit import DiT
 from retinaforge.generators.folder import load_network, load_pipeline, save_pipeline
+from retinaforge.generators.folder_parts import vae_of
 from retinaforge.generators.lumina_checkpoint import find_checkpoint, new_names
 from retinaforge.generators.network import NetworkShape
 from retinaforge.generators.samplers import noise, sample
@@ -385,6 +387,35 @@ def test_broken_folders_are_refused(saved: Path, tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.zeros(1)}, alien / "consolidated_ema.00-of-01.pth")
     with pytest.raises(Refusal, match="a checkpoint of Lumina-Next or RetinaLogos"):
         load_network(alien)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("retinaforge.json", "{", r"as it was saved; got .*retinaforge\.json \("),
+        ("retinaforge.json", "[1]", r"retinaforge\.json \(a list, not an object\)"),
+        ("model_index.json", "no json", r"as it was saved; got .*model_index\.json \("),
+        ("transformer/config.json", '{"hidden_size": null}', "a transformer/ with config and"),
+        ("vae/config.json", "{", r"as it was saved; got .*config\.json \("),
+    ],
+)
+def test_damaged_texts_of_a_folder_are_refused(
+    saved: Path, tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    if name != "retinaforge.json":  # then it is read as a folder of diffusers
+        (folder / "retinaforge.json").unlink()
+    (folder / name).write_text(content)
+    with pytest.raises(Refusal, match=said):
+        load_pipeline(folder)
+
+
+def test_an_autoencoder_without_its_config_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    assert vae_of(tmp_path) == tmp_path
+    (tmp_path / "diffusion_pytorch_model.safetensors").rename(tmp_path / "vqgan.ckpt")
+    assert vae_of(tmp_path) == tmp_path / "vqgan.ckpt"
 
 
 def test_what_does_not_belong_together_is_not_saved(parts: dict[str, Path], tmp_path: Path) -> None:

@@ -53,6 +53,19 @@ def test_any_imagefolder_with_captions_is_read(tmp_path: Path) -> None:
     assert pair.record.facts == {}
 
 
+def test_splits_are_known_by_the_names_that_others_give_them(tmp_path: Path) -> None:
+    """Rows of "training" taught nobody, and rows of "validation" measured nothing."""
+    names = ["training", "TRAIN", "validation", "valid", "dev", "Test", "fold 3", ""]
+    rows = [{"file_name": f"{n}.png", "text": "An eye.", "split": name}
+            for n, name in enumerate(names)]  # fmt: skip
+    rows.append({"file_name": "r.png", "text": "An eye.",
+                 "record": {"file_name": "r.png", "split": "Training"}})  # fmt: skip
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [pair.split for pair in read_pairs(tmp_path)]
+    assert found == ["train", "train", "val", "val", "val", "test", "fold 3", "", "train"]
+    assert len(some_pairs(tmp_path, "validation").pairs) == 3
+
+
 def test_two_of_one_name_are_refused(tmp_path: Path, pair: Pair) -> None:
     with pytest.raises(Refusal, match=r"a name of its own for each image; got two called a/1\.png"):
         write_pairs(tmp_path / "pairs", [pair, pair])

@@ -25,6 +25,7 @@ from retinaforge.core import Refusal
 from retinaforge.core.artefacts import DiskFull, not_written
 from retinaforge.reports.generator_step import run_told, write_arms_page, write_step_page
 from retinaforge.tasks import generator_run, generator_train
+from retinaforge.tasks.generator_preflight import require_steps
 from retinaforge.tasks.generator_prepare import find_inputs
 from retinaforge.tasks.generator_recipe import (
     Recipe,
@@ -169,6 +170,36 @@ def test_a_wrong_autoencoder_is_refused_before_any_training(
     with pytest.raises(Refusal, match="autoencoder"):
         run_recipe(tiny(), tmp_path / "run", **given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"purify": {"image_text": "retina-text:nowhere"}}, "nowhere"),
+        ({"purify": {"image_text": "random-vit-tiny"}}, "knows images alone"),
+        ({"purify": {"least_side_px": 25}}, r"8 with a short side below 25 px.*purify\.least_side"),
+        ({"finetune": {"size_px": 26}}, r"finetune\.size_px that .* factor 4 .* got 26 px.*24 px"),
+        ({"finetune": {"size_px": 20}}, r"patch 2 divides; got 20 px; ask for 16 px"),
+        ({"network": {"start": "nowhere"}}, "a generator: .* got nowhere with none of them"),
+        ({"data": {"classes": ["nonsense"]}}, "values of nonsense that stand in at least 10"),
+    ],
+)
+def test_what_a_later_step_refuses_is_refused_before_the_first(
+    home: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    purify = {"least_side_px": 8, **changes.pop("purify", {})}
+    with pytest.raises(Refusal, match=said):
+        go(home, tmp_path / "run", tiny(purify=purify, **changes), without=[])
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_finished_step_needed_may_be_gone(home: Path, tmp_path: Path) -> None:
+    """An image-text encoder that was moved away after purification stops nobody."""
+    recipe = tiny(purify={"least_side_px": 8, "image_text": "retina-text:nowhere"})
+    inputs = find_inputs(recipe, tmp_path / "cache", pairs=home / "pairs", autoencoder=home / "ae")
+    require_steps(inputs, ["pretrain", "finetune"])
+    with pytest.raises(Refusal, match="nowhere"):
+        require_steps(inputs, ["pretrain", "purify", "finetune"])
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
@@ -396,6 +427,8 @@ def test_the_command_trains_names_bad_images_and_shows(home: Path, tmp_path: Pat
     assert "fewer than two rows of the split val" in page
     shown = CliRunner().invoke(app, ["show", str(tmp_path / "run"), "--json"])
     assert json.loads(shown.stdout)["steps"][0]["state"] == "done"
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "run")])
+    assert f"model: {tmp_path / 'run/pretrain/model'}" in shown.stdout
     assert not (tmp_path / "run/finetune").exists()
 
 
@@ -426,6 +459,9 @@ def test_changes_reach_the_recipe() -> None:
         ("arms=['lo']", "arm 'lo' is none of low, scratch, purified, unpurified, random, full"),
         ("steps", r"expected --set table\.key=value; got 'steps'"),
         ("name.x=1", "expected a table name"),
+        ("network.preset=dit-3m", r"got network: expected a preset of dit-2m.*got 'dit-3m'"),
+        ("sample.method=magic", r"got sample: expected a method of euler.*got 'magic'"),
+        ("data.classes=eye", r"data\.classes: Input should be a list"),
     ],
 )
 def test_wrong_fields_are_refused_in_words(change: str, said: str) -> None:

@@ -64,6 +64,44 @@ def test_a_value_that_is_none_is_named_and_the_image_kept(tmp_path: Path) -> Non
     assert "expected dr_grade to be a whole grade from 0 to 4; got 7" in why
 
 
+def test_a_side_that_is_none_is_named_and_a_map_may_spell_it(tmp_path: Path) -> None:
+    folder = _set(
+        tmp_path / "mine", {"image": "1.png", "eye": "both"}, {"image": "2.png", "eye": "D"}
+    )
+    found = manifest_records(folder)
+    assert [what for what, _ in found.left_out] == ["1.png, eye", "2.png, eye"]
+    assert "to be 'OD' or 'OS'; got 'both'" in found.left_out[0][1]
+    (tmp_path / "map.toml").write_text('[values.eye]\nboth = ""\nD = "OD"\n')
+    found = manifest_records(folder, columns=tmp_path / "map.toml")
+    assert not found.left_out
+    assert [_values(each.record) for each in found.known] == [{}, {"eye": "OD"}]
+
+
+def test_an_image_named_twice_is_told_once(tmp_path: Path) -> None:
+    rows = [{"image": "1.png", "dr_grade": "1"}, {"image": "1.png", "dr_grade": "2"}]
+    found = manifest_records(_set(tmp_path / "mine", *rows))
+    assert [_values(each.record) for each in found.known] == [{"dr_grade": 1}]
+    assert found.left_out == [
+        ("1.png", "expected each image once; got a second row of it; remove one of its rows")
+    ]
+
+
+def test_what_gives_no_fact_is_named_where_nobody_said_what_it_means(tmp_path: Path) -> None:
+    """A copy of a known set under another name must not lose its labels unseen."""
+    row = {"image": "1.png", "dr_grade": "2", "labels": "dme_risk=2;patient_id=7;blurry",
+           "side": "L", "split": "holdout"}  # fmt: skip
+    folder = _set(tmp_path / "mine", row, {**row, "image": "2.png", "side": ""})
+    found = manifest_records(folder)
+    assert dict(found.notes) == {
+        "columns and labels that give no fact (--columns says what they mean): side, "
+        "labels: dme_risk, labels: blurry": 2
+    }
+    assert found.known[0].record.split == "holdout"
+    (tmp_path / "map.toml").write_text('[labels]\ndme_risk = "macular_oedema"\n')
+    assert not manifest_records(folder, columns=tmp_path / "map.toml").notes
+    assert not manifest_records(_set(tmp_path / "idrid_grading", row)).notes
+
+
 def test_an_image_that_is_gone_is_named(tmp_path: Path) -> None:
     folder = _set(tmp_path / "mine", {"image": "1.png"}, {"image": "2.png"})
     (folder / "1.png").unlink()

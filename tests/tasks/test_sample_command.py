@@ -111,13 +111,40 @@ def test_a_ladder_has_one_seed_a_row(call, tmp_path):
         (("--prompt", "a", "--precision", "fp8"), "--precision auto, fp32 or bf16"),
         (("--prompt", "a", "--size", "20"), "shorter side is a multiple of 8 px"),
         (("--prompt", "a", "--masks", "absent"), "a mask or a folder of masks; got none at"),
+        (("--prompt", "a", "--masks", "."), "a generator that was taught masks; got one that"),
+        (("--prompt", "a", "--check"), "masks to --check images against; got none"),
+        (("--prompt", "a", "--shift", "-1"), "a positive shift"),
     ],
 )
 def test_refusals(call, tmp_path, words, message):
     found = call("sample", "model", "--out", tmp_path / "out", *words)
     assert isinstance(found.exception, Refusal)
     assert message in str(found.exception)
+    assert "euler with" not in found.stderr  # nothing is announced that is refused
     assert not (tmp_path / "out").exists()
+
+
+def test_other_captions_in_a_begun_folder_are_refused_in_words(call, tmp_path):
+    words = ("--steps", 1, "--out", tmp_path)
+    assert call("sample", "m", "--prompt", "a left eye", *words).exit_code == 0
+    other = call("sample", "m", "--prompt", "a right eye", *words)
+    assert "got other captions, seeds, classes or masks; run the same" in str(other.exception)
+
+
+def test_one_image_is_one_and_a_log_has_no_bars(call, tmp_path):
+    found = call("sample", "m", "--prompt", "an eye", "--steps", 1, "--out", tmp_path)
+    assert found.stderr.startswith("1 image of 16 px")
+    assert "\n\n" not in found.stderr
+    assert "1 image drawn" in found.stdout
+
+
+def test_of_many_bad_captions_the_first_are_named(call, tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"text": "an eye"}\n' + "[]\n" * 30)
+    found = call("sample", "m", "--captions", tmp_path / "c.jsonl", "--steps", 1, "--out",
+                 tmp_path / "out")  # fmt: skip
+    assert found.exit_code == 1
+    assert found.stderr.count("one JSON object a line") == 20
+    assert "10 more left out; result.json names them" in found.stderr
 
 
 def test_captions_that_the_text_encoder_never_learnt_are_told_before_drawing(

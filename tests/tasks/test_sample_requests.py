@@ -42,6 +42,8 @@ def test_pairs_and_records_in_one_file(tmp_path):
     assert "right" in good[2].text.lower()
     assert [one.source.split()[1] for one in bad] == ["4", "5", "6", "7"]
     assert "got an empty one" in bad[0].why
+    assert "one JSON object a line; got line 6 of" in bad[2].why
+    assert "one JSON object a line; got line 7 of" in bad[3].why
 
 
 def test_captions_of_records_repeat_with_the_seed(tmp_path):
@@ -56,6 +58,14 @@ def test_nothing_to_read(tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(Refusal, match="expected captions in"):
         read_wordings(tmp_path / "empty.txt")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0\0\x10JFIF\na\n", "an eye".encode("utf-16")])
+def test_a_file_that_is_no_text_is_refused_whole(tmp_path, content):
+    """Some lines of a photograph are UTF-8 by chance: nothing is drawn of them."""
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(Refusal, match="a text file in UTF-8 with one caption a line; got"):
+        read_wordings(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from retinaforge.captions.facts import check_place, check_value, fact_kind
 from retinaforge.captions.record import Box, EyeRecord, Fact
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, split_of
 from retinaforge.core.artefacts import write_text
 
 TEXTS = ("report", "patient", "split", "licence", "dataset")
@@ -77,11 +77,12 @@ def record_from_row(row: Mapping[str, Any]) -> EyeRecord:
     facts = row.get("facts") or {}
     if not isinstance(facts, Mapping):
         raise Refusal("facts by name", type(facts).__name__, 'write {"eye": {"value": "OD", ...}}')
+    texts = {key: _text(key, row.get(key, "")) for key in TEXTS}
     return EyeRecord(
         image=image,
         facts={name: _fact_from_row(name, each) for name, each in facts.items()},
         synthetic=_flag(row.get("synthetic", False)),
-        **{key: _text(key, row.get(key, "")) for key in TEXTS},
+        **{**texts, "split": split_of(texts["split"])},
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.output import answer_json, bar_of, counted, say
 
 if TYPE_CHECKING:
     from retinaforge.tasks.caption_run import CaptionRun
@@ -21,6 +21,10 @@ EXIT_PARTLY = 1
 TEMPLATE = "template"
 SHOWN = 20
 NO_CAPTION = ("refused", "failed")
+BARE = (
+    "their records hold nothing that may be told; `captions records --measure` finds more, "
+    "--diagnosis tells grades too"
+)
 WITH_DIAGNOSIS = "fundus-report-v1"
 EXAMPLES = (
     "Examples:\n\n"
@@ -138,17 +142,21 @@ def write(
             author, known[:limit], out, options, link=link.value, about=about, on_progress=move
         )
     left_out = [(f"line {row.line} {row.image}".strip(), row.why) for row in bad]
+    if grammar:
+        from retinaforge.tasks.caption_run_check import silent
+
+        run.told["silent"] = silent(run.pairs)
     _close(run, left_out, out, as_json=as_json)
 
 
 @contextmanager
 def _bar() -> Iterator[Any]:
     """Yield a function (done, all, sums) that moves a bar with what was spent and the time left."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task("captions", total=None)
 
         def move(done: int, total: int, sums: Sums) -> None:
@@ -173,6 +181,8 @@ def _close(run: CaptionRun, left_out: list[tuple[str, str]], out: Path, *, as_js
         say(f"{row.image}: {row.reason}", alarm=row.status)
     if (more := len(run.missing) - SHOWN) > 0:
         say(f"{more} more are missing; captions_run.json names them")
+    if bare := run.told.get("silent"):
+        say(f"captions of {counted(bare, 'image')} say nothing of the eye: {BARE}", alarm="note")
     if as_json:
         answer_json({**run.told, "pairs": str(out), "left_out": len(left_out)})
     else:

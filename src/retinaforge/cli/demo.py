@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.output import answer_json, bar_of, say
 
 app = typer.Typer(no_args_is_help=True, help="Chains on drawn eyes: nothing is fetched.")
 GENERATE = "pip install 'retinaforge[generate]'"
@@ -68,10 +68,10 @@ def _require_generate(refusal: Any) -> None:
 @contextmanager
 def _line() -> Iterator[Any]:
     """Yield what shows one line on stderr: the step, its number, the time left."""
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task("", total=None, left="")
         said: list[str] = []
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
 from retinaforge.cli.encoders_tables import print_rows
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.output import answer_json, bar_of, say, stderr
 from retinaforge.core import Refusal
 from retinaforge.encoders import FAMILIES
 from retinaforge.encoders.fetch import Offer, make_offer
@@ -74,6 +74,6 @@ def _ask(*, as_json: bool) -> None:
 def _bar() -> Iterator[Callable[[int, int], None]]:
     """Yield a function (bytes so far, all bytes) that moves a bar on stderr."""
     columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from retinaforge.cli import generate_obey, generate_sample
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.output import answer_json, bar_of, say
 
 EXIT_PARTLY = 1
 app = typer.Typer(help="Draw fundus images from captions.", no_args_is_help=True)
@@ -94,7 +94,7 @@ def show(
     print(f"{told['recipe']} in {run}")
     for step in told["steps"]:
         print(f"  {step['folder']}: {step['said']}")
-    print(f"  model: {told['model'] or 'none yet'}")
+    print(f"  model: {run / told['model'] if told['model'] else 'none yet'}")
 
 
 def _narrate(told: dict[str, Any], page: Path) -> None:
@@ -127,7 +127,7 @@ def _close(done: Any, out: Path, page: Path | None, *, as_json: bool) -> None:
 @contextmanager
 def _bars() -> Iterator[Any]:
     """Yield a function (what, done, all) that moves one bar a task, gone when the task is done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = (
@@ -144,7 +144,7 @@ def _bars() -> Iterator[Any]:
     def move(what: str, done: int, count: int) -> None:
         if what not in open_bars:
             close()
-            bar = Progress(*columns, console=stderr, transient=True)
+            bar = bar_of(*columns)
             open_bars[what] = (bar, bar.add_task(what, total=count, rate=""))
             bar.start()
         bar, task = open_bars[what]

@@ -17,7 +17,7 @@ from retinaforge.cli.generate_sample_told import (
     tell_unlearnt,
     write_grid,
 )
-from retinaforge.cli.output import say
+from retinaforge.cli.output import counted, say
 from retinaforge.core import Refusal
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def sample(
     from retinaforge.tasks.sample_requests import requests_of
 
     wordings, bad = _wordings(prompt, captions, seed, split)
-    require_masks(masks, check=check, form=form.value)
+    given = masks is not None or any(one.mask for one in wordings)
+    require_masks(masks, check=check, given=given, form=form.value)
     asks = partial(
         requests_of,
         seed=seed,
@@ -235,7 +236,7 @@ def _draw(
     written: Mapping[str, Any],
 ) -> tuple[SampleResult, Sequence[Request], Painter]:
     from retinaforge.tasks.sample import sample_images
-    from retinaforge.tasks.sample_draw import SamplePlan
+    from retinaforge.tasks.sample_draw import SamplePlan, require_plan
     from retinaforge.tasks.sample_open import batch_for, open_painter, precision_for
 
     painter = open_painter(model, **parts)
@@ -247,8 +248,9 @@ def _draw(
         **plan,
     )
     asked = asking(painter, side)
+    require_plan(painter, whole, asked)
     say(
-        f"{len(asked)} images of {side} px, {whole.method} with {whole.steps} steps, "
+        f"{counted(len(asked), 'image')} of {side} px, {whole.method} with {whole.steps} steps, "
         f"guidance {whole.guidance:g}, batches of {whole.batch}, on {painter.device}"
     )
     tell_unlearnt(painter, asked)

@@ -27,14 +27,22 @@ SAID = {
 }
 
 
-def require_masks(masks: Path | None, *, check: bool, form: str) -> None:
+def require_masks(masks: Path | None, *, check: bool, given: bool, form: str) -> None:
     """Refuse what cannot be asked for, before a model is loaded.
+
+    Args:
+        masks: of `--masks`.
+        check: whether the images are to be held against their masks.
+        given: whether there are masks, also those that a row of captions names.
+        form: of what is written.
 
     Raises:
         Refusal: for a path that is not there, or a check without masks or single images.
     """
     if masks is not None and str(masks) != OWN and not masks.exists():
         raise Refusal("a mask or a folder of masks", f"none at {masks}", "check --masks")
+    if check and not given:
+        raise Refusal("masks to --check images against", "none", "give --masks")
     if check and form != "imagefolder":
         raise Refusal("--check of single images", f"--as {form}", "leave one of them out")
 
@@ -56,6 +64,11 @@ def with_masks(
 
     if masks is None:
         return wordings
+    if painter.maps is None:
+        raise Refusal(
+            "a generator that was taught masks", "one that knows words alone",
+            "leave --masks out, or teach one: docs/how-to/train-generator.md, From masks",
+        )  # fmt: skip
     if str(masks) == OWN:
         return _with_own(wordings, painter, side, out, captions, bad)
     found = masks_below(masks, painter.maps)
@@ -100,8 +113,8 @@ def _with_own(
     from retinaforge.tasks.sample_masks import own_masks
     from retinaforge.tasks.sample_requests import BadCaption
 
-    if painter.maps is None or captions is None or not any(one.pair for one in wordings):
-        came = "a generator without maps" if painter.maps is None else "captions without images"
+    if captions is None or not any(one.pair for one in wordings):
+        came = "captions without images"
         raise Refusal("captions of a pairs folder, whose images have masks", came, "name --masks")
     finder = MaskFinder(painter.maps.kinds, captions)
     square = canvas_of(side, unit=painter.unit).side

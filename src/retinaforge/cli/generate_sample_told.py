@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from retinaforge.cli.output import answer_json, say, stderr
+from retinaforge.cli.output import answer_json, bar_of, counted, say
 
 if TYPE_CHECKING:
     from retinaforge.tasks.sample_painter import Painter
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from retinaforge.tasks.sample_result import OnProgress, SampleResult
 
 EXIT_PARTLY = 1
+SHOWN = 20
 
 
 @contextmanager
 def sampling_bar() -> Iterator[OnProgress]:
     """Yield what shows images, images a second and the time left, on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     columns = (
         TextColumn("sampling"),
@@ -30,7 +31,7 @@ def sampling_bar() -> Iterator[OnProgress]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
     )
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task("", total=None, speed="")
 
         def tell(at: Any) -> None:
@@ -49,7 +50,8 @@ def tell_unlearnt(painter: Painter, asked: Sequence[Request], most: int = 3) -> 
     texts = texts_of(asked)
     found = unlearnt(painter, texts)
     for text, one in found[:most]:
-        say(f'"{text[:60]}": {one.said()}', alarm="unknown words")
+        cut = text if len(text) <= 60 else f"{text[:60]}…"
+        say(f'"{cut}": {one.said()}', alarm="unknown words")
     if len(found) > most:
         say(f"{len(found)} of {len(texts)} captions hold such words; result.json names them")
 
@@ -64,10 +66,8 @@ def write_grid(out: Path, asked: Sequence[Request], most: int = 24) -> None:
 
 
 def answer_result(result: SampleResult, out: Path, *, as_json: bool) -> None:
-    for image, source, reason in result.failed:
-        say(f"{image} ({source}): {reason}", alarm="failed")
-    for one in result.bad_captions:
-        say(f"{one.source}: {one.why}", alarm="left out")
+    _name("failed", [f"{image} ({source}): {why}" for image, source, why in result.failed])
+    _name("left out", [f"{one.source}: {one.why}" for one in result.bad_captions])
     for text, tokens in result.truncated[:3]:
         say(f"cut at {result.max_tokens} of {tokens} tokens: {text[:70]} …", alarm="truncated")
     for note in result.notes:
@@ -76,9 +76,17 @@ def answer_result(result: SampleResult, out: Path, *, as_json: bool) -> None:
         answer_json(result.as_dict())
     else:
         print(
-            f"{out}: {result.written} images drawn, {result.kept} there before, "
+            f"{out}: {counted(result.written, 'image')} drawn, {result.kept} there before, "
             f"{len(result.failed)} failed, {len(result.truncated)} of {result.captions} captions "
             f"truncated, {result.images_per_s:.3g} images/s"
         )
     if result.failed or result.bad_captions:
         raise typer.Exit(EXIT_PARTLY)
+
+
+def _name(alarm: str, lines: Sequence[str]) -> None:
+    """Name what went wrong, the first of many."""
+    for line in lines[:SHOWN]:
+        say(line, alarm=alarm)
+    if (more := len(lines) - SHOWN) > 0:
+        say(f"{more} more {alarm}; result.json names them")

@@ -26,9 +26,19 @@ def say(message: str, *, alarm: str = "") -> None:
     stderr.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number with the name of what it counts: "1 image", "2 images"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def answer_json(content: Any) -> None:
     """Print plain data as JSON on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def bar_of(*columns: Any) -> Progress:
+    """Return a bar on stderr that leaves no trace when it ends, and none at all in a log file."""
+    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
 
 
 @contextmanager
@@ -40,7 +50,7 @@ def progress_bar(what: str) -> Iterator[Any]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -54,7 +64,7 @@ def staged_progress() -> Iterator[Any]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with bar_of(*columns) as bar:
         tasks: dict[str, Any] = {}
 
         def move(what: str, done: int, total: int) -> None:

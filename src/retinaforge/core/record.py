@@ -10,6 +10,16 @@ from typing import Literal
 from retinaforge.core.photograph import Eye
 
 Split = Literal["train", "val", "test"]
+SPLITS: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "dev": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+"""How tables spell the splits, in small letters."""
+
+
+def split_of(word: str) -> str:
+    """Return a split by its usual name; a name that is none of ours stays as it is."""
+    return SPLITS.get(word.strip().lower(), word.strip())
 
 
 @dataclass(frozen=True)

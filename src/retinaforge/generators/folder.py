@@ -8,7 +8,6 @@ retinaforge.json   what diffusers has no place for: classes, maps, shift, hashes
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from torch import nn
 from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.folder_foreign import is_foreign, load_foreign, open_lumina
-from retinaforge.generators.folder_parts import vae_of
+from retinaforge.generators.folder_parts import read_object, vae_of
 from retinaforge.generators.folder_save import EXTRA, OURS, VERSION, WEIGHTS, save_pipeline
 from retinaforge.generators.presets import network_from_config
 from retinaforge.generators.text_encoder import Precision, TextEncoder, load_text_encoder
@@ -133,6 +132,16 @@ def load_network(folder: Path, *, recompute: bool = False) -> nn.Module:
         ) from error
 
 
+def require_generator(folder: Path) -> None:
+    """Refuse a folder that `load_pipeline` cannot be meant to read; no weights are opened.
+
+    Raises:
+        Refusal: "expected a generator: ...; got ...".
+    """
+    if not is_foreign(folder):
+        _read_ours(folder)
+
+
 def _remedy(folder: Path) -> str:
     """Return what to name instead; a run's and a step's folder hold the generator in theirs."""
     within = ("model", "finetune/model", "pretrain/model")
@@ -156,7 +165,7 @@ def _read_ours(folder: Path) -> dict[str, Any]:
             f"{folder} with none of them",
             _remedy(folder),
         )
-    said = json.loads(path.read_text())
+    said = read_object(path)
     if said.get("version") != VERSION:
         raise Refusal(
             f"a generator of version {VERSION}",

@@ -7,7 +7,6 @@ consolidated_ema.00-of-01.pth and model_args.pth).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from retinaforge.core import Refusal, in_one_line
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.core.quiet import without_bars
+from retinaforge.generators.folder_parts import read_object
 from retinaforge.generators.lumina import NEEDS, Lumina
 from retinaforge.generators.lumina_checkpoint import (
     find_checkpoint,
@@ -81,7 +81,8 @@ def open_lumina(
             inner, report = LuminaNextDiT2DModel.from_pretrained(
                 folder / "transformer", local_files_only=True, output_loading_info=True
             )
-    except (OSError, ValueError, KeyError) as error:
+    # A damaged config.json makes diffusers' constructor fail in any of these ways.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise Refusal(
             "a transformer/ with config and weights of LuminaNextDiT2DModel",
             f"{folder} ({in_one_line(error)})",
@@ -112,7 +113,7 @@ def _wrap(inner: Any, said: Mapping[str, Any] | None, recompute: bool) -> Lumina
 
 
 def _require_lumina(folder: Path) -> None:
-    name = json.loads((folder / "model_index.json").read_text()).get("_class_name")
+    name = read_object(folder / "model_index.json").get("_class_name")
     if name not in PIPELINES:
         raise Refusal(
             f"a pipeline of class {' or '.join(PIPELINES)}",
@@ -126,7 +127,7 @@ def _of_pipeline(
 ) -> dict[str, Any]:
     vae = autoencoder or folder / "vae"
     config = vae / "config.json"
-    scale = json.loads(config.read_text()).get("scaling_factor") if config.is_file() else None
+    scale = read_object(config).get("scaling_factor") if config.is_file() else None
     return {
         "network": network,
         "autoencoder": vae,

@@ -21,6 +21,7 @@ TOKENISER = (
     "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
     "*.model", "chat_template*",
 )  # fmt: skip
+WEIGHTS = "diffusion_pytorch_model"
 LEFT = (".gitattributes", "training_state.pt")
 
 
@@ -72,9 +73,28 @@ def save_vae(
 
 def vae_of(folder: Path) -> Path:
     """Return what `load_autoencoder` opens of a vae/ folder: itself, or the one file in it."""
-    if (folder / "config.json").is_file() or not folder.is_dir():
+    lost = any(folder.glob(f"{WEIGHTS}.*"))  # diffusers' weights, whose config.json went
+    if (folder / "config.json").is_file() or not folder.is_dir() or lost:
         return folder
     return next((path for path in sorted(folder.iterdir()) if path.is_file()), folder)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object of one of a model's files.
+
+    Raises:
+        Refusal: "expected a model folder as it was saved; got PATH (not JSON: ...); ...".
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        why = "" if isinstance(found, dict) else f"a {type(found).__name__}, not an object"
+    except (OSError, ValueError) as error:
+        found, why = {}, in_one_line(error)
+    if why:
+        raise Refusal(
+            "a model folder as it was saved", f"{path} ({why})", "copy the model folder again"
+        )
+    return found
 
 
 def _read_config(source: Path) -> dict[str, Any]:

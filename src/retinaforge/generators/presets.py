@@ -59,6 +59,13 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+def require_preset(name: str) -> str:
+    """Return the name of a preset, or refuse another."""
+    if name not in PRESETS:
+        raise Refusal(f"a preset of {', '.join(PRESETS)}", repr(name), "name one of these")
+    return name
+
+
 def build_network(
     preset: str, shape: NetworkShape, *, side: int = 32, recompute: bool = False
 ) -> nn.Module:
@@ -75,9 +82,7 @@ def build_network(
     Raises:
         Refusal: for another name, or without diffusers where the preset needs it.
     """
-    if preset not in PRESETS:
-        raise Refusal(f"a preset of {', '.join(PRESETS)}", repr(preset), "name one of these")
-    plan = PRESETS[preset]
+    plan = PRESETS[require_preset(preset)]
     sizes = {"width": plan.width, "depth": plan.depth, "heads": plan.heads}
     if plan.family == "dit":
         return DiT(shape, **sizes, recompute=recompute)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from retinaforge.core import Eye, Record, Refusal, Split
+from retinaforge.core import SPLITS, Eye, Record, Refusal
 
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
@@ -23,10 +23,6 @@ MASK_COLUMNS = {
     "cup_mask": "cup",
 }
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-_SPLITS: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "dev": "val", "test": "test", "testing": "test",
-}  # fmt: skip
 _EYES: dict[str, Eye] = {
     "od": "OD", "right": "OD", "r": "OD", "os": "OS", "left": "OS", "l": "OS",
 }  # fmt: skip
@@ -92,7 +88,7 @@ def _records_of(dataset: Path, root: Path, *, second_observers: bool) -> Iterato
     rows = _rows(table) if table else _plain_rows(dataset)
     decided = _decided(dataset, root)
     # An imagefolder's train/ and test/ are parts of one data set, not two.
-    part = _SPLITS.get(dataset.name.lower()) if dataset != root else None
+    part = SPLITS.get(dataset.name.lower()) if dataset != root else None
     name = root.name if part else dataset.name
     for row in rows:
         image = row.pop("image", "") or row.pop("file_name", "")
@@ -191,6 +187,10 @@ def _record(dataset: Path, dataset_name: str, name: str, image: str, row: Row) -
     patient = next((row[key] for key in _PATIENT_COLUMNS if row.get(key)), "") or next(
         (labels[key] for key in _PATIENT_COLUMNS if labels.get(key)), ""
     )
+    eye = _EYES.get(row.get("eye", "").strip().lower())
+    split = SPLITS.get(row.get("split", "").strip().lower())
+    # A word that is none of ours may mean something to who asked for the table.
+    odd = {key for key, value in (("eye", eye), ("split", split)) if value is None and row.get(key)}
     taken = ("split", "eye", "camera", *MASK_COLUMNS, *_PATIENT_COLUMNS, *_LICENCE_COLUMNS)
     return Record(
         path=dataset / image,
@@ -198,12 +198,12 @@ def _record(dataset: Path, dataset_name: str, name: str, image: str, row: Row) -
         dataset=dataset_name,
         patient=f"{dataset_name}:{patient or image}",
         patient_known=bool(patient),
-        eye=_EYES.get(row.get("eye", "").strip().lower()),
+        eye=eye,
         camera=row.get("camera", ""),
         licence=next((row[key] for key in _LICENCE_COLUMNS if row.get(key)), ""),
-        split=_SPLITS.get(row.get("split", "").strip().lower()),
+        split=split,
         masks=masks,
-        columns={key: value for key, value in columns.items() if key not in taken},
+        columns={key: value for key, value in columns.items() if key not in taken or key in odd},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from retinaforge.captions.writer import Writer
 from retinaforge.core import Refusal
 from retinaforge.core.artefacts import write_json
+from retinaforge.tasks.caption_run_journal import NAME as JOURNAL
 from retinaforge.tasks.caption_run_sums import NAME as SUMMARY
 from retinaforge.tasks.pairs import METADATA, read_pairs
 from retinaforge.tasks.records_file import Known
@@ -36,14 +37,14 @@ def require_same_run(folder: Path, now: Row, known: Sequence[Known]) -> None:
     """Refuse to write over captions of another seed or writer, or of images that are not in hand.
 
     Args:
-        folder: of the run; one that is not there, or empty, is anybody's.
+        folder: of the run; one that is not there, or holds no caption yet, is anybody's.
         now: from `begun_with`.
         known: the images that the run captions.
 
     Raises:
         Refusal: "expected what FOLDER was begun with: seed 0; got seed 1; ...".
     """
-    if not (folder / METADATA).is_file() and not (folder / NAME).is_file():
+    if not (folder / METADATA).is_file() and not _answered(folder):
         return
     then = _then(folder)
     if then is None:
@@ -89,6 +90,12 @@ def _in_words(options: Iterable[tuple[str, Any]]) -> str:
 
 def _fewer(then: Row, now: Row) -> bool:
     return now["options"]["captions_per_image"] < then["options"]["captions_per_image"]
+
+
+def _answered(folder: Path) -> bool:
+    """Return whether a run got as far as an answer; one that was refused before is none."""
+    journal = folder / JOURNAL
+    return journal.is_file() and journal.stat().st_size > 0
 
 
 def _then(folder: Path) -> Row | None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from retinaforge.captions.lint import LintRules, lint
+from retinaforge.captions.parse import read_claims
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.writer_checked import Check
+from retinaforge.tasks.pairs import Pair
+
+SHORT = 40
+"""Words: the template's captions of nothing have 20 to 30."""
 
 
 def check_for(*, diagnosis: bool) -> Check:
@@ -24,6 +31,16 @@ def check_for(*, diagnosis: bool) -> Check:
         return list(dict.fromkeys(f"{each.code}: {each.message}" for each in told))
 
     return wrong_with
+
+
+def silent(pairs: Sequence[Pair]) -> int:
+    """Return how many images have a caption of which the parser reads no claim.
+
+    A template fills up to the fewest words with what is true of every photograph, so that only
+    short captions can say nothing; longer ones are not read.
+    """
+    short = (pair.text for pair in pairs if len(pair.text.split()) <= SHORT)
+    return sum(not read_claims(text).claims for text in short)
 
 
 def label_of(*, diagnosis: bool) -> str:

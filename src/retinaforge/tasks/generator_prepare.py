@@ -89,10 +89,11 @@ def find_inputs(
     stated = any(pair.split for pair in found)
     train, wordless = with_words(p for p in found if p.split == "train" or not stated)
     if not train:
+        names = ", ".join(sorted({pair.split or "none" for pair in found})) or "nothing"
         raise Refusal(
             "pairs of the split train with captions",
-            f"none of {len(found)} in {folder}",
-            "add some",
+            f"none of {len(found)} in {folder}, of the splits {names}",
+            'write "split": "train" into the rows that are to be learnt from',
         )
     held, silent = with_words(pair for pair in found if pair.split == "val")
     held_out, left_out = _some(held, recipe.seed), (*bad, *wordless, *silent)

@@ -17,11 +17,11 @@ from retinaforge.encoders import load as load_encoder
 from retinaforge.tasks.contrast_data import ContrastPlan
 from retinaforge.tasks.contrast_prepare import prepare
 from retinaforge.tasks.contrast_train import MODEL, TextImagePlan, train_image_text
+from retinaforge.tasks.generator_preflight import rule_of
 from retinaforge.tasks.generator_prepare import Inputs, is_main
 from retinaforge.tasks.generator_train import Telling, share
 from retinaforge.tasks.pairs import Pair, read_rows
 from retinaforge.tasks.purify import KEPT, RANDOM, purify, write_purified
-from retinaforge.tasks.purify_scores import Rule
 from retinaforge.training.pretrain_config import PretrainConfig
 
 SELECTIONS = {"kept": KEPT, "random": RANDOM}
@@ -40,13 +40,7 @@ def run_purification(inputs: Inputs, folder: Path, telling: Telling) -> dict[str
         Refusal: if nothing is kept.
     """
     table, recipe = inputs.recipe.purify, inputs.recipe
-    rule = Rule(
-        keep=table.keep,
-        text_weight=table.text_weight,
-        least_side_px=table.least_side_px,
-        characters=table.characters,
-        lint=table.lint,
-    )
+    rule = rule_of(recipe)
     encoder = _encoder(inputs, folder, telling)
     if not is_main():
         return {}

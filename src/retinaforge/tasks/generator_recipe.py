@@ -180,7 +180,8 @@ def _said(item: Mapping[str, Any]) -> str:
     place = [str(part) for part in item["loc"]]
     name = ".".join(place) or "recipe"
     if item["type"] != "extra_forbidden":
-        return f"{name}: {item['msg']}"
+        said = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+        return f"{name}: {said}"
     near = get_close_matches(name, list(_fields(Recipe)), n=1, cutoff=0.5)
     near = near or get_close_matches(place[-1], [n.split(".")[-1] for n in _fields(Recipe)], n=1)
     return f"{name} is unknown{f' (did you mean {near[0]}?)' if near else ''}"

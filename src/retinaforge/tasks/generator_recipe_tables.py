@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from retinaforge.core import Refusal
 from retinaforge.generators.maps import Keeping
+from retinaforge.generators.presets import require_preset
+from retinaforge.generators.solvers import require_method
 from retinaforge.tasks.mask_files import require_map_names
 
 
@@ -45,10 +48,7 @@ class DataTable(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> DataTable:
-        try:
-            require_map_names(self.maps)
-        except Refusal as error:
-            raise ValueError(str(error)) from error
+        _in_pydantic(require_map_names, self.maps)
         if self.maps and self.stream:
             raise ValueError("shards hold no masks: with maps, stream must be false")
         return self
@@ -130,6 +130,11 @@ class NetworkTable(Table):
     start: str = ""
     recompute: bool = False
     lora_rank: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> NetworkTable:
+        _in_pydantic(require_preset, self.preset)
+        return self
 
     def binding(self) -> dict[str, Any]:
         """Return the fields that decide what comes out."""
@@ -219,3 +224,16 @@ class SampleTable(Table):
     steps: int = Field(50, ge=1)
     method: str = "euler"
     guidance: float = Field(4.0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SampleTable:
+        _in_pydantic(require_method, self.method)
+        return self
+
+
+def _in_pydantic(require: Callable[[Any], Any], given: Any) -> None:
+    """Tell pydantic of a refusal, so that it names the table."""
+    try:
+        require(given)
+    except Refusal as error:
+        raise ValueError(str(error)) from error

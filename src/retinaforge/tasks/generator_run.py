@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retinaforge.autoencoders import load_autoencoder
 from retinaforge.core import Refusal, artefacts
+from retinaforge.tasks.generator_preflight import require_steps
 from retinaforge.tasks.generator_prepare import (
     Inputs,
     file_hash,
@@ -116,7 +116,8 @@ def run_recipe(
     """
     steps = _left(without)
     inputs = find_inputs(recipe, out / "cache", pairs=pairs, autoencoder=autoencoder)
-    load_autoencoder(inputs.autoencoder)  # before a text encoder is taught for minutes
+    wanted = {step for name in recipe.arms for step in ARMS[name].steps} if arms else set(steps)
+    require_steps(inputs, {one for one in wanted if not (out / one / DONE).exists()})
     settings = recipe.model_dump(mode="json")
     if is_main() and not (out / RECIPE).exists():
         artefacts.write_json(out / RECIPE, settings)

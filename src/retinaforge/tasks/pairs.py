@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.rows import record_from_row, record_to_row
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, split_of
 from retinaforge.tasks.json_lines import read_rows, rows_of, whole, write_rows
 
 METADATA = "metadata.jsonl"
@@ -35,7 +35,7 @@ class Pair:
         text: the caption.
         texts: its paraphrases, the caption first; what is read from a file has at least it.
         record: what is known of the eye; empty facts where nobody said.
-        split: "train", "val", "test" or "".
+        split: "train", "val", "test", a name of the set's own, or "".
         patient: whose eye, "" where unknown. Patients never cross splits.
         synthetic: drawn or sampled, not photographed.
         writer: who wrote the caption: "template", a model's name, "" where unknown.
@@ -150,7 +150,7 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
         text=text,
         texts=tuple(texts),
         record=record,
-        split=_word("split", row) or record.split,
+        split=split_of(_word("split", row) or record.split),
         patient=_word("patient", row) or record.patient,
         synthetic=bool(row.get("synthetic", record.synthetic)),
         writer=_word("writer", row),
@@ -160,6 +160,7 @@ def pair_from_row(row: Mapping[str, Any], folder: Path) -> Pair:
 
 def _bare(name: str, row: Mapping[str, Any]) -> EyeRecord:
     said = {key: _word(key, row) for key in ("patient", "split", "licence", "dataset")}
+    said["split"] = split_of(said["split"])
     return EyeRecord(image=name, synthetic=bool(row.get("synthetic", False)), **said)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from retinaforge.core import Refusal
+from retinaforge.core import Refusal, split_of
 from retinaforge.images import UnreadableImage, image_size
 from retinaforge.tasks.caption_run_journal import NAME as ANSWERS
 from retinaforge.tasks.pairs import Pair, PairsRead, read_good_pairs
@@ -29,7 +29,7 @@ def some_pairs(folder: Path, split: str = "") -> PairsRead:
     if not pairs:
         why = f": {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise Refusal("captioned images", f"none in {folder}{why}", "write some: captions write")
-    kept = [pair for pair in pairs if not split or pair.split == split]
+    kept = [pair for pair in pairs if not split or pair.split == split_of(split)]
     if not kept:
         splits = sorted({pair.split or "none" for pair in pairs})
         raise Refusal(

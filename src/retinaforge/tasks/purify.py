@@ -30,6 +30,10 @@ from retinaforge.tasks.purify_scores import Rule, Scored, by_cosine, by_facts, j
 
 KEPT, ALL, RANDOM = "kept.jsonl", "unfiltered.jsonl", "random.jsonl"
 SCORES, SUMMARY = "scores.jsonl", "purify.json"
+NONE_ADMITTED = (
+    "loosen the rules (--least-side, --most-characters; in a recipe purify.least_side_px, "
+    "purify.characters), or mend the captions"
+)
 TextText = Literal["facts", "cosine"]
 
 
@@ -93,8 +97,7 @@ def purify(
         raise Refusal(
             "pairs that the rules admit",
             "; ".join(f"{count} with {reason}" for reason, count in reasons.most_common(3)),
-            "loosen the rules (--least-side, --most-characters; in a recipe purify.least_side_px, "
-            "purify.characters), or mend the captions",
+            NONE_ADMITTED,
         )
     kept = tuple(order[: max(1, round(rule.keep * len(order)))])
     least = scored[kept[-1]].score

@@ -22,7 +22,7 @@ A column that has a fact's own name needs no entry.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ from retinaforge.captions.facts import FACT, LESIONS, UNSORTED, check_value, fac
 from retinaforge.captions.record import Value
 from retinaforge.core import Refusal
 
-REPORT, KEYWORDS = "report", "keywords"
+REPORT, KEYWORDS, LABELS = "report", "keywords", "labels"
+NO_FACTS = (LABELS, KEYWORDS, "split", "eye", "patient", "patient_id", "subject")
 SPELT: dict[str, dict[str, Value]] = {
     "eye": {"od": "OD", "os": "OS", "right": "OD", "left": "OS", "r": "OD", "l": "OS"},
     "sex": {"f": "female", "m": "male", "w": "female", "female": "female", "male": "male"},
@@ -97,6 +98,21 @@ def _require_facts(columns: ColumnMap, path: Path) -> None:
             f"{', '.join(odd)} in {path}",
             "name disc and cup masks disc_mask and cup_mask in the manifest itself",
         )
+
+
+def without_meaning(cells: Mapping[str, str], columns: ColumnMap) -> Iterator[str]:
+    """Yield the filled columns of a row, and its labels ("labels: dme_risk"), that give no fact.
+
+    Names that others give to the split, the eye's side or the patient are no facts of a caption.
+    """
+    for name, text in cells.items():
+        if text and name not in (*NO_FACTS, columns.um_per_px) and not columns.meaning(name):
+            yield name
+    for part in cells.get(LABELS, "").split(";"):
+        key, equals, _ = (each.strip() for each in part.partition("="))
+        known = columns.labels if equals else columns.words
+        if key and key not in (*NO_FACTS, *known):
+            yield f"{LABELS}: {key}"
 
 
 def value_of(fact: str, text: str, columns: ColumnMap) -> Value | None:

@@ -20,7 +20,14 @@ import numpy as np
 from retinaforge.captions.record import EyeRecord, Fact
 from retinaforge.core import Landmarks, Record, Refusal, RetinaForgeError
 from retinaforge.images import UnreadableImage, image_size, read_index_mask, read_mask, read_records
-from retinaforge.tasks.records_columns import KEYWORDS, REPORT, ColumnMap, read_columns, value_of
+from retinaforge.tasks.records_columns import (
+    KEYWORDS,
+    REPORT,
+    ColumnMap,
+    read_columns,
+    value_of,
+    without_meaning,
+)
 from retinaforge.tasks.records_file import Known
 from retinaforge.tasks.records_keywords import read_keywords
 from retinaforge.tasks.records_places import BOXES, places_of, regions_of
@@ -28,6 +35,8 @@ from retinaforge.tasks.records_sets import SETS
 from retinaforge.tasks.records_vessels import NO_SCALE, density_fact, has_vessels, scale_of
 from retinaforge.tasks.vessel_masks import landmarks_of_masks
 
+UNREAD = "columns and labels that give no fact (--columns says what they mean)"
+MOST_NAMES = 12
 Row = dict[str, str]
 Marks = Mapping[str, Landmarks]
 
@@ -70,6 +79,8 @@ def manifest_records(
     given = None if columns is None else read_columns(columns)
     records, found = read_records(Path(folder)), Gathered()
     tables: dict[Path, dict[str, Row]] = {}
+    unread: dict[str, int] = {}
+    seen: set[str] = set()
     for done, record in enumerate(records, 1):
         meaning = given or SETS.get(record.dataset, ColumnMap())
         home = _home(record, Path(folder))
@@ -77,13 +88,26 @@ def manifest_records(
             tables[home] = _side_tables(home, meaning)
         further = tables[home].get(record.path.relative_to(home).as_posix(), {})
         measured = (landmarks or {}).get(record.name, Landmarks())
+        if given is None and record.dataset not in SETS:
+            for name in without_meaning(record.columns, meaning):
+                unread[name] = unread.get(name, 0) + 1
         try:
+            _require_once(record.name, seen)
             found.known.append(_known_of(record, further, meaning, home, measured, found))
         except (RetinaForgeError, OSError) as error:
             found.left_out.append((record.name, str(error)))
         if on_progress:
             on_progress(done, len(records))
+    if unread:
+        names = [*unread][:MOST_NAMES] + ["..."] * (len(unread) > MOST_NAMES)
+        found.notes[f"{UNREAD}: {', '.join(names)}"] += max(unread.values())
     return found
+
+
+def _require_once(name: str, seen: set[str]) -> None:
+    if name in seen:
+        raise Refusal("each image once", "a second row of it", "remove one of its rows")
+    seen.add(name)
 
 
 def _home(record: Record, root: Path) -> Path:
@@ -118,7 +142,8 @@ def _known_of(
     record: Record, further: Row, columns: ColumnMap, home: Path, measured: Landmarks, to: Gathered
 ) -> Known:
     """Return one image with its record; what is wrong with single values goes to `to`."""
-    cells = {**record.columns, "camera": record.camera, "eye": record.eye or "", **further}
+    eye = record.eye or record.columns.get("eye", "")
+    cells = {**record.columns, "camera": record.camera, "eye": eye, **further}
     facts: dict[str, Fact] = {}
     source = f"manifest: {record.dataset}"
     for name, text in _said(cells, columns):
@@ -141,7 +166,7 @@ def _known_of(
         facts=facts,
         report=_column(cells, columns, REPORT),
         patient=record.patient,
-        split=record.split or "",
+        split=record.split or record.columns.get("split", "").strip(),
         licence=record.licence,
         dataset=record.dataset,
     )

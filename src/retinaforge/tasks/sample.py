@@ -16,7 +16,7 @@ import torch
 
 from retinaforge.core.artefacts import environment, write_bytes, write_json, write_with
 from retinaforge.tasks.pairs import METADATA, write_rows
-from retinaforge.tasks.sample_draw import Drawn, Paint, SamplePlan, painting
+from retinaforge.tasks.sample_draw import Drawn, Paint, SamplePlan, painting, require_plan
 from retinaforge.tasks.sample_files import (
     claim,
     facts_of,
@@ -62,8 +62,8 @@ def sample_images(
         Refusal: if the plan does not fit the generator, or `out` holds a run of other settings.
         DiskFull: if a file could not be written; the same call resumes.
     """
+    require_plan(painter, plan, requests)
     paint = painting(painter, plan)
-    painter.vocabulary.require({name: v for one in requests[:1] for name, v in one.classes.items()})
     settings = settings_of(requests, plan, painter.fingerprint, form)
     if form == "webdataset":
         settings["shard_size"] = shard_size

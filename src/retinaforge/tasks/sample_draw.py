@@ -79,6 +79,19 @@ class Drawn:
 Paint = Callable[[Sequence[Request], OnStep | None], list[Drawn]]
 
 
+def require_plan(painter: Painter, plan: SamplePlan, requests: Sequence[Request]) -> None:
+    """Refuse a plan, or classes, that do not fit the generator, before anything is drawn.
+
+    Raises:
+        Refusal: for size, steps, shift, method, guidance, interval or a class.
+    """
+    painter.vocabulary.require({name: v for one in requests[:1] for name, v in one.classes.items()})
+    canvas_of(plan.size, unit=painter.unit)
+    time_grid(plan.steps, shift=plan.time_shift)
+    Guidance(plan.guidance, plan.interval)
+    require_method(plan.method)
+
+
 def painting(painter: Painter, plan: SamplePlan) -> Paint:
     """Return what draws a batch of requests under a plan.
 

@@ -24,6 +24,7 @@ from retinaforge.tasks.sample_requests import Request, Toward
 
 SETTINGS = "sample.json"
 IMAGES = ("*.png", "*.jpg", "*.tar")
+REQUESTS = "other captions, seeds, classes or masks"
 
 
 def png_of(pixels: np.ndarray, facts: Mapping[str, Any]) -> bytes:
@@ -133,7 +134,12 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
     if differ:
         raise Refusal(
             f"the settings that {folder} was begun with",
-            "; ".join(f"{name} {settings[name]} instead of {held.get(name)}" for name in differ),
+            "; ".join(
+                REQUESTS
+                if name == "requests"
+                else f"{name} {settings[name]} instead of {held.get(name)}"
+                for name in differ
+            ),
             "run the same command again, or choose another folder",
         )
     for torn in folder.glob(".*.tmp"):

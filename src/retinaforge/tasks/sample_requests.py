@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple
 from retinaforge.captions.record import EyeRecord
 from retinaforge.captions.rows import record_from_row
 from retinaforge.captions.template import write_caption
-from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.core import Refusal, RetinaForgeError, split_of
 from retinaforge.core.rng import rng_for
+from retinaforge.tasks.json_lines import rows_of, whole
 from retinaforge.tasks.mask_files import Files
 from retinaforge.tasks.pairs import METADATA, Pair, pair_from_row
 
@@ -135,7 +135,7 @@ def of_split(wordings: Sequence[Wording], split: str) -> list[Wording]:
     Raises:
         Refusal: if there is none.
     """
-    found = [one for one in wordings if not split or _split(one) == split]
+    found = [one for one in wordings if not split or _split(one) == split_of(split)]
     if not found:
         known = sorted({_split(one) for one in wordings} - {""})
         came = f"only of {', '.join(known)}" if known else "captions that state no split"
@@ -190,7 +190,13 @@ def requests_of(
 
 def _from_lines(path: Path) -> tuple[list[Wording], list[BadCaption]]:
     good, bad = [], []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    content = path.read_bytes()
+    if b"\0" in content:  # an image's, an archive's, and every other letter of UTF-16
+        raise Refusal(
+            "captions: a text file in UTF-8 with one caption a line", f"{path}, which is no such",
+            "name a text file, or save it as UTF-8",
+        )  # fmt: skip
+    for number, line in enumerate(content.split(b"\n"), 1):
         where = f"line {number} of {path.name}"
         try:
             text = line.decode("utf-8-sig").strip()
@@ -204,11 +210,9 @@ def _from_lines(path: Path) -> tuple[list[Wording], list[BadCaption]]:
 
 def _from_rows(path: Path, seed: int) -> tuple[list[Wording], list[BadCaption]]:
     good, bad = [], []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
+    for number, row in rows_of(path):
         try:
-            good.append(_from_row(json.loads(line), path, number, seed))
+            good.append(_from_row(whole(row), path, number, seed))
         except (RetinaForgeError, ValueError, TypeError, AttributeError) as error:
             bad.append(BadCaption(f"line {number} of {path.name}", str(error)))
     return good, bad
