@@ -423,7 +423,7 @@ def test_the_command_trains_names_bad_images_and_shows(home: Path, tmp_path: Pat
     assert [row["name"] for row in said["left_out"]] == ["silent.png", "3.png"]
     assert "left out silent.png: a caption without words" in ran.stderr
     page = (tmp_path / "run/pretrain/step.html").read_text()
-    assert "1 images were left out" in page
+    assert "1 image left out" in page
     assert "fewer than two rows of the split val" in page
     shown = CliRunner().invoke(app, ["show", str(tmp_path / "run"), "--json"])
     assert json.loads(shown.stdout)["steps"][0]["state"] == "done"

@@ -20,6 +20,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, svg.WIDTH - 16, 26, 204
 LOSS = "loss: mean squared error of the velocity (no unit)"
 SPEED, STEPS = "images a second (1/s)", "optimiser step"
 MOST_POINTS = 300
+MOST_WORDS = 12
 SKIPPED_START = 0.03
 """Share of the steps whose loss does not set the scale: it would flatten all that follows."""
 
@@ -34,7 +35,8 @@ def write_step_page(folder: Path) -> Path:
     log = _lines(folder / LOG)
     pictures = embed(["samples.png"], folder) if (folder / "samples.png").exists() else {}
     page = page_template("generator_step.html.j2").render(
-        told=told, words=words, rows=_facts(told), losses=_losses(told),
+        told=told, words=words, rows=_facts(told), losses=_losses(told), moved=_moved(told),
+        left_out=told.get("left_out") or told.get("data", {}).get("left_out", []),
         curve=loss_curve(log), speed=_curve(log, "images_per_s", "Images a second", SPEED),
         sheet=pictures.get("samples.png"),
     )  # fmt: skip
@@ -103,7 +105,7 @@ def _sentence(told: dict[str, Any]) -> str:
 def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines of the page's first table."""
     if told["step"] == "purify":
-        return [("pairs", str(told["pairs"])), ("kept", str(told["kept"]))]
+        return _purified(told)
     result, data, cut = told["result"], told["data"], told["data"]["truncation"]
     return [
         ("images", f"{data['photographs']} of side {told['latents']['size_px']} px"),
@@ -116,9 +118,39 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("optimiser steps", f"{result['steps']} ({result['skipped']} skipped)"),
         ("images seen", str(result["images"])),
         ("images a second", words.number(result["images_per_s"])),
-        ("hours", words.number(result["seconds"] / 3600)),
+        ("time", _duration(result["seconds"])),
         ("arithmetic", result["precision"]),
     ]
+
+
+def _purified(told: dict[str, Any]) -> list[tuple[str, str]]:
+    rule, without = told.get("rule", {}), told.get("without_text_text", {})
+    found = [
+        ("pairs", str(told["pairs"])),
+        ("admitted by the rules", str(told.get("admitted", told["pairs"]))),
+        ("kept", str(told["kept"])),
+        ("image-text agreement by", told.get("image_text", "")),
+        ("text-text agreement by", told.get("text_text", "")),
+        *((f"without text-text: {why}", str(count)) for why, count in without.items()),
+        ("share kept", words.number(rule.get("keep"))),
+        ("least short side", f"{rule.get('least_side_px')} px" if rule else ""),
+        ("characters of a caption", " to ".join(map(str, rule.get("characters", ())))),
+    ]
+    return [(name, said) for name, said in found if said and said != words.number(None)]
+
+
+def _moved(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the words whose share changed the most by purification, the greatest change first."""
+    return sorted(
+        told.get("composition", []),
+        key=lambda row: (-abs(row["share_after"] - row["share_before"]), row["fact"]),
+    )[:MOST_WORDS]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _masks(counts: dict[str, int]) -> str:

@@ -312,7 +312,12 @@ def _write(outcome: RecipeDone, inputs: Inputs, out: Path) -> None:
 
 
 def _left_out(inputs: Inputs, done: Any) -> tuple[tuple[str, str], ...]:
-    rows = [row for one in done for row in one.told.get("data", {}).get("left_out", ())]
+    """Return who was left out by training or purification, each once."""
+    rows = [
+        row
+        for one in done
+        for row in (*one.told.get("data", {}).get("left_out", ()), *one.told.get("left_out", ()))
+    ]
     named = ((row["name"], row["reason"]) for row in rows)
     return tuple(dict.fromkeys((*inputs.left_out, *named)))
 
