@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from retinaforge.core import Refusal
-from retinaforge.metrics.groups import Judged, bands, group_gap
+from retinaforge.metrics.group_names import bands, in_order
+from retinaforge.metrics.groups import group_gap
+from retinaforge.metrics.judged import Judged
 
 MEAN_RANGE = {2: 2 / math.sqrt(math.pi), 3: 3 / math.sqrt(math.pi), 4: 2.0588}
 """Mean range of K standard normal numbers, Tippett 1925."""
@@ -100,6 +102,9 @@ def test_small_and_unknown_groups_are_named_not_judged():
 def test_bands_of_age():
     said = bands(np.array([20, 50, 64.9, 65, np.nan]), [50.0, 65.0])
     assert said == ["below 50", "50 to 65", "50 to 65", "65 and over", ""]
+    assert in_order(["65 and over", "b", "50 to 65", "below 50", "a"]) == [
+        "below 50", "50 to 65", "65 and over", "a", "b",
+    ]  # fmt: skip
     with pytest.raises(Refusal, match="expected rising edges"):
         bands(np.array([1.0]), [65.0, 50.0])
 

@@ -12,11 +12,12 @@ from retinaforge.audits.masking import Parts
 from retinaforge.core import Record, Refusal
 from retinaforge.reports.audit_page import write_audit_page
 from retinaforge.tasks.usefulness_set import Example
-from retinaforge.validation.audit_attributes import Side, audit_attributes
+from retinaforge.validation.audit_attributes import audit_attributes
 from retinaforge.validation.audit_attribution import audit_attribution
 from retinaforge.validation.audit_degradation import audit_degradation
 from retinaforge.validation.audit_eyes import Eyes
 from retinaforge.validation.audit_masking import audit_masking
+from retinaforge.validation.audit_sides import Side
 
 SIDE = 64
 Y, X = np.mgrid[:SIDE, :SIDE]

@@ -1,6 +1,6 @@
 """Copies, impossible eyes, uneven groups: what can be wrong with images that look right."""
 
-from retinaforge.audits import attributes, attribution, degradation, masking
+from retinaforge.audits.classifier_cards import CLASSIFIER_CARDS
 from retinaforge.audits.copies import (
     COPY_CARDS,
     Calibration,
@@ -27,10 +27,7 @@ from retinaforge.core import Card
 CATALOGUE: tuple[Card, ...] = (
     *COPY_CARDS,
     GRADE_CARD,
-    *attributes.CARDS,
-    masking.MASKING_CARD,
-    *degradation.CARDS,
-    *attribution.CARDS,
+    *CLASSIFIER_CARDS,
 )
 
 __all__ = [

@@ -34,7 +34,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from retinaforge.core import Card
 from retinaforge.metrics.prediction import auroc, patient_draws
 
 CHANCE = 0.5
@@ -43,34 +42,6 @@ FEWEST = 10
 """Patients below which a side is not judged."""
 
 Fate = Literal["kept", "weakened", "amplified", "erased", "untold", "unknown"]
-
-ATTRIBUTE_CARD = Card(
-    name="attribute_kept",
-    version=1,
-    measures="AUROC (of a number: concordance) of a probe, taught on real images, for what "
-    "synthetic images were asked to show, minus the same on real images of other patients",
-    range="[-1, 1]",
-    direction="neither",
-    unit="1",
-    smallest_n=20,
-    reference="this package; the notion of amplification: Zhao et al., EMNLP 2017",
-    known_failure="a probe that fails on synthetic images for another reason (their sharpness, "
-    "their colours) looks like an attribute that was erased: read the probe taught on synthetic "
-    "images beside it",
-)
-ASSOCIATION_CARD = Card(
-    name="attribute_association",
-    version=1,
-    measures="how far the attribute's score goes with a label, |AUROC - 1/2|, in synthetic images "
-    "minus in real ones",
-    range="[-0.5, 0.5]",
-    direction="lower is better",
-    unit="1",
-    smallest_n=20,
-    reference="this package, after Zhao et al., EMNLP 2017",
-    known_failure="|A - 1/2| is biased upwards on few images: sets of unlike size differ by it",
-)
-CARDS = (ATTRIBUTE_CARD, ASSOCIATION_CARD)
 
 
 @dataclass(frozen=True)

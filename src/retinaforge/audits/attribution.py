@@ -21,12 +21,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from retinaforge.core import Card
+from retinaforge.audits.classifier_cards import SHAKEN
 
 Image = Float[np.ndarray, "height width 3"]
 Images = Float[np.ndarray, "n height width 3"]
@@ -39,43 +38,6 @@ Explain = Callable[[Image], Heat]
 PATCHES, STEPS = 12, 24
 """Patches a side; steps of the integral."""
 SQUARES, TRIALS = 64, 6
-NOISE = 4.0
-"""Largest noise of the sensitivity, grey levels."""
-
-INFIDELITY_CARD = Card(
-    name="infidelity",
-    version=1,
-    measures="share of a score's changes, as squares of the image are replaced, that the "
-    "attribution does not foresee, at its best scale",
-    range="[0, 1]",
-    direction="lower is better",
-    unit="1",
-    smallest_n=1,
-    reference="Yeh et al., NeurIPS 2019, definition 2.1, divided by the changes' mean square",
-    known_failure="squares of another size may be foreseen worse; where no square changes the "
-    "score there is nothing to explain and the value is NaN",
-)
-SENSITIVITY_CARD = Card(
-    name="attribution_sensitivity",
-    version=1,
-    measures=f"largest relative change of the attribution under noise of {NOISE:g} grey levels",
-    range="[0, inf)",
-    direction="lower is better",
-    unit="1",
-    smallest_n=1,
-    reference="Yeh et al., NeurIPS 2019, definition 3.1",
-    known_failure="a map that is always the same is not sensitive and explains nothing: read it "
-    "beside infidelity; a classifier that sees noise must be sensitive",
-)
-CARDS = (INFIDELITY_CARD, SENSITIVITY_CARD)
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Whether an attribution can be believed; NaN where it is not defined."""
-
-    infidelity: float
-    sensitivity: float
 
 
 def baseline_of(image: Image, fov: Mask) -> Image:
@@ -172,7 +134,7 @@ def infidelity(
 
 def sensitivity(
     explain: Explain, heat: Heat, image: Image, fov: Mask, *, rng: np.random.Generator,
-    trials: int = TRIALS, noise: float = NOISE,
+    trials: int = TRIALS, noise: float = SHAKEN,
 ) -> float:  # fmt: skip
     """Return the largest relative change of an attribution under small noise inside the field."""
     size = float(np.linalg.norm(heat))

@@ -18,50 +18,17 @@ References:
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
-from PIL import Image
-from scipy import ndimage
+from jaxtyping import Bool, Float
 
-from retinaforge.core import Card, Refusal
+from retinaforge.audits import damages
+from retinaforge.audits.damages import Damage, Mask, Pixels
+from retinaforge.core import Refusal
 
-Pixels = UInt8[np.ndarray, "height width 3"]
-Mask = Bool[np.ndarray, "height width"]
-Damage = Callable[[Pixels, Mask, float, np.random.Generator], np.ndarray]
 LEVELS = (1, 2, 3, 4, 5)
-BRIGHTER_VEIL = 1.35
-"""A veil of scattered light over the field's median."""
-
-CONSISTENCY_CARD = Card(
-    name="consistency",
-    version=1,
-    measures="share of images that are called alike before and after damage of a stated size",
-    range="[0, 1]",
-    direction="higher is better",
-    unit="1",
-    smallest_n=10,
-    reference="Hendrycks and Dietterich, ICLR 2019 (there: between frames of a perturbation)",
-    known_failure="a classifier that calls everything alike is perfectly consistent: read it "
-    "beside accuracy",
-)
-ROBUST_CARD = Card(
-    name="robust_auroc",
-    version=1,
-    measures="AUROC on images damaged at five levels; the mean over levels and kinds minus the "
-    "AUROC on good images is the loss",
-    range="[0, 1]",
-    direction="higher is better",
-    unit="1",
-    smallest_n=20,
-    reference="after Hendrycks and Dietterich, ICLR 2019",
-    known_failure="levels of unlike kinds are not equally bad for a reader",
-)
-CARDS = (CONSISTENCY_CARD, ROBUST_CARD)
 
 
 @dataclass(frozen=True)
@@ -112,85 +79,16 @@ def consistency(
     return (before == after).astype(np.float64)
 
 
-def _diameter(fov: Mask) -> float:
-    return 2 * math.sqrt(max(float(fov.sum()), 1.0) / math.pi)
-
-
-def _within(pixels: Pixels, fov: Mask, smooth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Smooth within the field alone: what is black beside it does not bleed in."""
-    weight = fov.astype(np.float32)
-    total = np.maximum(smooth(weight), 1e-6)
-    return np.stack([smooth(pixels[..., c] * weight) / total for c in range(3)], axis=-1)
-
-
-def _defocus(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    sigma = size * _diameter(fov)
-    return _within(pixels, fov, lambda x: ndimage.gaussian_filter(x, sigma))
-
-
-def _illumination(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    turn = rng.uniform(-math.pi, math.pi)
-    y, x = np.mgrid[: fov.shape[0], : fov.shape[1]].astype(np.float32)
-    along = (x - x[fov].mean()) * math.cos(turn) + (y - y[fov].mean()) * math.sin(turn)
-    t = np.clip(along / (_diameter(fov) / 2), -1, 1)
-    return pixels * (1 - size * (1 + t) / 2)[..., None]
-
-
-def _haze(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    veil = np.minimum(np.median(pixels[fov], axis=0) * BRIGHTER_VEIL + 12, 235)
-    return pixels + size * (veil - pixels)
-
-
-def _jpeg(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=round(size), subsampling=2)
-    return np.asarray(Image.open(buffer).convert("RGB"))
-
-
-def _dust(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    d, done = _diameter(fov), pixels.astype(np.float32)
-    rows, columns = np.nonzero(fov)
-    y, x = np.mgrid[: fov.shape[0], : fov.shape[1]]
-    for _ in range(round(size)):
-        place = rng.integers(len(rows))
-        radius = max(0.6, rng.uniform(0.002, 0.006) * d)
-        depth = rng.uniform(0.3, 0.8)
-        away = np.hypot(y - rows[place], x - columns[place]) / radius
-        done *= (1 - depth / (1 + np.exp(np.clip(6 * (away - 1), -40, 40))))[..., None]
-    return done
-
-
-def _motion(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    length, turn = size * _diameter(fov), rng.uniform(0, math.pi)
-    reach = max(1, math.ceil(length / 2))
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
-    steps = np.linspace(-length / 2, length / 2, 8 * reach + 1)
-    # Each step falls on four pixels by its share, so that a line below one pixel blurs too.
-    y, x = reach + steps * math.sin(turn), reach + steps * math.cos(turn)
-    for down in (0, 1):
-        for right in (0, 1):
-            rows = np.minimum(np.floor(y).astype(int) + down, 2 * reach)
-            columns = np.minimum(np.floor(x).astype(int) + right, 2 * reach)
-            share = np.abs(1 - down - y % 1) * np.abs(1 - right - x % 1)
-            np.add.at(kernel, (rows, columns), share.astype(np.float32))
-    kernel /= kernel.sum()
-    return _within(pixels, fov, lambda x: ndimage.convolve(x, kernel, mode="nearest"))
-
-
-def _channel(pixels: Pixels, fov: Mask, size: float, rng: np.random.Generator) -> np.ndarray:
-    which, done = int(rng.integers(3)), pixels.astype(np.float32)
-    done[..., which] += size * (done[..., which][fov].mean() - done[..., which])
-    return done
-
-
 DEGRADATIONS: tuple[Degradation, ...] = (
-    Degradation("defocus", "sigma, diameters", (0.002, 0.004, 0.008, 0.014, 0.022), _defocus),
-    Degradation("illumination", "fall of light", (0.2, 0.4, 0.6, 0.75, 0.9), _illumination),
-    Degradation("haze", "share of veil", (0.1, 0.25, 0.4, 0.55, 0.75), _haze),
-    Degradation("jpeg", "quality", (60, 35, 20, 10, 5), _jpeg),
-    Degradation("dust", "specks", (10, 25, 50, 100, 200), _dust),
-    Degradation("motion", "length, diameters", (0.006, 0.012, 0.024, 0.04, 0.06), _motion),
-    Degradation("channel", "share of one channel lost", (0.2, 0.4, 0.6, 0.8, 1.0), _channel),
+    Degradation(
+        "defocus", "sigma, diameters", (0.002, 0.004, 0.008, 0.014, 0.022), damages.defocus
+    ),
+    Degradation("illumination", "fall of light", (0.2, 0.4, 0.6, 0.75, 0.9), damages.illumination),
+    Degradation("haze", "share of veil", (0.1, 0.25, 0.4, 0.55, 0.75), damages.haze),
+    Degradation("jpeg", "quality", (60, 35, 20, 10, 5), damages.jpeg),
+    Degradation("dust", "specks", (10, 25, 50, 100, 200), damages.dust),
+    Degradation("motion", "length, diameters", (0.006, 0.012, 0.024, 0.04, 0.06), damages.motion),
+    Degradation("channel", "share of one channel lost", (0.2, 0.4, 0.6, 0.8, 1.0), damages.channel),
 )
 BY_NAME = {one.name: one for one in DEGRADATIONS}
 

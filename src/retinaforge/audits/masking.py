@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from scipy import ndimage
 
-from retinaforge.core import Card, Refusal
+from retinaforge.core import Refusal
 
 WIDER = 1.5
 """Radius of the dilated disc over the disc's."""
@@ -36,20 +36,6 @@ VESSEL_MARGIN = 0.01
 
 Mask = Bool[np.ndarray, "height width"]
 Pixels = UInt8[np.ndarray, "height width 3"]
-
-MASKING_CARD = Card(
-    name="masked_auroc",
-    version=1,
-    measures="AUROC of a classifier on images of which a part is hidden, with DeLong's test "
-    "against chance and against the whole image",
-    range="[0, 1]",
-    direction="neither",
-    unit="1",
-    smallest_n=20,
-    reference="Sourget et al., arXiv 2412.04030; DeLong et al. 1988",
-    known_failure="the hidden part's outline stays visible: a large cup is not, a large disc is; a "
-    "mask that misses part of the disc hides nothing; lesions near the rim are in the border",
-)
 
 
 @dataclass(frozen=True)

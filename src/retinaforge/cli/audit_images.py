@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from retinaforge.cli.audit_close import close
-from retinaforge.cli.output import progress_bar
+from retinaforge.cli.output import progress_bar, say
 from retinaforge.core import Refusal
 
 ATTRIBUTES_EXAMPLES = (
@@ -42,6 +42,10 @@ _OUT = typer.Option(..., help="Folder to write.")
 _SIZE = typer.Option(None, min=64, help="Side of the square; none: the encoder's, or 224.")
 _BATCH = typer.Option(16, min=1, help="Squares a step.")
 _SEED = typer.Option(0, help="Of draws and folds.")
+_JUDGE = typer.Option(
+    "given",
+    help="Who judges: given keeps a split of the tables, halves draws half of the patients.",
+)
 _AS_JSON = typer.Option(False, "--json", help="Print audit.json on stdout.")
 _TARGET = typer.Option(..., help="The finding: referable, glaucoma, label:NAME.")
 _SYNTHETIC = typer.Option(None, help="Synthetic images that teach further classifiers.")
@@ -59,6 +63,7 @@ def attributes(
     label: str = typer.Option("", help="A finding (referable, …) that attributes may go with."),
     cache: Path = typer.Option(None, help="Keep what the encoder saw here; none: OUT/cache."),
     batch: int = _BATCH,
+    judge: str = _JUDGE,
     seed: int = _SEED,
     as_json: bool = _AS_JSON,
 ) -> None:
@@ -70,15 +75,17 @@ def attributes(
     """
     import numpy as np
 
-    from retinaforge.encoders import load
     from retinaforge.tasks.embedding import embed_folder
     from retinaforge.tasks.usefulness_set import read_examples
     from retinaforge.tasks.usefulness_target import labels_of
-    from retinaforge.validation.audit_attributes import audit_attributes, side_of
+    from retinaforge.validation.audit_attributes import audit_attributes
+    from retinaforge.validation.audit_head import plan
+    from retinaforge.validation.audit_sides import side_of
 
-    network, sides = load(encoder), []
-    for folder in (real, synthetic):
-        examples = read_examples(folder).examples
+    (network, side, see), sides = _seer(encoder, None), []
+    read = [read_examples(folder).examples for folder in (real, synthetic)]
+    say(plan(see, side, batch, sum(map(len, read))))
+    for folder, examples in zip((real, synthetic), read, strict=True):
         known = labels_of(examples, label).values[:, 0] if label else np.zeros(0)
         with progress_bar(f"looking at {folder.name}") as move:
             seen = embed_folder(
@@ -87,7 +94,8 @@ def attributes(
             )  # fmt: skip
         sides.append(side_of(seen, examples, known))
     told = audit_attributes(
-        sides[0], sides[1], tuple(dict.fromkeys(attribute)), out, label_name=label, seed=seed,
+        sides[0], sides[1], tuple(dict.fromkeys(attribute)), out, label_name=label, judge=judge,
+        seed=seed,
         about=[("Encoder", network.card.name), ("Real", str(real)), ("Synthetic", str(synthetic))],
     )  # fmt: skip
     close(told, out, unreadable=_unread(sides), as_json=as_json)
@@ -103,6 +111,7 @@ def masking(
     find_masks: bool = _FIND,
     size: int = _SIZE,
     batch: int = _BATCH,
+    judge: str = _JUDGE,
     as_json: bool = _AS_JSON,
 ) -> None:
     """The masking test: can the finding still be told when what shows it is hidden?
@@ -116,8 +125,8 @@ def masking(
     sides = _read((real, synthetic), target, side, masks=True, find=find_masks)
     with progress_bar("hiding parts") as move:
         told = audit_masking(
-            see, sides[0], out, synthetic=sides[1], lies=lies, batch=batch, on_progress=move,
-            about=_about(network, real, synthetic, target),
+            see, sides[0], out, synthetic=sides[1], lies=lies, batch=batch, judge=judge,
+            on_progress=move, on_plan=say, about=_about(network, real, synthetic, target),
         )  # fmt: skip
     close(told, out, unreadable=_unread(sides), as_json=as_json)
 
@@ -130,6 +139,7 @@ def degradation(
     synthetic: Path = _SYNTHETIC,
     size: int = _SIZE,
     batch: int = _BATCH,
+    judge: str = _JUDGE,
     seed: int = _SEED,
     as_json: bool = _AS_JSON,
 ) -> None:
@@ -144,7 +154,8 @@ def degradation(
     sides = _read((real, synthetic), target, side)
     with progress_bar("damaging") as move:
         told = audit_degradation(
-            see, sides[0], out, synthetic=sides[1], batch=batch, seed=seed, on_progress=move,
+            see, sides[0], out, synthetic=sides[1], batch=batch, judge=judge, seed=seed,
+            on_progress=move, on_plan=say,
             about=_about(network, real, synthetic, target),
         )  # fmt: skip
     close(told, out, unreadable=_unread(sides), as_json=as_json)
@@ -168,20 +179,20 @@ def attribution(
     Writes report.html and audit.json. Exit code 0: judged; 1: some images could not be read; 2:
     refused.
     """
-    from retinaforge.validation.audit_attribution import (
-        METHODS,
-        audit_attribution,
-        torch_gradient,
-    )
+    from retinaforge.validation.audit_attribution import METHODS, audit_attribution
+    from retinaforge.validation.audit_attribution_maps import torch_gradient
+    from retinaforge.validation.audit_eyes import read_parts
 
     if method not in METHODS:
         raise Refusal(f"a method of {', '.join(METHODS)}", repr(method), "name one of them")
     network, side, see = _seer(encoder, size)
-    sides = _read((real, synthetic), None, side, masks=True, find=find_masks)
+    sides = _read((real, synthetic), None, side)
     with progress_bar("explaining") as move:
         told = audit_attribution(
             see, sides[0], sides[1], out, most=most, batch=batch, seed=seed, on_progress=move,
+            on_plan=say,
             gradient_of=torch_gradient(network, batch) if method == "gradients" else None,
+            parts_of=lambda record: read_parts(record, size_px=side, find=find_masks),
             about=[*_about(network, real, synthetic, "synthetic"), ("Method", method)],
         )  # fmt: skip
     close(told, out, unreadable=_unread(sides), as_json=as_json)
@@ -207,6 +218,7 @@ def _read(
         if folder is None:
             found.append(None)
             continue
+        say(f"reading {folder}" + (", and looking for disc and vessels" if masks else ""))
         with progress_bar(f"reading {folder.name}") as move:
             found.append(read_eyes(folder, target, size_px=side, masks=masks, find=find,
                                    on_progress=move))  # fmt: skip

@@ -61,6 +61,10 @@ def curves(figure: Told) -> Markup | None:
         shift = 0.3 * (k / max(len(series) - 1, 1) - 0.5) * (len(series) > 1)
         parts += _curve(y, [left + step * (i + 0.5 + shift) for i in range(len(levels))], one, k)
     tall = BOTTOM + 24
+    for k, one in enumerate(lines):
+        tall += 16
+        parts.append(svg.line((4, tall - 4), (28, tall - 4), f"mark mark{k}"))
+        parts.append(svg.text(34, tall, one["name"], kind="tick"))
     for k, one in enumerate(series):
         tall += 16
         parts.append(svg.dot(12, tall - 4, 4, fill=svg.colour(k)))

@@ -16,7 +16,8 @@ from retinaforge.reports.audit_charts import chart
 from retinaforge.reports.page_templates import page_template
 from retinaforge.reports.pictures import embed
 
-LEVELS = {"failure": "found", "caution": "maybe", "pass": "nothing found", "open": "open"}
+LEVELS = {"failure": "found", "caution": "maybe", "pass": "nothing found", "open": "open",
+          "note": "note"}  # fmt: skip
 
 
 def write_audit_page(out: Path) -> Path:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retinaforge.core import Record, Refusal
-from retinaforge.metrics.groups import Judged, bands
+from retinaforge.metrics.group_names import bands
+from retinaforge.metrics.judged import Judged
 from retinaforge.tasks.probe_target import READERS
 
 if TYPE_CHECKING:
@@ -68,13 +69,20 @@ def read_answers(
     classes = [name[2:] for name in table.columns if name.startswith("p_")]
     found = _positive(sorted(set(table["truth"])), classes, positive)
     table = table.assign(_score=_scores(table, found, path), _truth=table["truth"].isin(found))
+    table = _without_chance(table)
     who = [name for name in WHO if name in table and table[name].nunique() > 1]
     named = table[who].agg(" | ".join, axis=1) if who else _only(table)
     groups = table.groupby(named, sort=False)
-    return [
-        _answered(str(name), rows, found, threshold)
-        for name, rows in groups if CHANCE not in str(name).split(" | ")
-    ]  # fmt: skip
+    return [_answered(str(name), rows, found, threshold) for name, rows in groups]
+
+
+def _without_chance(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what a probe writes of one that says the same of every image."""
+    same = np.zeros(len(table), bool)
+    for name in WHO:
+        if name in table:
+            same |= (table[name] == CHANCE).to_numpy(bool)
+    return table if same.all() else table[~same]
 
 
 def _only(table: pd.DataFrame) -> Any:

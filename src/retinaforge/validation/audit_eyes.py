@@ -19,6 +19,8 @@ from retinaforge.tasks.usefulness_target import labels_of, require
 
 FINDER_PX = 512
 """Side of the square in which our segmenters look."""
+UNLIKE = 1.3
+"""Ratio of the sides' widths from which a caution is said."""
 
 Progress = Callable[[int, int], None]
 Mask = np.ndarray
@@ -35,6 +37,7 @@ class Eyes:
         parts: where field, disc and vessels lie.
         left_out: name and reason of images that could not be read.
         masks: by part, how many came from files and how many from our segmenters.
+        native_px: width of each square in the photograph's own pixels; empty where not known.
     """
 
     records: tuple[Record, ...]
@@ -43,6 +46,7 @@ class Eyes:
     parts: tuple[Parts, ...]
     left_out: tuple[dict[str, str], ...]
     masks: dict[str, dict[str, int]]
+    native_px: tuple[float, ...] = ()
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ def read_eyes(
     kept: list[int] = []
     squares: list[np.ndarray] = []
     parts: list[Parts] = []
+    native: list[float] = []
     left_out: list[dict[str, str]] = []
     source = {part: {"file": 0, "segmenter": 0, "none": 0} for part in ("disc", "vessel")}
     for k, example in enumerate(examples):
@@ -109,6 +114,7 @@ def read_eyes(
         kept.append(k)
         squares.append(square.photograph.pixels)
         parts.append(found)
+        native.append(2 * square.geometry.half_side_px)
         if on_progress:
             on_progress(k + 1, len(examples))
     if not kept:
@@ -118,8 +124,22 @@ def read_eyes(
         )  # fmt: skip
     return Eyes(
         tuple(examples[k].record for k in kept), truth[kept], np.stack(squares), tuple(parts),
-        tuple(left_out), source if masks else {},
+        tuple(left_out), source if masks else {}, tuple(native),
     )  # fmt: skip
+
+
+def read_parts(record: Record, *, size_px: int, find: bool = True) -> Parts:
+    """Return where field, disc and vessels lie in one photograph that is opened again.
+
+    Args:
+        record: of the photograph.
+        size_px: side of the square.
+        find: whether our segmenters look where no file gives a mask.
+    """
+    photo, fov = open_photograph(record)
+    square = normalise(photo, fov, size_px=size_px)
+    source = {part: {"file": 0, "segmenter": 0, "none": 0} for part in ("disc", "vessel")}
+    return _parts(record, photo, fov, square, source, find)
 
 
 def _parts(
@@ -182,3 +202,16 @@ def joined(sides: Sequence[Eyes]) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
         np.concatenate([side.truth for side in sides]),
         tuple(name for side in sides for name in side.patients),
     )
+
+
+def unlike_widths(real: Eyes, synthetic: Eyes | None) -> list[str]:
+    """Return a caution where one side's photographs are so small that sharpness tells the sides."""
+    if synthetic is None or not real.native_px or not synthetic.native_px:
+        return []
+    wide = [float(np.median(side.native_px)) for side in (real, synthetic)]
+    if max(wide) / min(wide) < UNLIKE or min(wide) >= real.pixels.shape[1]:
+        return []
+    return [
+        f"Fields are {wide[0]:.0f} px wide in real and {wide[1]:.0f} px in synthetic photographs, "
+        f"seen at {real.pixels.shape[1]} px: sharpness alone tells them apart."
+    ]

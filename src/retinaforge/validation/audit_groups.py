@@ -8,24 +8,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from retinaforge.core import Record, Refusal, rng_for
 from retinaforge.metrics import holm
 from retinaforge.metrics.groups import (
     GROUP_GAP_CARD,
-    MEASURES,
     RESAMPLES,
     SHUFFLES,
     SMALLEST,
     Gap,
     group_gap,
 )
-from retinaforge.metrics.prediction import AUROC_CARD
+from retinaforge.metrics.judged import MEASURES
+from retinaforge.metrics.prediction import AUROC_CARD, auroc
 from retinaforge.metrics.statistics import HOLM_CARD
 from retinaforge.validation.audit_answers import AGE_EDGES, Answered, groups_of
-from retinaforge.validation.audit_told import SURE, both_p, verdict, write_audit
+from retinaforge.validation.audit_told import SURE, both_p, found_first, verdict, write_audit
 
 NAMES = {"auroc": "AUROC", "sensitivity": "Sensitivity", "specificity": "Specificity"}
 USUAL = ("sex", "age", "camera")
+DEALS_A_GAP = 100
+"""Deals for each gap of a run: with fewer no p value could outlive the correction for many gaps."""
 Found = tuple[str, str, Gap]
 """Who answered, what parts the groups, and the gap."""
 
@@ -54,6 +58,7 @@ def audit_groups(
     Raises:
         Refusal: "expected an attribute that ... tell; got ..." where none is known of any image.
     """
+    shuffles = max(SHUFFLES, DEALS_A_GAP * len(answered) * len(by) * len(MEASURES))
     found: list[Found] = []
     for one in answered:
         for attribute in by:
@@ -61,7 +66,7 @@ def audit_groups(
             _require_known(groups, attribute, one)
             found += [
                 (one.name, attribute, group_gap(
-                    one.judged, groups, measure, smallest=smallest,
+                    one.judged, groups, measure, smallest=smallest, shuffles=shuffles,
                     rng=rng_for(seed, "audit groups", attribute, measure),
                 ))
                 for measure in MEASURES
@@ -70,11 +75,13 @@ def audit_groups(
     return write_audit(
         out, audit="groups", title=f"Gaps by {', '.join(by)}",
         asked=_asked(answered), cautions=_cautions(answered, by),
-        said=[_said(f, p, many=len(answered) > 1) for f, p in zip(found, corrected, strict=True)],
+        said=found_first([_said(f, p, many=len(answered) > 1)
+                          for f, p in zip(found, corrected, strict=True)]),
         sections=[_section(answered, attribute, found) for attribute in by],
         results=[{"classifier": who, "by": attribute, **asdict(gap), "excess": gap.excess,
                   "p_holm": p} for (who, attribute, gap), p in zip(found, corrected, strict=True)],
-        cards=[GROUP_GAP_CARD, AUROC_CARD, HOLM_CARD], protocol=_protocol(smallest, edges, seed),
+        cards=[GROUP_GAP_CARD, AUROC_CARD, HOLM_CARD],
+        protocol=_protocol(smallest, edges, seed, shuffles),
         left_out=[{"name": f"{who}, {attribute} {v.group}, {NAMES[gap.measure]}",
                    "reason": v.reason} for who, attribute, gap in found
                   for v in gap.groups if v.reason],
@@ -110,10 +117,16 @@ def _require_known(groups: Sequence[str], attribute: str, one: Answered) -> None
 def _asked(answered: Sequence[Answered]) -> list[tuple[str, str]]:
     one = answered[0]
     return [
-        ("Classifiers", ", ".join(a.name for a in answered)),
+        ("Classifiers", ", ".join(f"{a.name} (AUROC {_area(a)})" for a in answered)),
         ("Images", f"{len(one.images)} of {len(set(one.judged.patients))} patients"),
         ("Finding", f"{', '.join(one.positive)}: {int(one.judged.truth.sum())} images"),
     ]
+
+
+def _area(one: Answered) -> str:
+    both = np.stack([-one.judged.scores, one.judged.scores], axis=1)
+    area = auroc(one.judged.truth.astype(np.int64), both, np.ones((1, len(both))))[0]
+    return "not defined" if math.isnan(area) else f"{area:.3f}"
 
 
 def _cautions(answered: Sequence[Answered], by: Sequence[str]) -> list[str]:
@@ -195,10 +208,10 @@ def _table(own: Sequence[Found]) -> dict[str, Any]:
     return {"columns": ["Group", "Images", "With the finding", "Patients", "Value"], "rows": rows}
 
 
-def _protocol(smallest: int, edges: Sequence[float], seed: int) -> dict[str, Any]:
+def _protocol(smallest: int, edges: Sequence[float], seed: int, shuffles: int) -> dict[str, Any]:
     return {
         "interval": f"95 %, percentiles of {RESAMPLES} bootstrap draws of patients",
-        "null": f"{SHUFFLES} deals of the groups among patients, ill and healthy apart",
+        "null": f"{shuffles} deals of the groups among patients, ill and healthy apart",
         "smallest_group": f"{smallest} patients on each side that a value rests on",
         "correction": "Holm over all gaps of this run",
         "bands_of_age": [f"{edge:g}" for edge in edges],

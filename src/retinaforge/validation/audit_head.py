@@ -8,6 +8,7 @@ chosen on inner folds of teaching patients by AUROC; classes weigh alike.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ from retinaforge.tasks.probe_target import Round, Target, folds_of, rounds_of
 INNER_FOLDS = 3
 FEWEST = 5
 """Teaching patients with and without the finding that a head needs."""
+
+FEW = 10
+"""Judging patients of a side below which a caution is said."""
+GIVEN, HALVES = "given", "halves"
+JUDGES = (GIVEN, HALVES)
 
 Make = Callable[[int], np.ndarray]
 See = Callable[[np.ndarray], np.ndarray]
@@ -106,24 +112,49 @@ def _inner(rows: np.ndarray, truth: np.ndarray, names: np.ndarray, strength: flo
     return round(float(auroc(truth.astype(np.int64), both, np.ones((1, len(said))))[0]), 3)
 
 
-def rounds(records: Sequence[Record], truth: np.ndarray) -> tuple[list[Round], str]:
+def rounds(
+    records: Sequence[Record], truth: np.ndarray, judge: str = GIVEN
+) -> tuple[list[Round], str]:
     """Return who teaches and who judges, once: the given split, else halves of the patients.
 
     Not folds that judge in turn: their answers hang together through those who teach, and a test
     that takes them for independent finds too much (of noise an AUROC's spread over eight draws of
     160 images was 0.076, where DeLong's formula says 0.046).
+
+    Args:
+        records: whose images.
+        truth: theirs.
+        judge: "given" to keep a split where there is one, "halves" to draw halves all the same.
+
+    Raises:
+        Refusal: "expected given or halves; got ...", "expected rows of splits train and test ...".
     """
-    if any(record.split for record in records):
+    if judge not in JUDGES:
+        raise Refusal(" or ".join(JUDGES), repr(judge), "name who judges")
+    if judge == GIVEN and any(record.split for record in records):
         found = rounds_of(records, _target(truth))[0][0]
         if not len(found.judge) or not len(found.teach):
             raise Refusal(
                 "rows of splits train and test with this truth",
                 f"{len(found.teach)} that teach and {len(found.judge)} that judge",
-                "add the missing split, or remove the column so that halves are drawn",
+                "add the missing split, or ask for --judge halves",
             )
         return [found], "rows of splits train and val teach, rows of test judge"
-    words = "no split is given: half of the patients teach, the other half judges"
-    return [halves(records, truth)], words
+    why = "no split is given" if judge == GIVEN else "asked for"
+    return [halves(records, truth)], f"half of the patients teach, the other half judges ({why})"
+
+
+def few_words(truth: np.ndarray, patients: Sequence[str], folds: Sequence[Round]) -> list[str]:
+    """Return a caution where few patients with or without the finding judge."""
+    names, judge = np.asarray(patients, str), np.concatenate([one.judge for one in folds])
+    sides = [len(np.unique(names[judge][truth[judge] == side])) for side in (True, False)]
+    if min(sides) >= FEW:
+        return []
+    every = [len(np.unique(names[truth == side])) for side in (True, False)]
+    return [
+        f"{sides[0]} patients with the finding and {sides[1]} without judge: little can be shown. "
+        f"--judge halves would let about {every[0] // 2} and {every[1] // 2} judge."
+    ]
 
 
 def halves(records: Sequence[Record], truth: np.ndarray) -> Round:
@@ -149,6 +180,18 @@ def seer(encoder: Encoder, side: int) -> See:
     """Return what turns squares of a side into an encoder's vectors."""
     look = encoder_look(encoder, size_px=side)
     return lambda pixels: look.compute(pixels, np.ones(pixels.shape[:3], bool))[VECTORS]
+
+
+def plan(see: See, side: int, batch: int, squares: int) -> str:
+    """Return how long an encoder needs for so many squares, from one batch that is timed."""
+    blank = np.full((batch, side, side, 3), 90, np.uint8)
+    see(blank)
+    start = time.perf_counter()
+    see(blank)
+    rate = batch / max(time.perf_counter() - start, 1e-6)
+    seconds = squares / rate
+    long = f"{seconds / 60:.0f} minutes" if seconds > 100 else f"{max(seconds, 1):.0f} s"
+    return f"{squares} squares of {side} px at {rate:.0f} a second: about {long}"
 
 
 def vectors_of(see: See, count: int, make: Make, *, batch: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from retinaforge.core import Card
 from retinaforge.core.artefacts import environment, write_json
 
-Level = Literal["failure", "caution", "pass", "open"]
+Level = Literal["failure", "caution", "pass", "open", "note"]
 SURE = 0.05
 
 
@@ -57,8 +57,22 @@ def write_audit(
 
 
 def verdict(level: Level, text: str) -> dict[str, Any]:
-    """Return one sentence of judgement: failure (found), caution (maybe), pass, open."""
+    """Return one sentence of judgement: found, maybe, nothing found, open; or a note."""
     return {"level": level, "text": text}
+
+
+def span_words(interval: Sequence[float] | None, *, signed: bool = False) -> str:
+    """Return " (low to high)" of an interval, nothing where there is none."""
+    if not interval:
+        return ""
+    low, high = (f"{v:+.3f}" if signed else f"{v:.3f}" for v in interval)
+    return f" ({low} to {high})"
+
+
+def found_first(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return verdicts with what was found first, then maybe; else in their order."""
+    order = {"failure": 0, "caution": 1}
+    return sorted(said, key=lambda one: order.get(one["level"], 2))
 
 
 def plain(value: Any) -> Any:
