@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retinaforge.tasks import usefulness_scores
+from retinaforge.nets.resnet import ResnetShape, Stage
+from retinaforge.tasks import usefulness_scores, usefulness_trained
 
 SIDE = 48
 
@@ -104,6 +105,66 @@ def test_drawn_images_without_labels_are_refused(retinaforge, folders, tmp_path:
     assert done.code == 2
     assert "expected synthetic images of" in done.told
     assert "got 2 images that hold no label at all" in done.told
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a network that is taught in no time stand for ResNet-18, and draw patients seldom."""
+    shape = ResnetShape(8, tuple(Stage(1, w, w) for w in (8, 8, 16, 16)), bottleneck=False)
+    monkeypatch.setitem(usefulness_trained.SHAPES, "resnet18", shape)
+    monkeypatch.setattr(usefulness_scores, "RESAMPLES", 100)
+
+
+def test_a_trained_backbone_is_told_from_the_plan_to_the_page(
+    retinaforge, folders, tmp_path: Path, small
+) -> None:
+    real, drawn = folders
+    words = ("usefulness", "--real", real, "--synthetic", drawn, "--target", "referable",
+             "--backbone", "resnet18", "--size", 32, "--seeds", 2, "--steps", 12, "--batch", 8,
+             "--rate", 0.003, "--rate", 0.01, "--ratio", 0.5, "--arm", "real+synthetic",
+             "--jobs", 1, "--out", tmp_path)  # fmt: skip
+    done = retinaforge(*words, "--json")
+    assert done.code == 1
+    assert re.search(r"2 arms, 2 seeds: 4 trainings \(0 finished\).*expected \d+ s", done.told)
+    told = json.loads(done.out)
+    assert told["backbone"] == "resnet18"
+    assert [arm["name"] for arm in told["arms"]] == ["real", "real+synthetic 0.5"]
+    assert all(s in ([0.003, 0.05], [0.01, 0.05]) for a in told["arms"] for s in a["settings"])
+    facts = told["protocol"]["backbone"]
+    assert (facts["weights"], facts["steps"], facts["batch"]) == ("from scratch", 12, 8)
+    assert "one inner fold" in told["protocol"]["tuning"]
+    assert any(text.startswith("The network was trained from scratch") for text in told["warnings"])
+    values = {r["metric"] for r in told["results"] if r["value"] is not None}
+    assert {"auroc", "average_precision", "finding_f1"} <= values
+    page = (tmp_path / "report.html").read_text()
+    assert "ResNet-10, all of it trained, from scratch" in page
+    assert "rate and decay chosen 0.0" in page
+    again = retinaforge(*words)
+    assert "4 trainings (4 finished)" in again.told
+    assert json.loads((tmp_path / "usefulness.json").read_text())["results"] == told["results"]
+
+
+def test_options_of_the_other_backbone_are_refused(
+    retinaforge, folders, tmp_path: Path, small
+) -> None:
+    real, drawn = folders
+    words = ("usefulness", "--real", real, "--synthetic", drawn, "--target", "referable",
+             "--out", tmp_path / "none")  # fmt: skip
+    weights = tmp_path / "w.npz"
+    np.savez(weights, a=np.ones(2))
+    trained = ("--backbone", "resnet18")
+    for extra, message in (
+        (("--weights", weights), "expected --weights, --rate and --decay with a trained backbone"),
+        ((*trained, "--encoder", "random-vit-tiny@1"), "expected --encoder with --backbone linear"),
+        ((*trained, "--rate", -1), "expected rates above 0 and decays of at least 0; got [-1.0]"),
+        ((*trained, "--weights", weights), "expected a ResNet in torchvision's layout"),
+        (("--backbone", "vit-b16", "--size", 100), "expected a --size of whole patches of 16 px"),
+        (("--arm", "strong"), "expected arms (real, augmented, oversampled"),
+    ):  # fmt: skip
+        done = retinaforge(*words, *extra)
+        assert done.code == 2
+        assert message in " ".join(done.told.split())
+    assert not (tmp_path / "none").exists()
 
 
 def test_help_leads_with_examples(retinaforge) -> None:

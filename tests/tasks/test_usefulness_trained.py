@@ -20,7 +20,7 @@ from useful_eyes import backbone_of, toy
 
 from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.metrics.prediction import auroc
-from retinaforge.tasks import usefulness_backbone, usefulness_fit
+from retinaforge.tasks import usefulness_backbone, usefulness_fit, usefulness_scores
 from retinaforge.tasks.usefulness_arms import Arm, arms_of, only, pool_of
 from retinaforge.tasks.usefulness_augment import STRONG, USUAL, altered
 from retinaforge.tasks.usefulness_backbone import beside_each_other, borrowed, lent
@@ -28,8 +28,11 @@ from retinaforge.tasks.usefulness_choice import chosen
 from retinaforge.tasks.usefulness_cost import cost_of
 from retinaforge.tasks.usefulness_features import rows_of
 from retinaforge.tasks.usefulness_fit import Job, fit_all
+from retinaforge.tasks.usefulness_labels import together_rows
 from retinaforge.tasks.usefulness_rounds import Material, rounds_of
-from retinaforge.tasks.usefulness_study import Options, Plan
+from retinaforge.tasks.usefulness_study import Done, Options, Plan, Prepared
+from retinaforge.tasks.usefulness_tables import arm_rows
+from retinaforge.tasks.usefulness_target import Labels, Question
 from retinaforge.tasks.usefulness_teach import Course, masked_loss, probabilities, teach
 from retinaforge.tasks.usefulness_trained import Start, start_of
 from retinaforge.training.watch import TrainingStopped
@@ -70,7 +73,7 @@ def test_synthetic_images_teach_what_the_strong_arm_and_the_photographs_show(tmp
     rounds = rounds_of(material, seeds=1)[0]
     arms = only(arms_of(rounds, (1.0,)), ("augmented", "synthetic", "real+shuffled"))
     assert [arm.name for arm in arms] == ["real", "augmented", "real+shuffled 1", "synthetic"]
-    backbone = small(material, pixels)
+    backbone = small(material, pixels, steps=20)
     jobs = [Job(arm, rounds[0]) for arm in arms]
     told: list[tuple[int, int]] = []
     fits = list(fit_all(jobs, material, backbone, tmp_path, on_fit=lambda *c: told.append(c)))
@@ -81,7 +84,7 @@ def test_synthetic_images_teach_what_the_strong_arm_and_the_photographs_show(tmp
     assert all(fit.setting in backbone.settings for fit in fits)
     assert sorted(fits[0].answers) == ["judge", "synthetic"]
     assert not list((tmp_path / "parts").iterdir())
-    again = list(fit_all(jobs, material, replace(backbone, steps=30), tmp_path,
+    again = list(fit_all(jobs, material, backbone, tmp_path,
                          on_fit=lambda *c: told.append(c)))  # fmt: skip
     assert told[-1] == (4, 4)
     assert len(told) == 6
@@ -321,3 +324,35 @@ def test_the_loop_takes_a_last_partial_batch_of_questions() -> None:
     teach(network, lambda _: (images, unknown), Course(2, 1e-2, 0.0), (2, 2))
     after = list(network.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_labels_together_leave_out_what_nobody_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usefulness_scores, "RESAMPLES", 100)
+    material, pixels = eyes(teach=24, judge=24, drawn=8)
+    values = np.repeat(material.labels.values, 3, axis=1)
+    values[::3, 1] = np.nan
+    judged = material.origin == "real"
+    judged[:24] = False
+    values[judged, 2] = 0.0
+    asked = tuple(Question(n, "class", ("no", "yes")) for n in ("drusen", "cataract", "rare"))
+    labels = Labels(asked, values, material.labels.reasons)
+    material = replace(material, labels=labels)
+    rounds, words = rounds_of(material, seeds=2)
+    backbone = small(material, pixels, steps=20, settings=((3e-3, 0.05),))
+    jobs = [Job(REAL, one) for one in rounds]
+    fits = list(fit_all(jobs, material, backbone, tmp_path, on_fit=_nothing))
+    plan, prepared = Plan(1, 2, (2, 0), (56, 0), 0, 1.0), Prepared(material, pixels, [], (), (), ())
+    done = Done(prepared, rounds, words, [REAL], fits, plan, backbone.facts(), 1.0, Options())
+    rows = {row["metric"]: row for row in together_rows(done)}
+    assert list(rows) == ["auroc", "average_precision", "finding_f1"]
+    for metric, row in rows.items():
+        assert row["value"] > (0.5 if metric == "finding_f1" else 0.9)
+        assert row["interval"][0] <= row["value"] <= row["interval"][1]
+        assert row["labels"] == 2
+        assert row["left_out"] == [{"label": "rare", "reason": "all images that judge are rare no"}]
+    single = [r for r in arm_rows(done) if r["question"] == "rare" and r["where"] == "judge"]
+    lone = {r["metric"]: (r["value"], r["reason"]) for r in single}
+    for metric in ("auroc", "average_precision", "finding_f1", "macro_f1"):
+        assert lone[metric] == (None, "all images that judge are rare no")

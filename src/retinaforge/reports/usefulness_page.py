@@ -48,6 +48,8 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
         "said": in_words(told),
         "metric": NAMES[metric],
         "questions": [_question(told, q["name"]) for q in told["questions"]],
+        "taught": _taught(told),
+        "together": _together(told),
         "names": NAMES,
         "lower": LOWER,
         "unreadable": [row for row in told["left_out"] if row["kind"] == "unreadable"],
@@ -56,6 +58,24 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
         "words": words,
         "shown": shown,
     }
+
+
+def _taught(told: dict[str, Any]) -> str:
+    name = told["encoder"]
+    return name if told.get("backbone", "linear") != "linear" else f"a linear head on {name}"
+
+
+def _together(told: dict[str, Any]) -> list[tuple[str, list[Row]]]:
+    """Return the means over labels by where they were asked, one row an arm."""
+    tables = []
+    for place, text in PLACES.items():
+        cells: dict[str, list[Row]] = {}
+        for row in told.get("labels_together", ()):
+            if row["where"] == place:
+                cells.setdefault(row["arm"], []).append(row)
+        if cells:
+            tables.append((text, [{"arm": arm, "cells": own} for arm, own in cells.items()]))
+    return tables
 
 
 def _question(told: dict[str, Any], name: str) -> Row:

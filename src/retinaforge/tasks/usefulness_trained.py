@@ -188,6 +188,8 @@ class TrainedBackbone:
         if keep:
             with whole_file(keep / "answers.npy") as stream:
                 np.save(stream, said)
+            for large in keep.glob("checkpoint*.pt"):
+                large.unlink()
         return said
 
     def network(self, seed: int) -> Classifier:
