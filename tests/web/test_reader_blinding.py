@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bytes_alone import features, judged, skeleton
 from PIL import Image
 from scripted import Stage, close, draw_eye, enter, make_stage, say
 
-from retinaforge.tasks.reader_study import read_study
+from retinaforge.tasks.reader_study import read_key, read_study
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from reader_blinding import came_in, judged, skeleton, table_of
+
+sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +33,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return make_stage(folder / "study", (folder / "real", folder / "fake"), readers=3)
 
 
-def table_of(stage: Stage) -> tuple[np.ndarray, np.ndarray]:
-    """Return what files and orders tell of each image, and whether it is synthetic."""
-    study, kinds = read_study(stage.folder), stage.kinds
-    files = sorted((stage.folder / "images").iterdir())
-    orders = [[t[0] for t in study.trials(r)] for r in study.readers]
-    rows = [
-        features(path, path.read_bytes(), rank,
-                 [k for order in orders for k, name in enumerate(order) if name == path.stem])
-        for rank, path in enumerate(files)
-    ]  # fmt: skip
-    return np.array(rows), np.array([kinds[path.stem] == "synthetic" for path in files])
-
-
 def test_a_classifier_on_bytes_and_orders_is_at_chance(stage: Stage) -> None:
-    rows, truth = table_of(stage)
-    area, by_chance = judged(rows, truth)
+    area, by_chance = judged(*table_of(read_study(stage.folder), stage.kinds))
     assert area <= max(by_chance, 0.65), (area, by_chance)
 
 
 def test_the_same_classifier_knows_the_files_that_came_in(stage: Stage) -> None:
     """It can fail: on the files before they were made alike it is never wrong."""
-    folder = stage.folder.parent
-    files = [*(folder / "real").glob("*.jpg"), *(folder / "fake").glob("*.png")]
-    rows = np.array([features(p, p.read_bytes(), 0, [0]) for p in files])
-    assert judged(rows, np.array([p.suffix == ".png" for p in files]), shuffles=1)[0] == 1
+    images = read_key(read_study(stage.folder))["images"]
+    assert judged(*came_in(images), shuffles=1)[0] == 1
 
 
 def test_files_differ_in_nothing_but_pixels(stage: Stage) -> None:

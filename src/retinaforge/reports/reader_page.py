@@ -175,21 +175,25 @@ def _agreement(told: dict[str, Any]) -> Rows:
     return found
 
 
+JUDGED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Accuracy", "reader_accuracy", {}), ("Called real, real", "called_real", {"side": "real"}),
+    ("Called real, synthetic", "called_real", {"side": "synthetic"}), ("d′", "d_prime", {}),
+)  # fmt: skip
+
+
 def _groups(told: dict[str, Any]) -> Rows:
-    """Return a table for each column that answers are parted by: heads, and a row a group."""
-    asked: list[tuple[str, str, dict[str, str]]] = [
-        ("Accuracy", "reader_accuracy", {}), ("Called real, real", "called_real", {"side": "real"}),
-        ("Called real, synthetic", "called_real", {"side": "synthetic"}), ("d′", "d_prime", {}),
-        *((f"{QUESTIONS[q]}: synthetic − real", "aspect_difference", {"aspect": q})
-          for q in told["study"]["questions"] if q in QUESTIONS),
-    ]  # fmt: skip
+    """Return a table for each column that answers are parted by, and one of its aspects."""
+    aspects = tuple((QUESTIONS[q], "aspect_difference", {"aspect": q})
+                    for q in told["study"]["questions"] if q in QUESTIONS)  # fmt: skip
     found = []
     for by, names in told["groups"].items():
-        cells = {(head, g): next(iter(rows_of(told, n, by=by, group=g, reader="all", **w)), None)
-                 for head, n, w in asked for g in names}  # fmt: skip
-        heads = [head for head, _, _ in asked if any(cells[head, g] for g in names)]
-        rows = [{"group": g, "cells": [cells[head, g] for head in heads]} for g in names]
-        found.append({"by": by, "heads": heads, "rows": rows})
+        for what, asked in (("", JUDGED), ("synthetic − real", aspects)):
+            cells = {(head, g): next(iter(rows_of(told, n, by=by, group=g, reader="all", **w)),
+                                     None) for head, n, w in asked for g in names}  # fmt: skip
+            heads = [head for head, _, _ in asked if any(cells[head, g] for g in names)]
+            rows = [{"group": g, "cells": [cells[head, g] for head in heads]} for g in names]
+            if heads:
+                found.append({"by": by, "what": what, "heads": heads, "rows": rows})
     return found
 
 

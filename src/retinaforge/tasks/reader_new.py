@@ -178,7 +178,7 @@ def _write_images(
             files[name] = pictures.encoded(pixels, options.codec)
             traces[side].append(trace_of(pixels, inside))
             truth[name] = {
-                "kind": side, "source": str(record.path), "name": record.name,
+                "kind": side, "source": str(record.path.absolute()), "name": record.name,
                 "dataset": record.dataset, "patient": f"{side}:{record.patient}",
                 "stratum": stratum_of(record, options.by), "columns": dict(record.columns),
             }  # fmt: skip

@@ -9,6 +9,9 @@ from pathlib import Path
 from retinaforge.core import Refusal
 from retinaforge.tasks.reader_study import read_study
 
+IDLE_S = 120
+"""A connection outlives the time that a reader looks at one image."""
+
 
 def require_server() -> None:
     """Refuse where the packages that serve pages are missing.
@@ -64,7 +67,7 @@ def serve(
     app = create_app(read_study(folder), secure=certificate is not None)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
-        ssl_certfile=certificate, ssl_keyfile=private_key,
+        timeout_keep_alive=IDLE_S, ssl_certfile=certificate, ssl_keyfile=private_key,
     )  # fmt: skip
 
 
