@@ -24,7 +24,7 @@ from retinaforge.tasks.obey_plan import (
 )
 from retinaforge.tasks.oracle_words import WORD, presence, truth_of
 from retinaforge.tasks.pairs import read_pairs
-from retinaforge.validation import obedience_scores
+from retinaforge.validation import obedience_run, obedience_scores
 from retinaforge.validation.obedience_run import ObeyOptions, judge_obedience
 
 SIZES = PlanSizes(bases=20, ladders=8, natural=10, same=3, captions=2)
@@ -189,3 +189,13 @@ def test_an_image_that_is_missing_is_named(eyes, tmp_path):
 def test_a_page_of_nothing_is_refused(tmp_path):
     with pytest.raises(Refusal, match="generate obey"):
         write_obedience_page(tmp_path)
+
+
+def test_an_oracle_asked_in_another_folder_says_how_to_name_its_eyes(tmp_path, monkeypatch):
+    oracle = ToyOracle()
+    oracle.about = {"asked": {"source": "records.jsonl"}}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refusal, match=r"the eyes that judge was taught on.*no records.*--records"):
+        obedience_run._own_records(oracle, Path("judge"))
+    (tmp_path / "records.jsonl").write_text("", encoding="utf-8")
+    assert obedience_run._own_records(oracle, Path("judge")) == Path("records.jsonl")

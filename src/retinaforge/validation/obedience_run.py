@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from retinaforge.core import rng_for
+from retinaforge.core import Refusal, rng_for
 from retinaforge.core.artefacts import environment, write_json
 from retinaforge.tasks.obey import Answered, Draw, Segment, ask, set_apart_natural
 from retinaforge.tasks.obey_ceiling import read_ceiling
@@ -92,10 +92,11 @@ def obey_generator(
         on_progress: called with (what, done, of how many).
 
     Raises:
-        Refusal: expected an oracle's folder; eyes of a train split and others held out.
+        Refusal: expected an oracle's folder; the eyes that it was taught on, where no records are
+            given; eyes of a train split and others held out.
     """
     oracle = load_oracle(oracle_folder)
-    source = records or Path(oracle.about["asked"]["source"])
+    source = records or _own_records(oracle, oracle_folder)
     learnt, held = split_eyes(known_eyes(source))
     validate_options = None if suite is None else Options(suite=suite)
     fidelity = None if validate_options is None else partial(
@@ -246,3 +247,14 @@ def _images(rows: Sequence[dict[str, Any]], out: Path) -> np.ndarray:
 def read_obedience(out: Path) -> dict[str, Any]:
     """Return the content of obedience.json."""
     return json.loads((Path(out) / RESULT).read_text(encoding="utf-8"))
+
+
+def _own_records(oracle: Oracle, folder: Path) -> Path:
+    """Return where the oracle's eyes are: as it was told then, which may be another folder now."""
+    source = Path(oracle.about["asked"]["source"])
+    if not source.exists():
+        raise Refusal(
+            f"the eyes that {folder} was taught on", f"no {source} in {Path.cwd()}",
+            "name them with --records, or go to the folder in which the oracle was taught",
+        )  # fmt: skip
+    return source
