@@ -20,7 +20,13 @@ from useful_eyes import backbone_of, toy
 
 from retinaforge.core import Refusal, RetinaForgeError
 from retinaforge.metrics.prediction import auroc
-from retinaforge.tasks import usefulness_backbone, usefulness_fit, usefulness_scores
+from retinaforge.tasks import (
+    usefulness_backbone,
+    usefulness_cost,
+    usefulness_fit,
+    usefulness_plan,
+    usefulness_scores,
+)
 from retinaforge.tasks.usefulness_arms import Arm, arms_of, only, pool_of
 from retinaforge.tasks.usefulness_augment import STRONG, USUAL, altered
 from retinaforge.tasks.usefulness_backbone import beside_each_other, borrowed, lent
@@ -276,6 +282,24 @@ def test_what_it_costs_is_timed_and_weighed() -> None:
     assert 0 < cost.answer_s < cost.step_s
     bigger = cost_of(replace(backbone, batch=64))
     assert bigger.bytes > cost.bytes > 700 * 2**20
+
+
+def test_a_slow_step_is_reckoned_from_a_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    material, pixels = eyes(teach=12, judge=8, drawn=4)
+    tried: list[int] = []
+    monkeypatch.setattr(usefulness_cost, "_tried", lambda _, batch, steps: (
+        tried.append(batch) or (3.0, 0.5, 1e6, 10)
+    ))  # fmt: skip
+    cost = cost_of(small(material, pixels, batch=16))
+    assert tried == [4]
+    assert (cost.step_s, cost.answer_s) == (12.0, 0.5)
+    assert cost.bytes == 700 * 2**20 + 160 + 1.5 * 4e6
+
+
+def test_the_first_plan_counts_the_arms_that_are_asked_for() -> None:
+    assert usefulness_plan._arms(Options(ratios=(1.0, 2.0))) == 7
+    asked = ("real+synthetic", "augmented", "real+shuffled 1")
+    assert usefulness_plan._arms(Options(ratios=(1.0, 2.0), arms=asked)) == 5
 
 
 def test_a_long_study_says_what_to_do() -> None:

@@ -32,6 +32,7 @@ REAL_ARM = "real"
 STEMS = (REAL_ARM, "augmented", "oversampled", "real+synthetic", "real+shuffled", "synthetic",
          "real+real")  # fmt: skip
 """Names of arms without their ratio."""
+OF_RATIOS = ("real+synthetic", "real+real")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from retinaforge.tasks.usefulness_plan import TrainedCost
 from retinaforge.tasks.usefulness_teach import Course, teach
 from retinaforge.tasks.usefulness_trained import TrainedBackbone
 
-TIMED = 3
+TIMED, SMALL = 3, 4
+SLOW_S = 1.0
+"""Where a step of `SMALL` images takes longer, a whole batch is not timed but reckoned from it."""
 PROCESS_BYTES = 700 * 2**20
 """Of Python with PyTorch loaded."""
 BYTES_A_WEIGHT = 16
@@ -27,27 +29,37 @@ WORKING = 1.5
 
 def cost_of(backbone: TrainedBackbone) -> TrainedCost:
     """Return seconds and bytes of one training, by a warm step and a few timed ones."""
-    rng = np.random.default_rng(0)
-    side, batch = backbone.pixels.shape[1], backbone.batch
+    batch = backbone.batch
+    with _one_thread():
+        small = min(SMALL, batch)
+        step_s, answer_s, kept, weights = _tried(backbone, small, steps=1)
+        times = batch / small
+        if step_s < SLOW_S:
+            step_s, answer_s, kept, weights = _tried(backbone, batch, steps=TIMED)
+            times = 1.0
+    need = PROCESS_BYTES + BYTES_A_WEIGHT * weights + WORKING * kept * times
+    many = len(backbone.settings)
+    trainings = 1 + (many * backbone.folds if many > 1 else 0)
+    return TrainedCost(int(need), step_s * times, answer_s, trainings)
+
+
+def _tried(backbone: TrainedBackbone, batch: int, *, steps: int) -> tuple[float, float, float, int]:
+    """Return seconds of a step and of an answer, bytes kept for the way back, and weights."""
+    rng, side = np.random.default_rng(0), backbone.pixels.shape[1]
     noise = rng.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
     values = rng.integers(0, min(backbone.widths), (batch, len(backbone.widths)))
     pool = Pool(np.arange(batch), values.astype(np.float64), np.full(batch, 1 / batch))
     toy = TrainedBackbone(noise, np.arange(batch), backbone.widths, backbone.start, "noise",
-                          steps=1 + TIMED, batch=batch)  # fmt: skip
-    with _one_thread():
-        network, marks = toy.network(0), [monotonic()]
-        with _weighed() as kept:
-            teach(network, lambda k: toy.batch_at(pool, 0, k), Course(1 + TIMED, 1e-9, 0.0),
-                  toy.widths, on_step=lambda: marks.append(_now()))  # fmt: skip
-        step_s = min(b - a for a, b in pairwise(marks[1:]))
-        begun = _now()
-        toy.answers(network, pool.places)
-        answer_s = (_now() - begun) / batch
-    weights = sum(p.numel() for p in network.parameters())
-    need = PROCESS_BYTES + BYTES_A_WEIGHT * weights + WORKING * kept[0] / (1 + TIMED)
-    many = len(backbone.settings)
-    trainings = 1 + (many * backbone.folds if many > 1 else 0)
-    return TrainedCost(int(need), step_s, answer_s, trainings)
+                          steps=1 + steps, batch=batch)  # fmt: skip
+    network, marks = toy.network(0), list[float]()
+    with _weighed() as kept:
+        teach(network, lambda k: toy.batch_at(pool, 0, k), Course(1 + steps, 1e-9, 0.0),
+              toy.widths, on_step=lambda: marks.append(_now()))  # fmt: skip
+    begun = _now()
+    toy.answers(network, pool.places)
+    answer_s = (_now() - begun) / batch
+    step_s = min(b - a for a, b in pairwise(marks))
+    return step_s, answer_s, kept[0] / (1 + steps), sum(p.numel() for p in network.parameters())
 
 
 def _now() -> float:

@@ -108,10 +108,10 @@ def fit_all(
     todo = [(job, path) for job, path in zip(jobs, paths, strict=True)
             if _read(path, asked_of(job, material)) is None]  # fmt: skip
     on_fit(count - len(todo), count)
-    dead: list[str] = []
+    workers, dead = max(1, min(workers, len(todo))), list[str]()
     with lent(backbone, folder, workers=workers) as given:
         teach = partial(taught, material=material, backbone=given)
-        ended = work_through(todo, teach, workers=max(1, min(workers, len(todo))))
+        ended = work_through(todo, teach, workers=workers)
         for number, ((job, _), path) in enumerate(ended, 1):
             dead += [job.name] * (path is None)
             on_fit(count - len(todo) + number, count)

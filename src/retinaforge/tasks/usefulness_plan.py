@@ -13,7 +13,7 @@ import numpy as np
 
 from retinaforge.core import Refusal
 from retinaforge.tasks.embedding_looks import Look
-from retinaforge.tasks.usefulness_arms import pool_of
+from retinaforge.tasks.usefulness_arms import OF_RATIOS, REAL_ARM, pool_of
 from retinaforge.tasks.usefulness_backbone import Backbone
 from retinaforge.tasks.usefulness_features import see, waiting, waiting_copies
 from retinaforge.tasks.usefulness_fit import Job, asked_of, finished
@@ -116,8 +116,7 @@ class Speed:
 
     def before(self, at_once: int = 1) -> Plan:
         """Return the plan before any training is known: the looks, and trainings as they may be."""
-        usual = 3 + len(self._options.ratios) + 2
-        arms = len({"real", *self._options.arms}) if self._options.arms else usual
+        arms = _arms(self._options)
         count = arms * self._options.seeds
         seconds = self._looks() + count * self._cost.guess(self._options.steps) / at_once
         self._first = seconds
@@ -144,3 +143,12 @@ class Speed:
         copies = self._copies * self._options.copies
         looks = self._count, len(self._new)
         return Plan(arms, self._options.seeds, fits, looks, copies, seconds, at_once, self._first)
+
+
+def _arms(options: Options) -> int:
+    """Return how many arms there may be, before the images are counted."""
+    ratios = len(options.ratios)
+    if not options.arms:
+        return 3 + ratios + 2
+    asked = {REAL_ARM, *options.arms}
+    return sum(ratios if name in OF_RATIOS else 1 for name in asked)
