@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from retinaforge.tasks.oracle_words import WORD
-from retinaforge.validation.obedience import Scored, verdict_of, words_scored
+from retinaforge.validation.obedience import Scored, _decides, verdict_of, words_scored
 from retinaforge.validation.obedience_ladder import CHANCE as LADDER_CHANCE
 from retinaforge.validation.obedience_ladder import ladder_of
 from retinaforge.validation.obedience_scores import Line, accuracy, auroc, line_of, spearman
@@ -87,6 +87,23 @@ def test_verdicts(line, ceiling, verdict):
     found, sentence = verdict_of(WORD["eye"], scored)
     assert found == verdict
     assert sentence.startswith("right or left eye: ")
+
+
+def score(measure, reader, ceiling, line=None):
+    return Scored(measure, reader, line or told(0.5, (0.4, 0.6)), ceiling, None)
+
+
+def test_who_reads_eyes_best_decides_in_another_measure_if_need_be():
+    """A network that is blind to the side must not hide that a closed form reads it."""
+    blind = score("accuracy", "network", told(0.4, (0.1, 0.5)))
+    able = score("auroc", "closed", told(1.0, (1.0, 1.0)))
+    weak = score("auroc", "network", told(0.8, (0.65, 0.9)))
+    assert _decides([blind, weak, able]) is able
+    assert _decides([blind, score("auroc", "closed", told(0.6, (0.5, 0.7)))]) is blind
+    seen = score("accuracy", "network", told(0.9, (0.8, 1.0)))
+    assert _decides([seen, able]) is seen, "the word's first measure, where somebody reads it"
+    other = score("accuracy", "segmenter", told(0.95, (0.9, 1.0)), line=told(0.1, (0.0, 0.2)))
+    assert _decides([seen, other]) is other, "what was read off the generator has no say"
 
 
 def rows_of(word, levels, read, design="one fact", bases=10):

@@ -112,8 +112,7 @@ def _word(
         measure = "accuracy" if word.kind == "side" else "spearman"
         scored.append(_scored(word, rows, own, rebuilt, measure, word.name, "segmenter", seed))
     # Who reads eyes that show it best decides; that choice does not look at the generator.
-    alike = [one for one in scored if one.measure == scored[0].measure]
-    decides = max(alike, key=lambda one: (not math.isnan(one.ceiling.value), one.ceiling.value))
+    decides = _decides(scored)
     scored = [decides, *(one for one in scored if one is not decides)]
     verdict, sentence = verdict_of(word, decides)
     verdict, sentence = _in_part(verdict, sentence, scored[1:])
@@ -122,6 +121,21 @@ def _word(
         "verdict": verdict, "sentence": sentence, "scores": [s.as_dict() for s in scored],
         "levels": levels(word, rows), "unsaid": sum(not row["said"] for row in rows),
     }  # fmt: skip
+
+
+def _decides(scored: Sequence[Scored]) -> Scored:
+    """Return who decides, by the ceilings alone: of the first measure the best reader's score.
+
+    Where nobody leaves chance behind in that measure, the one that does so the farthest in another.
+    """
+    alike = [one for one in scored if one.measure == scored[0].measure]
+    best = max(alike, key=lambda one: (not math.isnan(one.ceiling.value), one.ceiling.value))
+    able = [one for one in scored if _above_chance(one.ceiling)]
+    if best in able or not able:
+        return best
+    return max(
+        able, key=lambda one: (one.ceiling.value - CHANCE[one.measure]) / (1 - CHANCE[one.measure])
+    )
 
 
 def _scored(
