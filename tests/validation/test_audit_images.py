@@ -68,6 +68,10 @@ def test_masking_finds_the_planted_border_and_leaves_clean_eyes_in_peace(tmp_pat
     failed = [one["text"] for one in planted["said"] if one["level"] == "failure"]
     assert any(text.startswith("border only, taught masked") for text in failed)
     assert any(text.startswith("without disc, taught whole") for text in failed)
+    # Only what must be at chance is one family of tests.
+    assert {row["variant"] for row in planted["results"] if row["p_holm"] is None} == {
+        "only disc", "only disc, dilated", "only disc, box", "without vessels",
+    }  # fmt: skip
     assert auroc(planted, "only disc") < 0.75 < 0.95 < auroc(planted, "border only")
 
     # One draw: of another (seed 1) the mean brightness alone told the ill, by chance once in 500.
@@ -75,7 +79,9 @@ def test_masking_finds_the_planted_border_and_leaves_clean_eyes_in_peace(tmp_pat
     assert not [one for one in clean["said"] if one["level"] == "failure"]
     assert auroc(clean, "whole", "taught whole") > 0.95 < auroc(clean, "only disc")
     assert auroc(clean, "without disc, dilated") < 0.7 > auroc(clean, "border only")
-    assert "Against chance" in write_audit_page(tmp_path).read_text()
+    page = write_audit_page(tmp_path).read_text()
+    assert "Change from whole" in page
+    assert page.count("data:image/webp") == 2
 
 
 def test_masking_teaches_three_arms_and_names_what_it_cannot_judge(tmp_path):

@@ -16,6 +16,7 @@ from retinaforge.validation import audit_head
 from retinaforge.validation.audit_degradation_page import RESAMPLES, Curve, write_degradation
 from retinaforge.validation.audit_eyes import Eyes, unlike_widths, unread
 from retinaforge.validation.audit_masking import ARMS
+from retinaforge.validation.audit_strips import write_strip
 
 Progress = Callable[[int, int], None]
 
@@ -69,7 +70,21 @@ def audit_degradation(
         out, curves, good, real, judged, words, seed, about, unread(real, synthetic),
         cautions=[*audit_head.few_words(real.truth, real.patients, folds),
                   *unlike_widths(real, synthetic)],
+        shown={d.name: _shown(out, real, int(judged[0]), d.name, seed) for d in DEGRADATIONS},
     )  # fmt: skip
+
+
+def _shown(out: Path, real: Eyes, place: int, kind: str, seed: int) -> dict[str, str]:
+    """Write one image good and at five levels of a kind of damage."""
+    pixels, fov = real.pixels[place], real.parts[place].fov
+    worse = [degraded(pixels, fov, kind, level, rng=_same(seed, kind, real, place))
+             for level in LEVELS]  # fmt: skip
+    return write_strip(out, f"degradation_{kind}", [pixels, *worse], "good, and levels 1 to 5")
+
+
+def _same(seed: int, kind: str, real: Eyes, place: int) -> np.random.Generator:
+    """Return the same specks and directions at every level: a level adds, it does not move."""
+    return rng_for(seed, "degraded", kind, real.records[place].name)
 
 
 def _heads(
@@ -96,8 +111,7 @@ def _damaged(
 ) -> np.ndarray:  # fmt: skip
     def make(k: int) -> np.ndarray:
         place = int(judged[k])
-        # The same specks and directions at every level: a level adds, it does not move.
-        rng = rng_for(seed, "degraded", kind, real.records[place].name)
+        rng = _same(seed, kind, real, place)
         return degraded(real.pixels[place], real.parts[place].fov, kind, level, rng=rng)
 
     return audit_head.vectors_of(see, len(judged), make, batch=batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def write_degradation(
     out: Path, curves: list[Curve], good: dict[str, dict[str, np.ndarray]], real: Eyes,
     judged: np.ndarray, words: str, seed: int, about: Sequence[tuple[str, str]],
     left_out: Sequence[dict[str, str]], *, cautions: Sequence[str] = (),
+    shown: Mapping[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write audit.json of curves: of each arm, kind and level the measures and their draws."""
     people = len({real.patients[k] for k in judged})
@@ -46,7 +47,7 @@ def write_degradation(
         out, audit="degradation", title="Good images and worse ones",
         asked=[*about, ("Images that judge", f"{len(judged)} of {people} patients")],
         cautions=cautions, said=_verdicts(curves, good, mean),
-        sections=[_summary(good, mean), *(_section(d.name, d.unit, d.sizes, curves, good)
+        sections=[_summary(good, mean), *(_section(d.name, d.unit, d.sizes, curves, good, shown)
                                           for d in DEGRADATIONS)],
         results=[{"arm": c["arm"], "kind": c["kind"], "level": c["level"],
                   **{m: _line(c[m]) for m in ("auroc", "balanced_accuracy", "consistency", "loss")}}
@@ -125,7 +126,7 @@ def _summary(good: dict[str, dict[str, np.ndarray]], mean: dict[str, np.ndarray]
 
 def _section(
     kind: str, unit: str, sizes: Sequence[float], curves: Sequence[Curve],
-    good: dict[str, dict[str, np.ndarray]],
+    good: dict[str, dict[str, np.ndarray]], shown: Mapping[str, dict[str, str]] | None,
 ) -> dict[str, Any]:  # fmt: skip
     own = [c for c in curves if c["kind"] == kind]
     levels = ["good", *(f"{size:g}" for size in sizes)]
@@ -142,4 +143,5 @@ def _section(
         chance = [] if measure == "consistency" else [{"name": "chance", "value": CHANCE}]
         figures.append({"kind": "curves", "title": title, "note": unit, "levels": levels,
                         "lines": chance, "series": series})  # fmt: skip
-    return {"id": kind, "title": TITLES.get(kind, kind.capitalize()), "figures": figures}
+    return {"id": kind, "title": TITLES.get(kind, kind.capitalize()), "figures": figures,
+            "pictures": [shown[kind]] if shown else []}  # fmt: skip

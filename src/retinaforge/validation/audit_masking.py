@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from retinaforge.tasks.probe_target import Round
 from retinaforge.validation import audit_head
 from retinaforge.validation.audit_eyes import Eyes, unlike_widths, unread
 from retinaforge.validation.audit_masking_page import ALIKE, WHOLE, write_masking
+from retinaforge.validation.audit_strips import write_strip
 
 ARMS = ("real", "real + synthetic", "synthetic")
 FEWEST = 20
@@ -73,13 +75,34 @@ def audit_masking(
             alike = _alike(arm, real, seen, there, folds, synthetic, others)
             if alike is not None:
                 rows.append(_row(real, arm, variant, ALIKE, own, alike, whole))
-    for row, p in zip(rows, holm([row["chance"].p for row in rows]), strict=True):
+    # One family: what must be at chance. Whether the whole image works is a question of its own.
+    family = [row for row in rows if row["variant"] in (*HIDES.get(lies, ()), "border only")]
+    for row in rows:
+        row["p_holm"] = row["chance"].p if row["variant"] == "whole" else math.nan
+    for row, p in zip(family, holm([row["chance"].p for row in family]), strict=True):
         row["p_holm"] = p
     return write_masking(
-        out, rows, real, left_out, lies, words, about, judged,
+        out, rows, real, left_out, lies, words, about, judged, shown=_shown(out, real, judged),
         cautions=[*audit_head.few_words(real.truth, real.patients, folds),
                   *unlike_widths(real, synthetic)],
     )  # fmt: skip
+
+
+def _shown(out: Path, real: Eyes, judged: np.ndarray) -> list[dict[str, str]]:
+    """Write what is seen of the first judging image that has all its parts."""
+    for k in judged:
+        parts = real.parts[int(k)]
+        if parts.disc is not None and parts.vessels is not None:
+            names, half = list(VARIANTS), (len(VARIANTS) + 1) // 2
+            try:
+                seen = [masked(real.pixels[int(k)], parts, name) for name in names]
+            except Refusal:
+                continue
+            return [
+                write_strip(out, f"masking_{place}", seen[start:end], "; ".join(names[start:end]))
+                for place, (start, end) in enumerate(((0, half), (half, len(names))))
+            ]
+    return []
 
 
 def _arms(synthetic: Eyes | None) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ PARTED = 0.95
 def write_masking(
     out: Path, rows: list[dict[str, Any]], real: Eyes, left_out: list[dict[str, str]], lies: str,
     words: str, about: Sequence[tuple[str, str]], judged: np.ndarray, *,
-    cautions: Sequence[str] = (),
+    cautions: Sequence[str] = (), shown: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Write audit.json of rows that hold arm, variant, teaching and tests."""
     arms = list(dict.fromkeys(row["arm"] for row in rows))
@@ -40,7 +40,7 @@ def write_masking(
         out, audit="masking", title="What is told of the hidden",
         asked=[*about, ("Images that judge", f"{len(judged)} of {people} patients")],
         cautions=[*_cautions(lies, real), *cautions], said=_said_of(rows, lies),
-        sections=[_section(arm, rows) for arm in arms],
+        sections=[*_seen(shown), *(_section(arm, rows) for arm in arms)],
         results=[_plain(row) for row in rows], cards=[MASKING_CARD, DELONG_CARD, HOLM_CARD],
         protocol={
             "split": words,
@@ -48,7 +48,7 @@ def write_masking(
             "folds of patients",
             "taught whole": "on whole images, judged on masked ones: what the classifier uses",
             "taught masked": "on images masked alike: what is there to be used",
-            "test": "DeLong, images of one patient a cluster; Holm over all rows",
+            "test": "DeLong, images of one patient a cluster; Holm over what must be at chance",
             "masks": real.masks, "filling": "median of what stays",
         }, left_out=left_out,
     )  # fmt: skip
@@ -80,7 +80,8 @@ def _said_of(rows: Sequence[dict[str, Any]], lies: str) -> list[dict[str, Any]]:
             found.append(verdict("open", f"{text}is not defined: {tested.reason}."))
             continue
         text += f"{tested.value:.3f}{span_words(tested.interval)}, against chance "
-        text += f"{both_p(tested.p, row['p_holm'])}."
+        whole = row["variant"] == "whole"
+        text += f"{p_words(tested.p) if whole else both_p(tested.p, row['p_holm'])}."
         found.append(_judged(row, works[row["arm"]], text))
     return found
 
@@ -105,6 +106,13 @@ def _above(row: dict[str, Any]) -> bool:
     return tested.value > 0.5 and row["p_holm"] < SURE
 
 
+def _seen(shown: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    lead = "One of the images that judge, whole and as each test shows it; what is hidden takes "
+    lead += "the median colour of what stays."
+    section = {"id": "seen", "title": "What is seen", "lead": lead, "pictures": list(shown)}
+    return [section] if shown else []
+
+
 def _section(arm: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     own = [row for row in rows if row["arm"] == arm]
     figures = []
@@ -120,7 +128,7 @@ def _section(arm: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         [{"text": f"{row['variant']}, {row['taught']}"}, {"text": str(row["n"])},
          {"value": row["chance"].value, "interval": row["chance"].interval,
           "note": row["chance"].reason},
-         {"text": p_words(row["chance"].p), "note": f"corrected {p_words(row['p_holm'])}"},
+         {"text": p_words(row["chance"].p), "note": _corrected(row)},
          {"value": row["less"].value, "interval": row["less"].interval,
           "note": p_words(row["less"].p)}]
         for row in own
@@ -136,8 +144,14 @@ def _section(arm: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "something else goes with the finding, and a classifier can learn it instead.",
         ],
         "table": {"columns": ["What is seen", "Images", "AUROC", "Against chance",
-                              "Less than whole"], "rows": table},
+                              "Change from whole"], "rows": table},
     }  # fmt: skip
+
+
+def _corrected(row: dict[str, Any]) -> str:
+    if row["variant"] == "whole" or math.isnan(row["p_holm"]):
+        return ""
+    return f"corrected {p_words(row['p_holm'])}"
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
