@@ -147,7 +147,7 @@ def test_attributes_that_are_planted(tmp_path, real, synthetic, fate):
         side(240, seed=0, sex=real), side(240, seed=1, sex=synthetic, prefix="s"), (), tmp_path
     )
     assert [row["fate"] for row in told["results"]] == [fate]
-    assert told["results"][0]["question"] == "sex: M"
+    assert told["results"][0]["question"] == "sex = M"
 
 
 def test_a_tie_that_the_generator_drew_is_a_failure(tmp_path):

@@ -21,7 +21,8 @@ MASKING_EXAMPLES = (
     "Examples:\n\n"
     "`retinaforge audit masking fundus --real ../shared/data/odir --target glaucoma --lies disc "
     "--out masking`\n\n"
-    "`... --synthetic samples` to teach on real, on both, and on synthetic images alone."
+    "`... --synthetic samples` to teach on real, on both, and on synthetic images alone; "
+    "`--judge halves` where too few of the given split have the finding."
 )
 DEGRADATION_EXAMPLES = (
     "Examples:\n\n"

@@ -10,8 +10,11 @@ from retinaforge.validation.audit_told import Level, span_words, verdict
 
 WORDS = {
     "kept": "kept", "weakened": "weakened", "amplified": "amplified", "erased": "erased",
-    "untold": "cannot be told of real images either", "unknown": "could not be judged",
+    "untold": "not told of real images, so nothing follows", "unknown": "could not be judged",
 }  # fmt: skip
+
+
+SHADES = {"kept": "good", "untold": "grey", "unknown": "grey"}
 
 
 def said_of(row: dict[str, Any], label: str) -> dict[str, Any]:
@@ -28,10 +31,10 @@ def said_of(row: dict[str, Any], label: str) -> dict[str, Any]:
         why = kept.real.reason or kept.synthetic.reason or "an interval is not defined"
         side = "real" if kept.real.reason else "synthetic"
         return verdict(level, f"{row['question']}: {WORDS[kept.fate]}: of {side} images {why}.")
-    text = f"{row['question']}: {WORDS[kept.fate]} ({measure} {kept.real.value:.3f}"
+    text = f"{row['question']}: {WORDS[kept.fate]}; {measure} {kept.real.value:.3f}"
     text += f"{span_words(kept.real.interval)} on real, {kept.synthetic.value:.3f}"
     text += f"{span_words(kept.synthetic.interval)} on synthetic images, change {kept.change:+.3f}"
-    text += f"{span_words(kept.interval, signed=True)})."
+    text += f"{span_words(kept.interval, signed=True)}."
     own: Reading = row["own"]
     if kept.fate in ("erased", "weakened") and own.interval and own.interval[0] > 0.5:
         text += f" A probe taught on synthetic images tells it ({own.value:.3f}): it is there, but "
@@ -55,7 +58,7 @@ def sections_of(rows: Sequence[dict[str, Any]], label: str) -> list[dict[str, An
             "rows": [
                 {"name": "real", "value": kept.real.value, "interval": kept.real.interval},
                 {"name": "synthetic", "value": kept.synthetic.value,
-                 "interval": kept.synthetic.interval, "shade": "bad"},
+                 "interval": kept.synthetic.interval, "shade": SHADES.get(kept.fate, "bad")},
                 {"name": "taught on synthetic", "value": row["own"].value,
                  "interval": row["own"].interval, "shade": "grey"},
             ],

@@ -72,7 +72,7 @@ def questions_of(real: Side, synthetic: Side, name: str) -> dict[str, tuple[np.n
     classes = sorted(set(known))
     asked = classes[1:] if len(classes) == 2 else classes
     return {
-        f"{name}: {c}": tuple(
+        f"{name} = {c}": tuple(
             np.array([math.nan if not t else float(t == c) for t in side]) for side in texts
         )
         for c in asked
