@@ -5,8 +5,8 @@
 A study of drawn discs is served by `retinaforge reader serve` in a process of its own; every
 reader enters, fetches each image and the next, answers two questions and closes, pausing at random
 between clicks as people do (`--pause`, mean seconds). Every request is timed by the client, which
-shares the machine's cores with the server: the numbers are upper bounds. Target: slowest answer
-under 200 ms with 50 readers on 2 cores.
+shares the machine's cores with the server: the numbers are upper bounds, and so the more the more
+else runs (`load_average`). Target: slowest answer under 200 ms with 50 readers on 2 cores.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import socket
 import subprocess
@@ -156,6 +157,7 @@ def main() -> None:
     result = {
         "readers": asked.readers, "images": asked.images, "bytes_an_image": length,
         "pause_s": asked.pause, "seconds": seconds, "rows": rows, "slowest_ms": slowest,
+        "load_average": os.getloadavg(), "cores": os.cpu_count(),
         "target_ms": TARGET_MS, "within": slowest < TARGET_MS, "environment": environment(),
     }  # fmt: skip
     for row in rows:

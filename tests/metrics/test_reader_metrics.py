@@ -12,6 +12,7 @@ from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as peer_fleiss
 
 from retinaforge.core import Refusal
+from retinaforge.metrics import CATALOGUE
 from retinaforge.metrics.reader_agreement import cohen_kappa, fleiss_kappa
 from retinaforge.metrics.reader_bootstrap import (
     ONE_READER,
@@ -175,6 +176,27 @@ def test_more_readers_need_fewer_images_until_readers_differ_too_much() -> None:
     assert half_width(100) == pytest.approx(0.1017, abs=1e-3)
 
 
+def test_the_plan_for_several_readers_keeps_its_promise_in_simulated_studies() -> None:
+    """Readers differ and share answers as the plan supposes: the test finds what it should."""
+    readers, accuracy, sd, rho = 5, 0.65, 0.05, 0.2
+    images = images_of_several(accuracy, readers, reader_sd=sd, correlation=rho).images
+    assert images is not None
+    rng, means = np.random.default_rng(8), []
+    for _ in range(2000):
+        # A share √ρ of each reader's answers is that of all: their correlation is ρ.
+        own = rng.normal(accuracy, sd, (readers, 1))
+        draws = rng.random((readers, images))
+        shared = np.broadcast_to(rng.random(images), draws.shape)
+        mixed = np.where(rng.random(draws.shape) < math.sqrt(rho), shared, draws)
+        means.append((mixed < own).mean())
+    spread = float(np.std(means))
+    one = accuracy * (1 - accuracy) * (1 + (readers - 1) * rho) / readers
+    assert spread == pytest.approx(math.sqrt(one / images + sd**2 / readers), rel=0.05)
+    found = float(np.mean(np.abs(np.array(means) - 0.5) > stats.norm.ppf(0.975) * spread))
+    assert found == pytest.approx(0.8, abs=0.04)
+
+
 def test_cards_are_named_once_and_whole() -> None:
     assert len({card.name for card in READER_CARDS}) == len(READER_CARDS)
     assert all(card.measures and card.known_failure for card in READER_CARDS)
+    assert set(READER_CARDS) <= set(CATALOGUE)

@@ -6,6 +6,7 @@ With RETINAFORGE_SCREENSHOTS=FOLDER the pages are photographed (drawn eyes only)
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,3 +197,59 @@ def test_grading_by_keyboard_and_a_second_reader_in_the_same_browser(
     assert {row["reader"] for row in table["answers"]} == {"R1"}
     assert not wrong, wrong
     assert json.dumps(table)
+
+
+def test_wheel_drag_and_pinch_enlarge_and_move_the_image(
+    browser: Any, stage: tuple[Stage, Server]
+) -> None:
+    stage, server = stage
+    page, wrong = page_of(browser, server, has_touch=True)
+    go_in(page, stage.told["codes"]["R1"])
+    view = page.locator(".view")
+    box = view.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def where() -> tuple[float, float, float]:
+        """Scale and shift of the image."""
+        text = view.locator("canvas").evaluate("c => new DOMMatrix(c.style.transform).toString()")
+        numbers = [float(v) for v in text.removeprefix("matrix(").rstrip(")").split(",")]
+        return numbers[0], numbers[4], numbers[5]
+
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -400)
+    until(page, "Number(document.querySelector('.view').dataset.scale) > 2")
+    scale, left, top = where()
+    assert scale == pytest.approx(math.e, rel=0.01)
+    # What lay under the pointer still does.
+    assert left == pytest.approx(box["width"] / 2 * (1 - scale), abs=2)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=4)
+    page.mouse.up()
+    assert where() == pytest.approx((scale, left + 60, top + 40), abs=1.5)
+    page.mouse.down()  # never beyond the image's edge
+    page.mouse.move(x + 5000, y + 5000, steps=2)
+    page.mouse.up()
+    assert where()[1:] == pytest.approx((0, 0), abs=0.01)
+    page.locator("#fit").click()
+    assert where() == (1, 0, 0)
+    hand = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *points: tuple[float, float]) -> None:
+        hand.send("Input.dispatchTouchEvent", {
+            "type": kind, "touchPoints": [{"x": a, "y": b, "id": k} for k, (a, b) in
+                                          enumerate(points)]})  # fmt: skip
+
+    fingers("touchStart", (x - 40, y), (x + 40, y))
+    for far in (60, 90, 120):
+        fingers("touchMove", (x - far, y), (x + far, y))
+    fingers("touchEnd")
+    assert where()[0] == pytest.approx(3, rel=0.05)
+    fingers("touchStart", (x, y))
+    fingers("touchMove", (x - 50, y))
+    before = where()
+    fingers("touchMove", (x - 80, y))
+    fingers("touchEnd")
+    assert before[1] - where()[1] == pytest.approx(30, abs=2)
+    # Looking is not answering: nothing was sent but what the server asked for.
+    assert page.evaluate("Object.keys(saved).length") == 0
+    assert not wrong, wrong

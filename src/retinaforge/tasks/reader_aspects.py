@@ -9,8 +9,9 @@ from retinaforge.metrics.prediction import quadratic_kappa
 from retinaforge.metrics.reader_cards import ASPECT_CARD, ASPECT_MEAN_CARD, GRADE_CARD
 from retinaforge.metrics.reader_scores import mean_step, step_difference
 from retinaforge.tasks.reader_answers import Reading
+from retinaforge.tasks.reader_kappas import agreement
 from retinaforge.tasks.reader_questions import ASPECTS, GRADES, REAL, SYNTHETIC, UNKNOWN
-from retinaforge.tasks.reader_sheet import Sheet, agreement, over_readers
+from retinaforge.tasks.reader_sheet import Sheet, over_readers
 from retinaforge.tasks.reader_sides import group_of
 
 

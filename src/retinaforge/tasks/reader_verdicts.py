@@ -22,8 +22,9 @@ from retinaforge.metrics.reader_scores import (
     d_prime_of_pairs,
 )
 from retinaforge.tasks.reader_answers import Reading
+from retinaforge.tasks.reader_kappas import agreement
 from retinaforge.tasks.reader_questions import LEFT, REAL, SYNTHETIC
-from retinaforge.tasks.reader_sheet import Sheet, agreement, exact, over_readers
+from retinaforge.tasks.reader_sheet import Sheet, exact, over_readers
 
 FIRST_LEFT = "called_left"
 SATURATED = "all answers to one side are alike: the correction sets the value, no interval"
