@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from retinaforge.nets.resnet import ResnetShape, Stage
-from retinaforge.tasks import usefulness_scores, usefulness_trained
+from retinaforge.tasks import usefulness_scores, usefulness_start
 
 SIDE = 48
 
@@ -111,7 +111,7 @@ def test_drawn_images_without_labels_are_refused(retinaforge, folders, tmp_path:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a network that is taught in no time stand for ResNet-18, and draw patients seldom."""
     shape = ResnetShape(8, tuple(Stage(1, w, w) for w in (8, 8, 16, 16)), bottleneck=False)
-    monkeypatch.setitem(usefulness_trained.SHAPES, "resnet18", shape)
+    monkeypatch.setitem(usefulness_start.SHAPES, "resnet18", shape)
     monkeypatch.setattr(usefulness_scores, "RESAMPLES", 100)
 
 

@@ -10,8 +10,9 @@ from useful_eyes import toy
 from retinaforge.nets.resnet import ResnetShape, Stage
 from retinaforge.nets.vit import VitShape
 from retinaforge.tasks.usefulness_rounds import Material
+from retinaforge.tasks.usefulness_start import Start
 from retinaforge.tasks.usefulness_target import Labels
-from retinaforge.tasks.usefulness_trained import Start, TrainedBackbone
+from retinaforge.tasks.usefulness_trained import TrainedBackbone
 
 SIDE = 32
 SMALL = ResnetShape(8, tuple(Stage(1, w, w) for w in (8, 8, 16, 16)), bottleneck=False)

@@ -25,6 +25,7 @@ from retinaforge.tasks import (
     usefulness_cost,
     usefulness_fit,
     usefulness_plan,
+    usefulness_results,
     usefulness_scores,
 )
 from retinaforge.tasks.usefulness_arms import Arm, arms_of, only, pool_of
@@ -36,11 +37,11 @@ from retinaforge.tasks.usefulness_features import rows_of
 from retinaforge.tasks.usefulness_fit import Job, fit_all
 from retinaforge.tasks.usefulness_labels import together_rows
 from retinaforge.tasks.usefulness_rounds import Material, rounds_of
+from retinaforge.tasks.usefulness_start import Start, start_of
 from retinaforge.tasks.usefulness_study import Done, Options, Plan, Prepared
 from retinaforge.tasks.usefulness_tables import arm_rows
 from retinaforge.tasks.usefulness_target import Labels, Question
 from retinaforge.tasks.usefulness_teach import Course, masked_loss, probabilities, teach
-from retinaforge.tasks.usefulness_trained import Start, start_of
 from retinaforge.training.watch import TrainingStopped
 
 REAL = Arm("real", "real")
@@ -380,3 +381,12 @@ def test_labels_together_leave_out_what_nobody_has(
     lone = {r["metric"]: (r["value"], r["reason"]) for r in single}
     for metric in ("auroc", "average_precision", "finding_f1", "macro_f1"):
         assert lone[metric] == (None, "all images that judge are rare no")
+
+
+def test_a_network_that_calls_all_alike_is_told() -> None:
+    row = {"arm": "real", "where": "judge", "level": "image", "metric": "balanced_accuracy",
+           "class": "", "question": "referable", "value": 0.5, "per_seed": [0.5, 0.5]}  # fmt: skip
+    told = {"questions": [{"name": "referable", "classes": ["no", "yes"]}], "results": [row]}
+    assert "every image is called alike (referable)" in usefulness_results._all_alike(told)[0]
+    for other in ({"value": 0.6}, {"arm": "synthetic"}, {"per_seed": [0.4, 0.6]}):
+        assert usefulness_results._all_alike({**told, "results": [row | other]}) == []

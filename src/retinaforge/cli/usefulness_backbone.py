@@ -15,7 +15,7 @@ from retinaforge.tasks.usefulness_rounds import SYNTHETIC
 from retinaforge.tasks.usefulness_study import Done
 
 if TYPE_CHECKING:
-    from retinaforge.tasks.usefulness_trained import Start
+    from retinaforge.tasks.usefulness_start import Start
 
 FEW = 50
 
@@ -62,8 +62,9 @@ def trained_settings(
 ) -> tuple[Start, list[tuple[float, float]]]:
     """Return the network before it is taught, and the pairs that are tried, the cautious first."""
     from retinaforge.tasks import usefulness_trained as trained
+    from retinaforge.tasks.usefulness_start import start_of
 
-    start = trained.start_of(name.value, weights)
+    start = start_of(name.value, weights)
     usual = trained.RATES_SCRATCH if weights is None else trained.RATES_TUNED
     by_rate = sorted(set(rates or usual))
     by_decay = sorted(set(decays or trained.DECAYS), reverse=True)

@@ -21,6 +21,7 @@ PLACES = {
     "external": "external photographs",
     "synthetic": "synthetic images (train on real, test on synthetic)",
 }
+TARGETS = {"dr_grade": "the DR grade", "referable": "referable DR"}
 Row = dict[str, Any]
 
 
@@ -42,9 +43,12 @@ def write_usefulness_page(out: Path) -> Path:
 
 def _context(told: dict[str, Any]) -> dict[str, Any]:
     metric = told["headline"]
+    about = TARGETS.get(told["target"], told["target"].removeprefix("label:").replace(",", ", "))
     return {
         "told": told,
-        "title": f"Do synthetic images help to tell {told['target']}?",
+        "title": f"Do synthetic images help to tell {about}?",
+        "about": about,
+        "protocol": _protocol(told["protocol"]),
         "said": in_words(told),
         "metric": NAMES[metric],
         "questions": [_question(told, q["name"]) for q in told["questions"]],
@@ -58,6 +62,14 @@ def _context(told: dict[str, Any]) -> dict[str, Any]:
         "words": words,
         "shown": shown,
     }
+
+
+def _protocol(protocol: dict[str, Any]) -> dict[str, Any]:
+    """Return the protocol with pairs of rate and decay in words, and nothing said twice."""
+    backbone = {k: v for k, v in protocol["backbone"].items() if v != protocol["fingerprint"]}
+    if pairs := backbone.pop("rates_and_decays", None):
+        backbone["tried"] = ", ".join(f"rate {r:g} with decay {d:g}" for r, d in pairs)
+    return {**protocol, "backbone": {k.replace("_", " "): v for k, v in backbone.items()}}
 
 
 def _taught(told: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from retinaforge.core.artefacts import environment, write_json, write_with
 from retinaforge.metrics.classification_calibration import ENTROPY_CARD
+from retinaforge.metrics.prediction import BALANCED_ACCURACY_CARD
 from retinaforge.tasks.usefulness_arms import REAL_ARM
-from retinaforge.tasks.usefulness_fit import Fit
+from retinaforge.tasks.usefulness_fit import JUDGE, Fit
 from retinaforge.tasks.usefulness_labels import together_rows
 from retinaforge.tasks.usefulness_rounds import EXTERNAL, REAL, SPLIT, SYNTHETIC
 from retinaforge.tasks.usefulness_scores import HEADLINE, RESAMPLES, SCORES
@@ -40,10 +41,25 @@ def write_results(done: Done, out: Path, about: dict[str, Any]) -> dict[str, Any
         about: further facts (folders, warnings).
     """
     told = {**summary(done), **about, "environment": environment()}
+    told["warnings"] = [*told.get("warnings", ()), *_all_alike(told)]
     table = predictions(done)
     write_with(out / PREDICTIONS, lambda stream: table.to_parquet(stream, index=False))
     path = write_json(out / JSON, told)
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _all_alike(told: dict[str, Any]) -> list[str]:
+    """Return a caution for every question to which photographs alone taught a single answer."""
+    sure = {q["name"]: 1 / len(q["classes"]) for q in told["questions"]}
+    return [
+        f"Taught with photographs alone, every image is called alike ({row['question']}): what "
+        "counts calls says nothing here, AUROC does; more --steps may help."
+        for row in told["results"]
+        if (row["arm"], row["where"], row["level"]) == (REAL_ARM, JUDGE, "image")
+        and row["metric"] == BALANCED_ACCURACY_CARD.name and row["class"] == ""
+        and row["value"] is not None and math.isclose(row["value"], sure[row["question"]])
+        and len(set(row["per_seed"])) == 1
+    ]  # fmt: skip
 
 
 def summary(done: Done) -> dict[str, Any]:

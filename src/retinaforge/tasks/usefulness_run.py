@@ -24,7 +24,7 @@ from retinaforge.tasks.usefulness_rounds import Round, rounds_of
 from retinaforge.tasks.usefulness_study import Done, Options, Prepared
 
 if TYPE_CHECKING:
-    from retinaforge.tasks.usefulness_trained import Start
+    from retinaforge.tasks.usefulness_start import Start
 
 Say = Callable[..., None]
 Progress = Callable[[str, int, int], None]
@@ -97,7 +97,9 @@ def run_trained(
     speed = Speed(asked, look, cache, options, cost, copies=False)
     first = speed.before(at_once)
     say(first.in_words())
-    _warn(first.warning(), say)
+    # What an earlier run finished is not known yet: then the exact plan warns.
+    early = "" if any(fits.glob("*.npz")) else first.warning()
+    _warn(early, say)
     study = _Study(asked, look, cache, fits, options, speed, cost.bytes, say, on_progress)
     prepared, rounds, words = study.look()
     on_fit, on_step = _moving(on_progress, cost.trainings * options.steps)
@@ -105,9 +107,9 @@ def run_trained(
         backbone, pixels=prepared.vectors, contents=prepared.material.contents,
         widths=_widths(prepared), on_step=on_step,
     )  # fmt: skip
-    facts = {**backbone.facts(), "encoder": start.in_words(), "fingerprint": look.fingerprint}
+    facts = {**backbone.facts(), "fingerprint": look.fingerprint}
     return study.teach(prepared, rounds, words, backbone, facts, jobs, on_fit,
-                       warned=bool(first.warning()))  # fmt: skip
+                       warned=bool(early))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -25,72 +25,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retinaforge.core import Refusal, rng_for, seed_for
-from retinaforge.core.artefacts import sha256_of, whole_file
-from retinaforge.encoders.files import find_file
-from retinaforge.encoders.trunk_files import load_trunk, words
-from retinaforge.nets.classifier import RESNET18, RESNET50, VIT_B16, Classifier, started
-from retinaforge.nets.resnet import ResnetShape
-from retinaforge.nets.vit import VitShape
+from retinaforge.core import rng_for, seed_for
+from retinaforge.core.artefacts import whole_file
+from retinaforge.nets.classifier import Classifier
 from retinaforge.tasks.usefulness_arms import Pool
 from retinaforge.tasks.usefulness_augment import AUGMENT_VERSION, STRONG, USUAL, altered
+from retinaforge.tasks.usefulness_start import Start
 from retinaforge.tasks.usefulness_teach import CHECKPOINT_S, Course, probabilities, teach
 from retinaforge.training.watch import TrainingStopped
 
 TRAINED_VERSION = 1
-SHAPES: dict[str, ResnetShape | VitShape] = {
-    "resnet18": RESNET18, "resnet50": RESNET50, "vit-b16": VIT_B16,
-}  # fmt: skip
 SIDE_PX, BATCH = 224, 32
 RATES_SCRATCH, RATES_TUNED = (3e-4, 1e-3), (1e-4, 3e-4)
 """Learning rates that are tried, the cautious first: from scratch, and from a file's weights."""
 DECAYS = (0.05,)
 ANSWERED = 64
-
-
-@dataclass(frozen=True)
-class Start:
-    """A network before it is taught.
-
-    Attributes:
-        name: of the backbone, see `SHAPES`.
-        shape: its sizes.
-        weights: file that it starts from; None for scratch.
-        sha256: of that file.
-    """
-
-    name: str
-    shape: ResnetShape | VitShape
-    weights: Path | None = None
-    sha256: str = ""
-
-    def trunk(self, seed: int) -> Any:
-        """Return the trunk: the file's, or one from scratch by a seed."""
-        if self.weights is None:
-            return started(self.shape, seed=seed)
-        return load_trunk(self.weights, self.shape)[0]
-
-    def in_words(self) -> str:
-        """Return network and weights in words."""
-        shape = self.shape
-        named = shape.name if isinstance(shape, ResnetShape) else words(shape)
-        source = "from scratch" if self.weights is None else f"from {self.weights.name}"
-        return f"{named}, all of it trained, {source}"
-
-
-def start_of(name: str, weights: Path | None = None) -> Start:
-    """Return a backbone's start, its file read once so that one that does not fit is told now.
-
-    Raises:
-        Refusal: of an unknown name, or a file that does not fit.
-    """
-    if name not in SHAPES:
-        raise Refusal(f"a backbone ({', '.join(('linear', *SHAPES))})", repr(name), "name one")
-    if weights is None:
-        return Start(name, SHAPES[name])
-    load_trunk(weights, SHAPES[name])
-    file = find_file(weights)
-    return Start(name, SHAPES[name], file, sha256_of(file))
 
 
 @dataclass(frozen=True)
