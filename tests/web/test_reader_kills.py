@@ -96,7 +96,7 @@ def require_kept(stage: Stage, kept: list[tuple[int, str, str]], reader: Insisti
         assert answers[position, what] in (value, *later)
 
 
-def test_forty_kills_of_the_server_lose_no_acknowledged_click(
+def test_kills_of_the_server_lose_no_acknowledged_click(
     stage: tuple[Stage, Server],
 ) -> None:
     stage, server = stage
