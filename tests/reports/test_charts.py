@@ -93,3 +93,10 @@ def test_p_values_are_never_zero() -> None:
     assert words.p_value(0.0) == "p < 0.001"
     assert words.p_value(0.0163) == "p = 0.016"
     assert words.p_value(None) == ""
+
+
+def test_a_tiny_end_of_an_interval_is_told_in_the_decimals_of_the_other() -> None:
+    assert words.interval([-0.00026, 0.0048], signed=True) == "\u22120.0003 to +0.005"
+    assert words.interval([0.00002, 0.00009]) == "2.0e\u221205 to 9.0e\u221205"
+    assert words.interval([0.0, 0.4]) == "0.000 to 0.400"
+    assert words.interval(None) == ""

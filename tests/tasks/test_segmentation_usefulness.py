@@ -175,9 +175,10 @@ def test_planted_gains_come_out_and_no_gain_is_not_told_apart():
     assert undefined["value"] is None
     assert undefined["reason"]
     said = {s["text"].split(":")[0]: s["text"] for s in in_words(told)}
-    assert "better" in said["real+1"]
-    assert "worse" in said["real+1 shuffled"]
-    assert "not told apart" in said["synthetic"]
+    assert "better than photographs" in said["real+1"]
+    assert "worse than photographs" in said["real+1 shuffled"]
+    assert "not told apart from photographs" in said["synthetic"]
+    assert [one["level"] for one in in_words(told)] == ["sure", "bad", "open"]
 
 
 def test_the_command_runs_and_answers_as_json(folders, tmp_path: Path, monkeypatch):

@@ -15,6 +15,7 @@ from retinaforge.reports import svg, words
 from retinaforge.reports.page_templates import page_template
 
 NAMES = {"dice": "Dice", "cldice": "clDice", "auc": "AUC of pixels"}
+BESIDE = {"sure": "better than", "bad": "worse than", "open": "not told apart from"}
 ROW, LEFT, RIGHT, TOP = 22, 140, svg.WIDTH - 14, 8
 INK, BLUE, GREY = "#1b2733", "#0072b2", "#8a939b"
 
@@ -57,14 +58,14 @@ def in_words(told: dict[str, Any]) -> list[dict[str, str]]:
             found.append({"level": "open", "text": f"{gap['arm']}: not defined. {gap['reason']}"})
             continue
         low, high = gap["interval"]
-        verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+        level = "sure" if low > 0 else "bad" if high < 0 else "open"
         text = (
-            f"{gap['arm']}: {verdict} than photographs alone, Dice "
+            f"{gap['arm']}: {BESIDE[level]} photographs alone, Dice "
             f"{words.number(gap['value'], signed=True)} "
             f"({words.interval(gap['interval'], signed=True)}"
             f"{', Holm ' + words.p_value(gap['p_holm']) if gap['p_holm'] is not None else ''})."
         )
-        found.append({"level": "sure" if verdict != "not told apart" else "open", "text": text})
+        found.append({"level": level, "text": text})
     return found
 
 

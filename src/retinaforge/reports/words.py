@@ -20,10 +20,17 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
 
 def interval(pair: list[float] | None, *, signed: bool = False) -> str:
-    """Return "low to high", or nothing where there is no interval."""
+    """Return "low to high", or nothing where there is no interval.
+
+    An end that is tiny beside the other is told in its decimals: -0.0003 to 0.005.
+    """
     if not pair:
         return ""
-    return f"{number(pair[0], signed=signed)} to {number(pair[1], signed=signed)}"
+    widest = max(abs(end) for end in pair if end is not None)
+    ends = [f"{end:{'+' if signed else ''}.4f}".replace("-", "\u2212")
+            if end is not None and 5e-5 < abs(end) < 0.001 <= widest else number(end, signed=signed)
+            for end in pair]  # fmt: skip
+    return " to ".join(ends)
 
 
 def p_value(p: float | None) -> str:
