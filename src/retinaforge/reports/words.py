@@ -26,7 +26,7 @@ def interval(pair: list[float] | None, *, signed: bool = False) -> str:
     """
     if not pair:
         return ""
-    widest = max(abs(end) for end in pair if end is not None)
+    widest = max((abs(end) for end in pair if end is not None), default=0.0)
     ends = [f"{end:{'+' if signed else ''}.4f}".replace("-", "\u2212")
             if end is not None and 5e-5 < abs(end) < 0.001 <= widest else number(end, signed=signed)
             for end in pair]  # fmt: skip
