@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -143,3 +144,22 @@ def tippett_range() -> Both:
         share = called[ill].mean()
         theirs.append(d2 * np.sqrt(share * (1 - share) / 400))
     return np.array(ours), np.array(theirs)
+
+
+def rank_correlations() -> Both:
+    """Spearman with its exact p against SciPy's; Kendall against all pairs counted."""
+    from retinaforge.metrics.rank_agreement import rank_agreement
+
+    rng = np.random.default_rng(12)
+    x, y = rng.integers(0, 5, 7).astype(float), rng.normal(size=7)
+    found = rank_agreement(x, y)
+    exact: Any = stats.permutation_test(
+        (x,), lambda a: stats.spearmanr(a, y).statistic, permutation_type="pairings",
+        n_resamples=np.inf,
+    )  # fmt: skip
+    one, two = np.sign(np.subtract.outer(x, x)), np.sign(np.subtract.outer(y, y))
+    tau = float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
+    return (
+        (found.spearman, found.p, found.kendall),
+        (float(exact.statistic), float(exact.pvalue), tau),
+    )

@@ -18,6 +18,7 @@ from retinaforge.metrics.radiomics import (
     luminance,
     radiomic_features,
 )
+from retinaforge.metrics.rank_agreement import RANK_CARDS
 from retinaforge.metrics.reader_cards import READER_CARDS
 from retinaforge.metrics.real_against_real import (
     DISTANCES,
@@ -82,6 +83,7 @@ CATALOGUE: tuple[Card, ...] = (
     *CALIBRATION_CARDS,
     REFERENCE_SENSITIVITY_CARD,
     DELONG_CARD,
+    *RANK_CARDS,
     GROUP_GAP_CARD,
     *READER_CARDS,
 )

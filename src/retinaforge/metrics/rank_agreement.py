@@ -55,6 +55,7 @@ KENDALL_CARD = Card(
     reference="Kendall, Biometrika 33, 1945",
     known_failure="as of Spearman's",
 )
+RANK_CARDS = (SPEARMAN_CARD, KENDALL_CARD)
 
 
 @dataclass(frozen=True)
