@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from retinaforge.core import Refusal
+from retinaforge.core.artefacts import DiskFull
 from retinaforge.tasks.line_journal import LineJournal
 
 
@@ -40,3 +43,37 @@ def test_one_run_alone_where_asked(tmp_path: Path) -> None:
             other.write({"key": "x"})
     with LineJournal(path, ("key",), alone=True) as journal:
         assert journal.row("x") == {"key": "x"}
+
+
+class Full:
+    """A stream that a disk takes nothing of any more; what waits in its buffer fails again."""
+
+    def __init__(self, stream):
+        self._stream, self.closed = stream, False
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self):
+        if not self.closed:
+            self.closed = True
+            self._stream.close()
+            self.flush()
+
+
+def test_a_full_disk_is_told_in_words_also_when_the_file_closes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+
+    def filled(*rows: int) -> None:
+        with LineJournal(path, ("key",)) as journal:
+            journal._stream = Full(journal._stream)
+            for key in rows:
+                journal.write({"key": key})
+
+    with pytest.raises(DiskFull, match=r"could not write .*rows\.jsonl: No space left on device"):
+        filled(1)
+    with pytest.raises(DiskFull, match="free some space and run the same command again"):
+        filled()

@@ -213,7 +213,7 @@ def test_masks_that_do_not_fit_cost_their_image(ran: Path, tmp_path: Path) -> No
     found = call("sample", ran / "finetune/model", "--prompt", "", "--masks", masks.parent, "--out",
                  tmp_path / "out", "--steps", 1, "--guidance", 1)  # fmt: skip
     assert found.exit_code == 1
-    assert "1 images drawn, 0 there before, 4 failed" in found.stdout
+    assert "1 image drawn, 0 there before, 4 failed" in found.stdout
     said = " ".join(found.stderr.split())
     assert "expected a mask of at least 24x24 px, as the image that is asked for; got" in said
     assert "b.png: 16x16 px; give it larger, or ask for a smaller --size" in said
@@ -226,7 +226,7 @@ def test_masks_that_do_not_fit_cost_their_image(ran: Path, tmp_path: Path) -> No
     ("words", "message"),
     [
         (("--masks", "own"), "captions of a pairs folder, whose images have masks; got captions"),
-        (("--check",), "images that were asked for with masks; got none"),
+        (("--check",), "masks to --check images against; got none"),
         (("--check", "--as", "webdataset"), "--check of single images; got --as webdataset"),
         (("--masks", "{home}/set/pairs"), "or folders for vessel, lesion:hard_exudate; got none"),
         (("--split", "val"), "--split with --captions; got prompts"),

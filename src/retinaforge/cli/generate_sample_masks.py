@@ -41,10 +41,10 @@ def require_masks(masks: Path | None, *, check: bool, given: bool, form: str) ->
     """
     if masks is not None and str(masks) != OWN and not masks.exists():
         raise Refusal("a mask or a folder of masks", f"none at {masks}", "check --masks")
-    if check and not given:
-        raise Refusal("masks to --check images against", "none", "give --masks")
     if check and form != "imagefolder":
         raise Refusal("--check of single images", f"--as {form}", "leave one of them out")
+    if check and not given:
+        raise Refusal("masks to --check images against", "none", "give --masks")
 
 
 def with_masks(

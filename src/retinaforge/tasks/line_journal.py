@@ -11,12 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from retinaforge.core import Refusal
-from retinaforge.core.artefacts import DiskFull
+from retinaforge.core.artefacts import not_written
 
 Row = dict[str, Any]
 
@@ -65,10 +66,20 @@ class LineJournal:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        """Close the file, with all of it on the disk."""
+        """Close the file, with all of it on the disk.
+
+        Raises:
+            DiskFull: if the disk takes no more; where the run ended with an error, that one stays.
+        """
         with self._lock:
-            self._sync()
-            self._stream.close()
+            try:
+                self._sync()
+                self._stream.close()
+            except OSError as failed:
+                with suppress(OSError):  # what could not be written waits in the buffer still
+                    self._stream.close()
+                if kind is None:
+                    raise not_written(self.path, failed) from failed
 
     def row(self, *key: Hashable) -> Row | None:
         """Return the row of a key; None if there is none yet."""
@@ -94,10 +105,7 @@ class LineJournal:
                 if time.monotonic() - self._synced >= self._sync_s:
                     self._sync()
             except OSError as error:
-                raise DiskFull(
-                    f"could not write {self.path}: {error.strerror or error}; "
-                    "free some space and run the same command again, it resumes"
-                ) from error
+                raise not_written(self.path, error) from error
 
     def _key(self, row: Mapping[str, Any]) -> Hashable:
         return tuple(row[column] for column in self._columns)

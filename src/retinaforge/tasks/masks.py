@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from retinaforge.core import Refusal, RetinaForgeError
+from retinaforge.core import Refusal, RetinaForgeError, in_one_line
 from retinaforge.core.artefacts import sha256_of
 from retinaforge.generators.maps import MapPlan
 from retinaforge.images import find_fov, normalise, read_photograph
@@ -205,7 +205,9 @@ def _read(
                 found.fresh[key] = (carry(paths), file)
             found.keys[name] = key
         except TROUBLE as error:
-            said = str(error) or type(error).__name__
+            said = in_one_line(error)
+            if isinstance(error, FileNotFoundError):
+                said = f"expected a mask; got no file: {error.filename}"
             found.reasons.append(f"its {name} mask is not used: {said}")
     return found
 
