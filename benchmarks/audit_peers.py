@@ -159,11 +159,13 @@ def _trust(model: torch.nn.Module, image: np.ndarray, base: np.ndarray, heat: np
     )  # fmt: skip
     moved = _tensor(np.clip(image + np.random.default_rng(8).uniform(-4, 4, image.shape), 0, 255))
 
-    def explain(i: torch.Tensor) -> torch.Tensor:
-        return attr.IntegratedGradients(model).attribute(
-            i, baselines=_tensor(baseline_of(_image(i), FOV)), n_steps=STEPS,
+    def explain(inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        one = inputs[0] if isinstance(inputs, tuple) else inputs
+        by = attr.IntegratedGradients(model).attribute(
+            one, baselines=_tensor(baseline_of(_image(one), FOV)), n_steps=STEPS,
             method="riemann_middle",
-        ).sum(dim=1)  # fmt: skip
+        )  # fmt: skip
+        return by.detach().sum(dim=1)
 
     most = metrics.sensitivity_max(explain, x, perturb_func=lambda *_: moved, n_perturb_samples=1)
     rng = np.random.default_rng

@@ -194,7 +194,7 @@ def attribution(
             on_plan=say,
             gradient_of=torch_gradient(network, batch) if method == "gradients" else None,
             parts_of=lambda record: read_parts(record, size_px=side, find=find_masks),
-            about=[*_about(network, real, synthetic, "synthetic"), ("Method", method)],
+            about=[*_about(network, real, synthetic, ""), ("Method", method)],
         )  # fmt: skip
     close(told, out, unreadable=_unread(sides), as_json=as_json)
 
@@ -231,5 +231,6 @@ def _unread(sides: list[Any]) -> int:
 
 
 def _about(network: Any, real: Path, synthetic: Path | None, target: str) -> list[tuple[str, str]]:
-    told = [("Encoder", network.card.name), ("Finding", target), ("Real", str(real))]
+    told = [("Encoder", network.card.name), *([("Finding", target)] if target else [])]
+    told.append(("Real", str(real)))
     return told if synthetic is None else [*told, ("Synthetic", str(synthetic))]

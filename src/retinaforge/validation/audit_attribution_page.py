@@ -85,8 +85,8 @@ def _verdicts(tested: Tested, lines: Lines, trust: dict[str, Any]) -> list[dict[
     said = [verdict(
         "failure" if apart else "pass",
         f"Real and synthetic are told apart with AUROC {tested.value:.3f}"
-        f"{span_words(tested.interval)}; against chance "
-        f"{p_words(tested.p) if math.isfinite(tested.p) else tested.reason}.",
+        f"{span_words(tested.interval)}"
+        f"{'; against chance ' + p_words(tested.p) if math.isfinite(tested.p) else ''}.",
     )]  # fmt: skip
     if not apart:
         return [*said, verdict("open", "There is nothing to explain: where it looks says nothing.")]
@@ -101,9 +101,17 @@ def _verdicts(tested: Tested, lines: Lines, trust: dict[str, Any]) -> list[dict[
         for name, line in lines["synthetic"].items()
         if line["interval"] and line["interval"][0] > 1 and line["value"] > OFTEN
     ]  # fmt: skip
-    none = verdict("pass", f"No region surely gets more than {OFTEN:g} times the attribution that "
-                   "its area would: what gives the images away is spread out.")  # fmt: skip
-    return [*said, *(often or [none])]
+    return [*said, *(often or [_spread_out(lines["synthetic"])])]
+
+
+def _spread_out(lines: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    known = {name: one for name, one in lines.items() if math.isfinite(one["value"])}
+    text = f"No region surely gets more than {OFTEN:g} times the attribution that its area would"
+    if not known:
+        return verdict("open", text + ": no region is known.")
+    name, most = max(known.items(), key=lambda pair: pair[1]["value"])
+    return verdict("note", f"{text}; most gets \u201c{name}\u201d, {most['value']:.1f} times"
+                   f"{span_words(most['interval'])}.")  # fmt: skip
 
 
 def _sections(
