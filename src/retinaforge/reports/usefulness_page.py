@@ -101,7 +101,7 @@ def _question(told: dict[str, Any], name: str) -> Row:
     return {
         "name": name,
         "charts": charts,
-        "curve": _curve(told, name),
+        "curve": _curve(told, name) or _no_curve(told),
         "metrics": metrics,
         "tables": [
             (text, level, _table(told, name, place, level, metrics))
@@ -135,6 +135,12 @@ def _curve(told: dict[str, Any], question: str) -> Any:
         if arm["kind"] in words_for:
             series.setdefault(words_for[arm["kind"]], []).append((arm["ratio"], rows[arm["name"]]))
     return ratio_curve(series, rows["real"], NAMES[told["headline"]])
+
+
+def _no_curve(told: dict[str, Any]) -> str:
+    if any(arm["kind"] in ("added", "more") for arm in told["arms"]):
+        return "not defined"
+    return "no arm with added images was run"
 
 
 def _table(

@@ -107,7 +107,8 @@ def run_trained(
         backbone, pixels=prepared.vectors, contents=prepared.material.contents,
         widths=_widths(prepared), on_step=on_step,
     )  # fmt: skip
-    facts = {**backbone.facts(), "fingerprint": look.fingerprint}
+    facts = {**backbone.facts(), "fingerprint": look.fingerprint,
+             "seconds_a_step": round(cost.step_s, 3)}  # fmt: skip
     return study.teach(prepared, rounds, words, backbone, facts, jobs, on_fit,
                        warned=bool(early))  # fmt: skip
 
