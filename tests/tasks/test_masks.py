@@ -163,6 +163,19 @@ def test_masks_that_cannot_be_used_are_named_and_not_given(pairs: Path, tmp_path
     assert not found([1]).any()
 
 
+def test_a_mask_that_a_row_names_and_nobody_wrote_is_named_in_words(
+    pairs: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in (pairs / "metadata.jsonl").read_text().splitlines()]
+    rows[0]["vessel_file_name"] = "gone.png"
+    (pairs / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = encode_masks(read_pairs(pairs), MaskFinder(["vessel"], pairs), tmp_path,
+                         MapPlan(("vessel",), 4), size_px=SIDE)  # fmt: skip
+    ((_, why),) = found.left_out
+    assert "its vessel mask is not used: expected a mask; got no file: " in why
+    assert "gone.png" in why
+
+
 def test_a_photographs_mask_is_cut_as_the_photograph_is(tmp_path: Path) -> None:
     rows, columns = np.mgrid[:90, :130]
     field = (rows - 48) ** 2 + (columns - 60) ** 2 < 40**2
