@@ -37,3 +37,10 @@ def test_blinding_of_real_photographs_is_as_the_page_says() -> None:
         assert words in PAGE, words
     assert told["auc_of_files"] <= told["largest_of_20_shuffles"]
     assert (told["lengths"], told["skeletons"]) == (1, 1)
+
+
+def test_fifty_readers_wait_as_long_as_the_page_says() -> None:
+    told = result("reader_load")
+    count = sum(row["n"] for row in told["rows"])
+    assert f"slowest of {count} answers after {told['slowest_ms']:.0f} ms" in PAGE
+    assert (told["readers"], told["cores"], told["within"]) == (50, 2, True)

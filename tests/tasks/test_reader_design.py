@@ -207,6 +207,8 @@ def test_an_interrupted_run_leaves_nothing_and_the_same_command_goes_on(
     assert {p.name for p in out.iterdir()} == {"study.json", "images"}
     assert len(list((out / "images").iterdir())) == told["images"] == 8
     assert (tmp_path / "keys" / "k.json").stat().st_mode & 0o077 == 0
+    with pytest.raises(Refusal, match="a new file for the key"):
+        new_study(*sides, tmp_path / "t", Options(images=8), key=tmp_path / "keys" / "k.json")
 
 
 def test_two_runs_do_not_make_one_study(sides, tmp_path: Path) -> None:

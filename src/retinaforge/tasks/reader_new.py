@@ -92,10 +92,13 @@ def new_study(
 
 
 def _check_places(out: Path, key: Path | None) -> None:
-    if (out / STUDY).exists() or (key is not None and key.exists()):
-        unread = "" if (out / ANSWERS).exists() or not (out / STUDY).exists() else (
+    if key is not None and key.exists():
+        raise Refusal("a new file for the key", f"{key}, which is there",
+                      "name another --key: one study's key opens no other")  # fmt: skip
+    if (out / STUDY).exists():
+        unread = "" if (out / ANSWERS).exists() else (
             "; no reader has entered it: if its codes were not noted, remove it")  # fmt: skip
-        raise Refusal("a folder without a study", f"{out}, which holds one (or its key, {key})",
+        raise Refusal("a folder without a study", f"{out}, which holds one",
                       f"name another --out: answers are never written over{unread}")  # fmt: skip
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refusal("a new or empty folder", f"{out}, which holds something",
