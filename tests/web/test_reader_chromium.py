@@ -162,6 +162,11 @@ def test_two_readers_at_once_by_touch_and_the_organiser_watches(
         assert not wrong, wrong
     found = readings(stage)
     assert [r.right for r in found] == [True] * 4 + [False] * 4
+    # A tablet goes from hand to hand.
+    page = pages["R1"][0]
+    page.locator("#next-reader").tap()
+    page.wait_for_selector("#code")
+    assert page.evaluate("fetch('/api/state').then(a => a.status)") == 401
     page, _ = page_of(browser, server)
     page.goto(f"{server.address}/organiser")
     page.fill("#code", stage.told["token"])

@@ -226,7 +226,7 @@ function next() {
 }
 function finish() {
   run(false);
-  at("doneWords").textContent = "All " + told.count + " images are answered and kept. You can close this page.";
+  at("doneWords").textContent = "All " + told.count + (told.design === "2afc" ? " pairs" : " images") + " are answered and kept. You can close this page.";
   at("progress").value = 1; at("place").textContent = told.count + " of " + told.count;
   page_("done");
 }
@@ -292,11 +292,13 @@ at("enter").addEventListener("submit", async event => {
   } catch (error) { warn(error instanceof Said ? error.message : "The server does not answer. Please try again."); }
 });
 at("go").addEventListener("click", () => inTurn(open_));
-at("leave").addEventListener("click", () => inTurn(async () => {
+const leave = () => inTurn(async () => {
   await insist("/api/leave", {});
   told = null; at("reader").textContent = at("place").textContent = ""; at("progress").value = 0;
   page_("door");
-}));
+});
+at("leave").addEventListener("click", leave);
+at("next-reader").addEventListener("click", leave);
 at("next").addEventListener("click", next);
 at("pause").addEventListener("click", pause);
 at("in").addEventListener("click", () => zoom(1.5));
