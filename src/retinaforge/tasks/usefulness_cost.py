@@ -9,7 +9,7 @@ from time import monotonic
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from retinaforge.tasks.usefulness_arms import Pool
 from retinaforge.tasks.usefulness_plan import TrainedCost
@@ -52,7 +52,7 @@ def _tried(backbone: TrainedBackbone, batch: int, *, steps: int) -> tuple[float,
     toy = TrainedBackbone(noise, np.arange(batch), backbone.widths, backbone.start, "noise",
                           steps=1 + steps, batch=batch)  # fmt: skip
     network, marks = toy.network(0), list[float]()
-    with _weighed() as kept:
+    with _weighed(network) as kept:
         teach(network, lambda k: toy.batch_at(pool, 0, k), Course(1 + steps, 1e-9, 0.0),
               toy.widths, on_step=lambda: marks.append(_now()))  # fmt: skip
     begun = _now()
@@ -80,12 +80,13 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _weighed() -> Iterator[list[int]]:
-    """Add up the bytes that autograd keeps for the way back."""
-    kept = [0]
+def _weighed(network: nn.Module) -> Iterator[list[int]]:
+    """Add up the bytes that autograd keeps for the way back, the network's own weights left out."""
+    kept, own = [0], {p.untyped_storage().data_ptr() for p in network.parameters()}
 
     def weigh(saved: Tensor) -> Tensor:
-        kept[0] += saved.numel() * saved.element_size()
+        if saved.untyped_storage().data_ptr() not in own:
+            kept[0] += saved.numel() * saved.element_size()
         return saved
 
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda saved: saved):
