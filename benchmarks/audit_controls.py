@@ -7,12 +7,14 @@ Clean phantoms, one eye a person, are dealt labels by chance, so that nothing is
 then something is drawn onto the ill, onto one sex, or onto the synthetic side. Every draw is a
 whole audit as the command line runs it, from pixels to verdicts; only the encoder is a small one
 that can see what is planted: mean and spread of every 4 x 4 px of a 64 px square. Counted is the
-share of draws with a verdict "found", of "maybe", with an exact binomial interval.
+share of draws with a verdict "found", and "found" or "maybe", with an exact binomial interval.
+What was written before is kept; `--only` runs some audits again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -148,9 +150,12 @@ def masking(pool: Eyes, draws: int, count: int, out: Path) -> Told:
         chosen = np.random.default_rng(seed).permutation(len(pool.truth))[:count]
         return audit_masking(see, dealt(pool, chosen, plant), out, lies=lies)
 
-    found: Told = {"clean": shares([run(k, None, "disc") for k in range(draws)])}
+    runs = [run(k, None, "disc") for k in range(draws)]
+    # The whole image has nothing to tell either: how often is it said to work?
+    works = [any(one["level"] == "note" for one in t["said"]) for t in runs]
+    found: Told = {"clean": {**shares(runs), "whole image told": counted(works)}}
     few = max(draws // 4, 4)
-    for by in (2, 4, 8):
+    for by in (4, 8, 16):
         runs = [run(1000 + k, brighter(border, by), "") for k in range(few)]
         found[f"rim {by} grey levels brighter"] = {
             **shares(runs), "named": says(runs, "border only")}  # fmt: skip
@@ -289,8 +294,9 @@ def main() -> None:
     say.add_argument("--only", nargs="*", default=list(AUDITS), choices=list(AUDITS))
     asked = say.parse_args()
     pool = read_pool(asked.phantoms, asked.pool)
-    found: Told = {}
-    seconds: dict[str, float] = {}
+    before = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    found: Told = before.get("audits", {})
+    seconds: dict[str, float] = before.get("cpu_seconds", {})
     with tempfile.TemporaryDirectory() as scratch:
         for name in asked.only:
             start = time.process_time()

@@ -159,13 +159,14 @@ def _trust(model: torch.nn.Module, image: np.ndarray, base: np.ndarray, heat: np
     )  # fmt: skip
     moved = _tensor(np.clip(image + np.random.default_rng(8).uniform(-4, 4, image.shape), 0, 255))
 
-    def explain(inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def explain(inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
         one = inputs[0] if isinstance(inputs, tuple) else inputs
         by = attr.IntegratedGradients(model).attribute(
             one, baselines=_tensor(baseline_of(_image(one), FOV)), n_steps=STEPS,
             method="riemann_middle",
         )  # fmt: skip
-        return by.detach().sum(dim=1)
+        # A bare tensor would be taken for a tuple of rows, and its norm for that of the first.
+        return (by.detach().sum(dim=1),)
 
     most = metrics.sensitivity_max(explain, x, perturb_func=lambda *_: moved, n_perturb_samples=1)
     rng = np.random.default_rng

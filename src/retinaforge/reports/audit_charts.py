@@ -12,6 +12,7 @@ from retinaforge.reports import svg, words
 ROW, LEFT, RIGHT, TOP = 22, 140, svg.WIDTH - 14, 8
 BOTTOM = 190
 FILLS = {"plain": "#0072b2", "grey": "#8a939b", "bad": "#b3261e", "good": "#009e73"}
+GREY_DOTS = "stroke:#5f6b75;stroke-dasharray:2 3"
 Told = Mapping[str, Any]
 
 
@@ -55,15 +56,16 @@ def curves(figure: Told) -> Markup | None:
     for k, level in enumerate(levels):
         at = left + step * (k + 0.5)
         parts.append(svg.text(at, BOTTOM + 16, level, anchor="middle", kind="tick"))
-    for k, line in enumerate(lines):
-        parts.append(svg.line((left, y(line["value"])), (RIGHT, y(line["value"])), f"mark mark{k}"))
+    for line in lines:
+        ends = (left, y(line["value"])), (RIGHT, y(line["value"]))
+        parts.append(svg.line(*ends, "mark", style=GREY_DOTS))
     for k, one in enumerate(series):
         shift = 0.3 * (k / max(len(series) - 1, 1) - 0.5) * (len(series) > 1)
         parts += _curve(y, [left + step * (i + 0.5 + shift) for i in range(len(levels))], one, k)
     tall = BOTTOM + 24
-    for k, one in enumerate(lines):
+    for one in lines:
         tall += 16
-        parts.append(svg.line((4, tall - 4), (28, tall - 4), f"mark mark{k}"))
+        parts.append(svg.line((4, tall - 4), (28, tall - 4), "mark", style=GREY_DOTS))
         parts.append(svg.text(34, tall, one["name"], kind="tick"))
     for k, one in enumerate(series):
         tall += 16

@@ -21,7 +21,7 @@ from retinaforge.validation.audit_told import SURE, p_words, span_words, verdict
 POORLY = 0.8
 """Infidelity from which a map explains next to nothing."""
 OFTEN = 2.0
-"""Attribution in a region, over its area, that a verdict speaks of."""
+"""Attribution in a region, over its area, from which a verdict says found; above 1: maybe."""
 COLOURS = "orange speaks for synthetic, blue for real"
 Lines = Mapping[str, Mapping[str, dict[str, Any]]]
 
@@ -95,18 +95,18 @@ def _verdicts(tested: Tested, lines: Lines, trust: dict[str, Any]) -> list[dict[
         return [*said, verdict("open", f"The maps explain next to nothing (infidelity {poor:.2f}): "
                                "where it looks cannot be said.")]  # fmt: skip
     often = [
-        verdict("failure", f"On synthetic images the region \u201c{name}\u201d gets "
-                f"{line['value']:.1f} times the attribution that its area would"
-                f"{span_words(line['interval'])}.")
+        verdict("failure" if line["value"] > OFTEN else "caution",
+                f"On synthetic images the region \u201c{name}\u201d gets {line['value']:.1f} times "
+                f"the attribution that its area would{span_words(line['interval'])}.")
         for name, line in lines["synthetic"].items()
-        if line["interval"] and line["interval"][0] > 1 and line["value"] > OFTEN
+        if line["interval"] and line["interval"][0] > 1
     ]  # fmt: skip
     return [*said, *(often or [_spread_out(lines["synthetic"])])]
 
 
 def _spread_out(lines: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     known = {name: one for name, one in lines.items() if math.isfinite(one["value"])}
-    text = f"No region surely gets more than {OFTEN:g} times the attribution that its area would"
+    text = "No region surely gets more attribution than its area would"
     if not known:
         return verdict("open", text + ": no region is known.")
     name, most = max(known.items(), key=lambda pair: pair[1]["value"])
