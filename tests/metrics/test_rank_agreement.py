@@ -15,6 +15,7 @@ from retinaforge.metrics.rank_agreement import (
     RankAgreement,
     orders_of,
     rank_agreement,
+    smallest_p,
     smallest_shown,
 )
 
@@ -157,5 +158,9 @@ def test_what_so_few_sets_can_show() -> None:
     assert size == pytest.approx(0.444, abs=0.001)  # table of critical values, two-sided 5 %
     assert smallest_shown(20, 200) > smallest_shown(40, 200) > size * 0.9
     assert rank_agreement(x, x).spearman > smallest_shown(20, 10_000)
+    assert math.isnan(smallest_shown(5, 4))  # 2 / 5! is 0.017, times 4 above 0.05
+    assert smallest_shown(5, 2) > 0.9
+    assert smallest_p(5) == rank_agreement(x[:5], x[:5]).p
+    assert smallest_p(20) == rank_agreement(x, x).p
     with pytest.raises(Refusal, match="expected at least 5 things and a test; got 4 and 1"):
         smallest_shown(4, 1)

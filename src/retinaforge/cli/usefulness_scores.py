@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -70,9 +71,10 @@ def usefulness_scores_command(
         )  # fmt: skip
     cards = cards_of(useful, scorecard, scorecards)
     outcomes = read_outcomes(useful, where=where.value, ratio=ratio, question=question)
-    compared = compare_runs(dict(zip(outcomes.names, read_runs(cards).values(), strict=True)))
+    runs = dict(zip(outcomes.names, read_runs(cards).values(), strict=True))
+    compared = compare_runs(runs)
     kinds = [name.partition("-")[0] for name in outcomes.names] if groups else []
-    told = foresight(outcomes, compared["rows"], kinds, seed=seed)
+    told = foresight(outcomes, compared["rows"], kinds, unscored_of(runs), seed=seed)
     told |= {
         "warnings": compared["warnings"],
         "folders": {"useful": list(map(str, useful)), "scorecards": list(map(str, cards))},
@@ -85,6 +87,14 @@ def usefulness_scores_command(
     else:
         print(text_table(told))
         print(*reversed(written), sep="\n")
+
+
+def unscored_of(runs: dict[str, dict[str, Any]]) -> list[float]:
+    """Return the share of each set's images that were found and not scored; nothing if unknown."""
+    counts = [card["protocol"]["synthetic"].get("images") for card in runs.values()]
+    if not all(counts):
+        return []
+    return [1 - one["scored"] / one["found"] for one in counts]
 
 
 def cards_of(useful: list[Path], given: list[Path], folder: Path | None) -> list[Path]:

@@ -207,6 +207,12 @@ def _span(values: np.ndarray) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def smallest_p(n: int, permuted: int = PERMUTED) -> float:
+    """Return the smallest two-sided p that orders of n things can give."""
+    count = math.factorial(n)
+    return 2 / count if count <= permuted else 1 / (permuted + 1)
+
+
 def smallest_shown(n: int, tests: int, *, level: float = 0.05) -> float:
     """Return about how large |ρ| must be for the smallest p of a family to stay below a level.
 
@@ -218,10 +224,15 @@ def smallest_shown(n: int, tests: int, *, level: float = 0.05) -> float:
         tests: of the family, corrected by Holm (whose first step is Bonferroni's).
         level: of the family.
 
+    Returns:
+        NaN where even a perfect order could not be shown: its p, corrected, is above the level.
+
     Raises:
         Refusal: "expected at least 5 things and a test ...; got ...".
     """
     if n < FEWEST or tests < 1:
         raise Refusal(f"at least {FEWEST} things and a test", f"{n} and {tests}", "give more")
+    if smallest_p(n) * tests > level:
+        return math.nan
     t = float(stats.t.isf(level / tests / 2, n - 2))
     return t / math.sqrt(n - 2 + t * t)

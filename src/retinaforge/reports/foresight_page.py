@@ -22,7 +22,7 @@ JSON = "foresight.json"
 FAMILIES = {
     "fidelity": "Distance of the sets, space by space", "vessels": "Vessels", "quality": "Quality",
     "anatomy": "Anatomy", "copies": "Copies", "groups": "Groups", "paired": "Pairs",
-    "labels": "Labels",
+    "labels": "Labels", "footing": "Images that show no fundus",
 }  # fmt: skip
 OUTCOMES = {"gain": "Gain", "tstr": "Synthetic alone (TSTR)"}
 PLACES = {"judge": "patients who did not teach", "external": "external photographs"}
@@ -128,7 +128,10 @@ def _sentence(told: Row, kind: str) -> dict[str, str]:
     else:
         text = f"{OUTCOMES[kind]}: of {count} none is shown to foretell it"
     text += f". The nearest: {label_of(best)}, ρ {_of(best[kind])}."
-    text += f" So few sets can show |ρ| above about {words.number(one['smallest_shown'])}."
+    if one["smallest_shown"] is None:
+        text += " So few sets cannot show even a perfect order among so many scores."
+    else:
+        text += f" So few sets can show |ρ| above about {words.number(one['smallest_shown'])}."
     own = one["agrees_with_itself"]["spearman"]
     text += (
         f" The order of the sets by half of the patients agrees with that by the other half by ρ "

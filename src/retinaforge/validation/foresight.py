@@ -43,14 +43,16 @@ Row = dict[str, Any]
 
 
 def foresight(
-    outcomes: Outcomes, scores: Sequence[Row], groups: Sequence[str] = (), *, seed: int = 0
-) -> Row:
+    outcomes: Outcomes, scores: Sequence[Row], groups: Sequence[str] = (),
+    unscored: Sequence[float] = (), *, seed: int = 0,
+) -> Row:  # fmt: skip
     """Return how every score agrees with every outcome, as plain data.
 
     Args:
         outcomes: of the sets.
         scores: rows of `reports.comparison.compare_runs`, cells in the order of the sets.
         groups: kind of each set; none: not looked at.
+        unscored: share of each set's images that `validate` could not score; none: not told.
         seed: of permutations and resamples.
 
     Raises:
@@ -60,6 +62,8 @@ def foresight(
     _require(count, scores, groups)
     rows = [_score_row(row) for row in scores]
     rows += [*_means(rows), _trts_row(outcomes)]
+    if len(unscored):
+        rows.append(_unscored_row(unscored))
     for kind, outcome in outcomes.found.items():
         for row, found in zip(rows, _against(rows, outcome, None, seed), strict=True):
             row[kind] = found
@@ -126,6 +130,16 @@ def _trts_row(outcomes: Outcomes) -> Row:
         "measures": f"{outcomes.asked['headline']} of what photographs taught, on the synthetic "
         "images by their labels (train on real, test on synthetic)",
         "values": [number(float(v)) for v in outcomes.trts],
+    }  # fmt: skip
+
+
+def _unscored_row(shares: Sequence[float]) -> Row:
+    """Return the score that stands before all others: how many images show no fundus."""
+    return {
+        "identity": "footing::unscored", "family": "footing", "name": "unscored", "space": None,
+        "column": None, "group": None, "direction": "lower is better", "refused": "",
+        "measures": "share of the images that validate could not score, as they show no fundus",
+        "values": [number(float(v)) for v in shares],
     }  # fmt: skip
 
 
