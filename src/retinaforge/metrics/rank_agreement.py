@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -118,7 +119,8 @@ def rank_agreement(
     if groups is not None:
         return found
     interval = _over_things(x, y, _resamples(n, seed, resampled)) if resampled else None
-    return replace(found, kendall=float(stats.kendalltau(x, y).statistic), interval=interval)
+    tau: Any = stats.kendalltau(x, y)
+    return replace(found, kendall=float(tau.statistic), interval=interval)
 
 
 def _shared(names: np.ndarray, good: np.ndarray) -> np.ndarray:
