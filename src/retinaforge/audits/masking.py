@@ -75,7 +75,7 @@ def _border(fov: Mask) -> Mask:
     """Return the outer rim: what is within a tenth of the radius of the field's edge."""
     radius = np.sqrt(fov.sum() / np.pi)
     framed = np.pad(fov, 1)
-    inside = ndimage.distance_transform_edt(framed)[1:-1, 1:-1]
+    inside = np.asarray(ndimage.distance_transform_edt(framed))[1:-1, 1:-1]
     return np.asarray(fov & (inside <= (1 - BORDER) * radius))
 
 
