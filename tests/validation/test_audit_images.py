@@ -174,8 +174,10 @@ def test_phantoms_whose_rim_follows_the_grade(tmp_path):
     write_phantoms(tmp_path / "drawn", count=120, size_px=128, seed=1, recipe=recipe)
     clean = read_eyes(tmp_path / "drawn", "referable", size_px=SIDE, masks=True, find=False)
     assert clean.masks["disc"]["file"] > 100
-    told = {"clean": audit_masking(see, clean, tmp_path, judge="halves"),
-            "planted": audit_masking(see, with_bright_rim(clean), tmp_path, judge="halves")}  # fmt: skip
+    told = {
+        "clean": audit_masking(see, clean, tmp_path, judge="halves"),
+        "planted": audit_masking(see, with_bright_rim(clean), tmp_path, judge="halves"),
+    }
     border = {name: [row["auroc"] for row in one["results"] if row["variant"] == "border only"]
               for name, one in told.items()}  # fmt: skip
     assert max(border["planted"]) > 0.75
