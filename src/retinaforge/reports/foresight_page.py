@@ -27,6 +27,8 @@ FAMILIES = {
 OUTCOMES = {"gain": "Gain", "tstr": "Synthetic alone (TSTR)"}
 PLACES = {"judge": "patients who did not teach", "external": "external photographs"}
 LEVEL = 0.05
+HALF_AGREED = 0.5
+"""Below this agreement of two halves of the patients an outcome is mostly theirs."""
 Row = dict[str, Any]
 
 
@@ -137,6 +139,8 @@ def _sentence(told: Row, kind: str) -> dict[str, str]:
         f" The order of the sets by half of the patients agrees with that by the other half by ρ "
         f"{words.number(own, signed=True)}."
     )
+    if one["shown"] and (own is None or own < HALF_AGREED):
+        text += " What agrees with it agrees with these patients, and need not with others."
     if best[kind].get("within"):
         inside = one["shown_within"]
         text += (
@@ -144,7 +148,8 @@ def _sentence(told: Row, kind: str) -> dict[str, str]:
             if inside
             else " Within groups of sets none is shown."
         )
-    return {"level": "sure" if one["shown"] else "open", "text": text}
+    steady = one["shown"] and own is not None and own >= HALF_AGREED
+    return {"level": "sure" if steady else "open", "text": text}
 
 
 def _of(found: Row) -> str:
