@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from retinaforge.reports import svg, words
 
-ROW, LEFT, RIGHT, TOP = 15, 200, svg.WIDTH - 10, 6
+ROW, LEFT, RIGHT, TOP = 15, 226, svg.WIDTH - 10, 6
 SHOWN, OPEN, GREY = "#0072b2", "#ffffff", "#8a939b"
 Row = dict[str, Any]
 

@@ -149,6 +149,8 @@ def _sentence(told: Row, kind: str) -> dict[str, str]:
             else " Within groups of sets none is shown."
         )
     steady = one["shown"] and own is not None and own >= HALF_AGREED
+    # Where kinds are known, a score that says nothing within them only tells the kinds apart.
+    steady = steady and (bool(one["shown_within"]) or not best[kind].get("within"))
     return {"level": "sure" if steady else "open", "text": text}
 
 
