@@ -26,8 +26,8 @@ EXAMPLES = (
     "--out foresight --json`\n\n"
     "`retinaforge usefulness-scores useful/* --scorecards cards --groups --where external "
     "--ratio 1 --out foresight`\n\n"
-    "Each USEFUL is a folder of `retinaforge usefulness`, with the same photographs and target and "
-    "another synthetic set; its scorecard is a folder of `retinaforge validate` of that set. "
+    "Each USEFUL is a folder of the command usefulness, with the same photographs and target and "
+    "another synthetic set; its scorecard is a folder of the command validate of that set. "
     "Nothing is fetched."
 )
 
