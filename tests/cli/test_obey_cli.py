@@ -58,3 +58,12 @@ def test_the_smallest_chain_ends_with_a_page(retinaforge, tmp_path):
     told = json.loads(again.out)
     assert {step["state"] for step in told["steps"]} == {"found done"}
     assert told["lint"]["with_error"] == 0
+
+
+def test_samples_of_another_size_than_the_oracles_are_told():
+    from retinaforge.cli.generate_obey import other_side
+
+    assert other_side({"oracle": {"side_px": 64}, "side_px": 64}) == ""
+    assert "learnt at 64 px, samples are of 128 px" in other_side(
+        {"oracle": {"side_px": 64}, "side_px": 128}
+    )

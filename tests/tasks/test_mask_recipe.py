@@ -210,16 +210,18 @@ def test_masks_that_do_not_fit_cost_their_image(ran: Path, tmp_path: Path) -> No
     write_png(masks / "c.png", bar(4)[:20])
     write_png(masks / "d.png", bar(4) // 255)
     write_png(masks / "e.png", np.dstack([bar(4), bar(8), bar(12)]))
+    write_png(masks / "f.png", np.full_like(bar(4), 120))
     found = call("sample", ran / "finetune/model", "--prompt", "", "--masks", masks.parent, "--out",
                  tmp_path / "out", "--steps", 1, "--guidance", 1)  # fmt: skip
     assert found.exit_code == 1
-    assert "1 image drawn, 0 there before, 4 failed" in found.stdout
+    assert "1 image drawn, 0 there before, 5 failed" in found.stdout
     said = " ".join(found.stderr.split())
     assert "expected a mask of at least 24x24 px, as the image that is asked for; got" in said
     assert "b.png: 16x16 px; give it larger, or ask for a smaller --size" in said
     assert "c.png: 24x20 px" in said
     assert "expected a mask of 0 and 255; got 0 and 1" in said
     assert "a black and white mask of one kind; got a coloured image" in said
+    assert "expected a black and white mask; got 100% of" in said
 
 
 @pytest.mark.parametrize(

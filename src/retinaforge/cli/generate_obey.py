@@ -174,7 +174,17 @@ def _narrated(move: Callable[[int, int], None]) -> Callable[[str, int, int], Non
     return tell
 
 
+def other_side(told: dict[str, Any]) -> str:
+    """Return a caution where samples are of another size than the oracle learnt; else nothing."""
+    learnt, drawn = told["oracle"]["side_px"], told["side_px"]
+    if learnt == drawn:
+        return ""
+    return f"the oracle learnt at {learnt} px, samples are of {drawn} px: read it with care"
+
+
 def _close(told: dict[str, Any], page: Path, *, as_json: bool) -> None:
+    if caution := other_side(told):
+        say(caution, alarm="caution")
     for name, source, reason in told["failed"]:
         say(f"{name} ({source}): {reason}", alarm="failed")
     if as_json:

@@ -22,6 +22,8 @@ from retinaforge.tasks.sample_requests import Wording
 
 CHANNELS = 3
 """Kinds that one image can hold, a colour channel each."""
+GREYS, MOST_GREY = (32, 223), 0.3
+"""Levels that are neither black nor white, and the largest share of them in a mask."""
 
 
 def masks_below(place: Path, plan: MapPlan | None) -> list[Path | dict[str, Files]]:
@@ -106,7 +108,8 @@ def read_masks(path: Path, kinds: int, side: int) -> Float[Tensor, "1 kinds side
         side: to which they are brought by the area average.
 
     Raises:
-        Refusal: if it is no image, not square, smaller than the side, or not of so many kinds.
+        Refusal: if it is no image, not square, smaller than the side, not of so many kinds, or grey
+            as a photograph.
     """
     try:
         with Image.open(path) as image:
@@ -118,6 +121,7 @@ def read_masks(path: Path, kinds: int, side: int) -> Float[Tensor, "1 kinds side
     largest = max(high for _, high in found.getextrema())
     if 0 < largest <= 1:
         raise Refusal("a mask of 0 and 255", f"0 and 1 in {path}", "multiply it by 255")
+    _require_two_values(found, path)
     resized = np.array(found.resize((side, side), Image.Resampling.BOX), np.float32)
     return torch.from_numpy(resized[..., :kinds] / 255).permute(2, 0, 1)[None]
 
@@ -158,6 +162,17 @@ def _require_colours(found: Image.Image, path: Path, kinds: int) -> None:
             f"a grey image: {path}",
             "give a folder for each kind",
         )
+
+
+def _require_two_values(found: Image.Image, path: Path) -> None:
+    """Refuse photographs: masks have grey levels along outlines only."""
+    values = np.asarray(found)
+    share = float(((values > GREYS[0]) & (values < GREYS[1])).mean())
+    if share > MOST_GREY:
+        raise Refusal(
+            "a black and white mask", f"{share:.0%} of {path} is grey, as in a photograph",
+            "name the masks' folder",
+        )  # fmt: skip
 
 
 def _images(folder: Path) -> list[Path]:
