@@ -179,6 +179,11 @@ def test_refusals_name_what_was_expected(
         new_study(*sides, tmp_path / "s", options)
 
 
+def test_a_file_on_both_sides_is_refused(sides, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"expected photographs on one side.*got 8 files on both"):
+        new_study(sides[0], sides[0], tmp_path / "s", Options(images=4))
+
+
 def test_a_study_is_never_written_over(made, sides) -> None:
     with pytest.raises(Refusal, match="a folder without a study"):
         new_study(*sides, made[0], Options())

@@ -71,6 +71,8 @@ def test_arms_differ_in_what_is_shown_alone():
     assert shares == [0, 0.333, 0.5, 0.8, 0.5, 0.5, 1]
     with pytest.raises(Refusal, match="expected ratios above 0, each once"):
         arms_of((1, 1))
+    with pytest.raises(Refusal, match=r"expected ratios above 0, each once; got \[1, nan\]"):
+        arms_of((1, float("nan")))
 
 
 def test_patients_judge_or_teach_and_splits_that_are_stated_are_kept(folders):

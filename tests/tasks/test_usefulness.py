@@ -258,5 +258,7 @@ def test_options_are_refused_with_what_to_do() -> None:
         Options(seeds=1)
     with pytest.raises(Refusal, match="expected ratios above 0; got -1"):
         Options(ratios=(-1.0,))
+    with pytest.raises(Refusal, match="expected ratios above 0; got 1, nan"):
+        Options(ratios=(1.0, float("nan")))
     with pytest.raises(Refusal, match="expected steps, batch and copies of at least 1"):
         Options(steps=0)

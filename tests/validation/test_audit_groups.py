@@ -110,3 +110,19 @@ def test_refusals(tmp_path):
     with pytest.raises(Refusal, match="expected a column score, or p_CLASS"):
         read_answers(tmp_path / "bad.csv")
     assert run(path, "--out", tmp_path / "o", "--age-bands", "x").exit_code != 0
+    for wrong in ("65,50", "nan", "50,50"):
+        refusal = run(path, "--out", tmp_path / "o", "--age-bands", wrong).exception
+        assert "expected edges in years that rise; got" in str(refusal)
+
+
+def test_scores_and_thresholds_that_are_no_numbers_are_refused(tmp_path):
+    rows = {"image": ["a", "b"], "truth": ["n", "y"]}
+    for scores, message in (
+        (["high", "low"], "expected scores that are numbers; got .*could not convert"),
+        ([float("nan")] * 2, "expected scores that are numbers; got none in 2 rows"),
+    ):
+        pd.DataFrame({**rows, "score": scores}).to_csv(tmp_path / "bad.csv")
+        with pytest.raises(Refusal, match=message):
+            read_answers(tmp_path / "bad.csv")
+    with pytest.raises(Refusal, match="expected a threshold that is a number; got nan"):
+        read_answers(tmp_path / "bad.csv", threshold=float("nan"))

@@ -57,6 +57,9 @@ def groups(
 
 def _edges(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(word) for word in text.split(","))
+        edges = tuple(float(word) for word in text.split(","))
     except ValueError as error:
         raise Refusal("edges in years", repr(text), "such as --age-bands 50,65") from error
+    if not all(0 < edge < 200 for edge in edges) or list(edges) != sorted(set(edges)):
+        raise Refusal("edges in years that rise", repr(text), "such as --age-bands 50,65")
+    return edges

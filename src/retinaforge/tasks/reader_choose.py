@@ -32,6 +32,7 @@ def choose(
     on_progress: Progress,
 ) -> tuple[dict[str, Chosen], list[dict[str, str]]]:  # fmt: skip
     """Return both sides in strata of equal size; what cannot be read is replaced."""
+    _check_apart(real, synthetic)
     pools = {
         side: candidates(records, options.by, rng_for(seed, "choose", side))
         for side, records in ((REAL, real), (SYNTHETIC, synthetic))
@@ -51,6 +52,15 @@ def choose(
                 on_progress("looking at images", done, 2 * sum(shares.values()))
                 unreadable += _take(waiting, chosen[side], side, stratum, options)
     return chosen, unreadable
+
+
+def _check_apart(real: Sequence[Record], synthetic: Sequence[Record]) -> None:
+    """Refuse a file that is on both sides: no answer about it could be right."""
+    both = {r.path.resolve() for r in real} & {r.path.resolve() for r in synthetic}
+    if both:
+        raise Refusal("photographs on one side, synthetic images on the other",
+                      f"{len(both)} files on both, such as {min(both)}",
+                      "name another folder with --real or --synthetic")  # fmt: skip
 
 
 def _take(

@@ -62,7 +62,8 @@ def arms_of(ratios: Sequence[float] = RATIOS, *, pseudo: bool = True) -> tuple[A
     Raises:
         Refusal: "expected ratios above 0, each once; got ...".
     """
-    if not ratios or min(ratios) <= 0 or len(set(ratios)) < len(ratios):
+    known = all(0 < ratio < float("inf") for ratio in ratios)
+    if not ratios or not known or len(set(ratios)) < len(ratios):
         raise Refusal("ratios above 0, each once", str(list(ratios)), "such as 0.5 1 4")
     middle = min(ratios, key=lambda r: abs(r - 1))
     found = [Arm(BASELINE, "photographs alone", True, 0.0, "")]

@@ -72,7 +72,7 @@ class Options:
         refuse_unknown(self.arms)
         if self.seeds < 2:
             raise Refusal("at least two seeds", f"{self.seeds}", "five are usual")
-        if not self.ratios or min(self.ratios) <= 0:
+        if not self.ratios or not all(0 < r < np.inf for r in self.ratios):
             raise Refusal(
                 "ratios above 0", ", ".join(f"{r:g}" for r in self.ratios) or "none",
                 "such as 0.25, 1 and 4 synthetic images for each photograph",

@@ -8,7 +8,7 @@ are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,13 +62,16 @@ def read_answers(
     Raises:
         Refusal: of a file that cannot be read, or lacks what is needed.
     """
+    if not np.isfinite(threshold):
+        raise Refusal("a threshold that is a number", f"{threshold:g}", "such as --threshold 0.5")
     table = _table(path)
     if "version" in table:
         table = table[table["version"] == "original"]
     table = table[~table["truth"].isin(UNKNOWN)]
     classes = [name[2:] for name in table.columns if name.startswith("p_")]
     found = _positive(sorted(set(table["truth"])), classes, positive)
-    table = table.assign(_score=_scores(table, found, path), _truth=table["truth"].isin(found))
+    scores = _numbers(lambda: _scores(table, found, path), path)
+    table = table.assign(_score=scores, _truth=table["truth"].isin(found))
     table = _without_chance(table)
     who = [name for name in WHO if name in table and table[name].nunique() > 1]
     named = table[who].agg(" | ".join, axis=1) if who else _only(table)
@@ -123,6 +126,18 @@ def _positive(truths: list[str], classes: list[str], asked: Sequence[str]) -> tu
             "such as --positive 2,3,4 for referable retinopathy",
         )
     return tuple(asked)
+
+
+def _numbers(read: Callable[[], np.ndarray], path: Path) -> np.ndarray:
+    """Return the scores; refuse words, and a table in which no row has a score."""
+    do = "write how sure the classifier is, as a number in every row"
+    try:
+        scores = read()
+    except (TypeError, ValueError) as error:
+        raise Refusal("scores that are numbers", f"{path}: {error}", do) from error
+    if not np.isfinite(scores).any():
+        raise Refusal("scores that are numbers", f"none in {len(scores)} rows: {path}", do)
+    return scores
 
 
 def _scores(table: pd.DataFrame, found: tuple[str, ...], path: Path) -> np.ndarray:
