@@ -115,6 +115,15 @@ def test_refusals(tmp_path):
         assert "expected edges in years that rise; got" in str(refusal)
 
 
+def test_rows_without_a_score_are_told(tmp_path):
+    path = answers(tmp_path / "a.csv", planted=False)
+    table = pd.read_csv(path)
+    table["score"] = table["score"].where(table.index >= 3)
+    table.to_csv(path, index=False)
+    told = audit_groups(read_answers(path), [], ("sex",), tmp_path / "o")
+    assert any("3 rows without a score are left out" in text for text in told["cautions"])
+
+
 def test_scores_and_thresholds_that_are_no_numbers_are_refused(tmp_path):
     rows = {"image": ["a", "b"], "truth": ["n", "y"]}
     for scores, message in (
@@ -124,5 +133,7 @@ def test_scores_and_thresholds_that_are_no_numbers_are_refused(tmp_path):
         pd.DataFrame({**rows, "score": scores}).to_csv(tmp_path / "bad.csv")
         with pytest.raises(Refusal, match=message):
             read_answers(tmp_path / "bad.csv")
+    pd.DataFrame({**rows, "score": [0.4, float("nan")]}).to_csv(tmp_path / "bad.csv")
+    assert read_answers(tmp_path / "bad.csv")[0].unscored == 1
     with pytest.raises(Refusal, match="expected a threshold that is a number; got nan"):
         read_answers(tmp_path / "bad.csv", threshold=float("nan"))

@@ -40,6 +40,7 @@ class Answered:
         images: (data set or "", name) of each.
         columns: further columns of the table, as text, by image.
         positive: classes that count as the finding.
+        unscored: rows that were left out, their score being no number.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Answered:
     images: tuple[tuple[str, str], ...]
     columns: tuple[dict[str, str], ...]
     positive: tuple[str, ...]
+    unscored: int = 0
 
 
 def read_answers(
@@ -155,7 +157,8 @@ def _scores(table: pd.DataFrame, found: tuple[str, ...], path: Path) -> np.ndarr
 
 def _answered(name: str, rows: pd.DataFrame, found: tuple[str, ...], threshold: float) -> Answered:
     keys = ["dataset", "image"] if "dataset" in rows else ["image"]
-    rows = rows[np.isfinite(rows["_score"])]
+    scored = np.isfinite(rows["_score"])
+    rows = rows[scored]
     once = rows.groupby(keys, sort=False)
     scores = once["_score"].mean()
     first = once.first().reset_index()
@@ -167,7 +170,7 @@ def _answered(name: str, rows: pd.DataFrame, found: tuple[str, ...], threshold: 
     )  # fmt: skip
     sets = first["dataset"].astype(str) if "dataset" in first else [""] * len(first)
     images = tuple(zip(sets, first["image"].astype(str), strict=True))
-    return Answered(name, judged, images, tuple(texts), found)
+    return Answered(name, judged, images, tuple(texts), found, int((~scored).sum()))
 
 
 def groups_of(

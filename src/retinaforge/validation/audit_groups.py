@@ -136,6 +136,9 @@ def _cautions(answered: Sequence[Answered], by: Sequence[str]) -> list[str]:
     ]
     if len(answered) * len(by) > 1:
         told.append("Many gaps are looked at: the verdict rests on p values corrected for that.")
+    told += [f"{one.name}: {one.unscored} rows without a score are left out; "
+             "if they are hard images, gaps look smaller than they are."
+             for one in answered if one.unscored]  # fmt: skip
     return told
 
 

@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from retinaforge.core import Refusal
+
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 MOST_TOGETHER = 64
@@ -36,9 +38,7 @@ class Clerk:
 
     def __init__(self, path: Path, schema: str) -> None:
         self._path, self._waiting = path, queue.SimpleQueue()
-        connection = open_database(path)
-        connection.executescript(schema)
-        connection.close()
+        _prepare(path, schema)
         self._thread = threading.Thread(target=self._work, name="clerk", daemon=True)
         self._thread.start()
         self._over = threading.Event()
@@ -103,10 +103,28 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Open a database whose commits reach the disk before they return."""
     # Transactions are begun and ended here, never behind our back.
     connection = sqlite3.connect(path, timeout=WAIT_FOR_LOCK_S, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _prepare(path: Path, schema: str) -> None:
+    """Make the tables; refuse a file that is no database, or that someone else holds."""
+    try:
+        connection = open_database(path)
+        try:
+            connection.executescript(schema)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Refusal("a database of answers that can be written", f"{path}: {error}",
+                      "end what else has it open, or put back a whole copy "
+                      "with its -wal file")  from error  # fmt: skip
 
 
 def _run_together(
